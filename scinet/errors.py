@@ -1,0 +1,29 @@
+"""Errors that a user can cause.
+
+Every message is one sentence or two short ones: what is wrong, and what to do about it.
+Pages show the message; the command line prints it and exits with 2.
+"""
+
+
+class SciNetError(Exception):
+    """Base of all errors that a user's input can cause."""
+
+
+class RasterError(SciNetError):
+    """An image cannot be read, written or placed on the ground."""
+
+
+class GsdMissingError(RasterError):
+    """An image carries no georeference, so its ground resolution has to be given."""
+
+
+class TruthError(SciNetError):
+    """A truth mask or a footprint file cannot be read, or does not belong to the image."""
+
+
+class CheckpointError(SciNetError):
+    """A checkpoint is missing, damaged, or does not fit its architecture."""
+
+
+class ResolutionError(SciNetError):
+    """A resolution in cm/px is no usable number, or leads to an image that does not fit in memory."""

@@ -1,0 +1,67 @@
+"""The six systems that the paper compares with Sci-Net (section 5.2), from smp and timm.
+
+All start from RegNetY-1.6GF except HRNet, which is its own backbone. Parameters and GMACs of each
+are held to the paper's Table 1 by ``tests/scinet/test_models.py``.
+"""
+
+import segmentation_models_pytorch as smp
+import timm
+import torch
+import torch.nn.functional as F
+from segmentation_models_pytorch.decoders.deeplabv3.decoder import ASPP
+from torch import Tensor, nn
+
+from scinet.models.sci_net import DECODER_CHANNELS, ENCODER, ENCODER_CHANNELS, UNet
+
+SMP_ENCODER = f"tu-{ENCODER}"  # smp takes any timm encoder by this prefix
+
+
+def unet() -> nn.Module:
+    """UNet with changes (c) and (d) of section 4.4: 23.34 GMACs; with output stride 32 it would be 20.94."""
+    return UNet(nn.Identity(), ENCODER_CHANNELS[-1])
+
+
+def unet_aspp() -> nn.Module:
+    """UNet with ASPP in the place of DenseASPP: section 4.2's rates and pooled branch, 256 channels."""
+    aspp = ASPP(ENCODER_CHANNELS[-1], 256, atrous_rates=(8, 12, 18), separable=False, dropout=0.0)
+    return UNet(aspp, 256)
+
+
+def pspnet() -> nn.Module:
+    return smp.PSPNet(SMP_ENCODER, encoder_weights=None, encoder_depth=5, psp_out_channels=512, upsampling=32)
+
+
+def deeplabv3plus() -> nn.Module:
+    return smp.DeepLabV3Plus(SMP_ENCODER, encoder_weights=None, decoder_channels=256)
+
+
+def manet() -> nn.Module:
+    return smp.MAnet(
+        SMP_ENCODER, encoder_weights=None, decoder_channels=DECODER_CHANNELS, decoder_pab_channels=64
+    )
+
+
+class HRNet(nn.Module):
+    """HRNetV2-W32: four branches joined at 1/4 of the size, mixed by 1x1 convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = timm.create_model(
+            "hrnet_w32", pretrained=False, features_only=True, feature_location="", out_indices=(1, 2, 3, 4)
+        )
+        channels = sum(self.encoder.feature_info.channels())  # 32 + 64 + 128 + 256 = 480
+        self.head = nn.Sequential(
+            nn.Conv2d(channels, channels, kernel_size=1),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(channels, 1, kernel_size=1),
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Image (N, 3, H, W), normalised, to logits (N, 1, H, W)."""
+        branches = self.encoder(image)  # (32, H/4, W/4), (64, H/8, W/8), (128, ...), (256, ...)
+        size = branches[0].shape[-2:]
+        joined = torch.cat(
+            [F.interpolate(branch, size=size, mode="bilinear", align_corners=False) for branch in branches], dim=1
+        )
+        return F.interpolate(self.head(joined), size=image.shape[-2:], mode="bilinear", align_corners=False)
