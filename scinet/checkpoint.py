@@ -64,9 +64,13 @@ class Card:
             low, high = (float(value) for value in values["gsd_range_cm_per_px"])
             card = cls(**{**values, "gsd_range_cm_per_px": (low, high), "window_px": int(values["window_px"])})
         except (ValueError, TypeError, KeyError) as error:
-            raise CheckpointError(f"{source} is no checkpoint card ({error}); restore it from the repository.") from error
+            raise CheckpointError(
+                f"{source} is no checkpoint card ({error}); restore it from the repository."
+            ) from error
         if card.architecture not in NAMES:
-            raise CheckpointError(f"{source} names the architecture {card.architecture!r}, which is not one of the seven.")
+            raise CheckpointError(
+                f"{source} names the architecture {card.architecture!r}, which is not one of the seven."
+            )
         if not 0 < low <= high or card.window_px < 32:
             raise CheckpointError(f"{source} holds an impossible GSD range or window; restore it from the repository.")
         return card
@@ -146,7 +150,9 @@ def load_model(name: str | Path, device: torch.device | None = None) -> Model:
             raise CheckpointError(f"There is no checkpoint file {needed.name}; those that are here: {known}.")
     card = Card.from_json(card_path.read_text(errors="replace"), card_path.name)
     if _sha256(path) != card.sha256:
-        raise CheckpointError(f"{path.name} is damaged or not the file its card describes; restore it from the repository.")
+        raise CheckpointError(
+            f"{path.name} is damaged or not the file its card describes; restore it from the repository."
+        )
     try:
         state = load_file(path)
     except SafetensorError as error:

@@ -1,15 +1,48 @@
-"""Images with a place on the ground: `Raster`, and the only place that opens raster files."""
+"""Images with a place on the ground: `Raster`, and the only place that opens and writes raster files."""
 
 import math
+import uuid
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
+import rasterio
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
+from rasterio.enums import Resampling
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader, MemoryFile
 from rasterio.transform import Affine
+from rasterio.warp import reproject
 
-from scinet.resolution import ground_m2_per_px, ground_metres_per_px
+from scinet.bands import read_brightness, read_colours
+from scinet.errors import GsdMissingError, RasterError, TruthError
+from scinet.resolution import ground_m2_per_px, ground_metres_per_px, has_place_on_earth, parse_cm_per_px
+
+MAX_PIXELS = 100_000_000
+MIN_SIDE_PX = 8
+MASK_NODATA = 255
+
+Source = str | Path | bytes | BinaryIO
+
+# Formats are told by content, never by suffix, and only these drivers may look: a VRT or other XML could
+# make GDAL read any file or address.
+_DRIVERS = ["GTiff", "PNG", "JPEG", "WEBP", "JP2OpenJPEG"]  # GTiff reads COG too
+_GDAL_OPTIONS = {
+    # The file alone counts: no world files, .aux.xml, .msk or .ovr that happen to lie beside it.
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "GDAL_PAM_ENABLED": False,
+    # Damaged JPEG and PNG files must fail. By default the first gives grey blocks, and GDAL's own decoder
+    # gives a truncated PNG's missing rows whatever was in memory.
+    "GDAL_ERROR_ON_LIBJPEG_WARNING": True,
+    "GDAL_PNG_WHOLE_IMAGE_OPTIM": False,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +67,7 @@ class Raster:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3:
             raise ValueError(f"pixels are uint8 (H, W, 3), not {self.pixels.dtype} {self.pixels.shape}")
         if self.valid.dtype != np.bool_ or self.valid.shape != self.pixels.shape[:2]:
-            raise ValueError(f"valid is bool {self.pixels.shape[:2]}, not {self.valid.dtype} {self.valid.shape}")
+            raise ValueError(f"valid is bool (H, W) as pixels, not {self.valid.dtype} {self.valid.shape}")
 
     @property
     def height(self) -> int:
@@ -62,3 +95,212 @@ class Raster:
     def pixel_area_m2(self) -> float:
         """Ground area of a pixel in m2, at the image's centre."""
         return ground_m2_per_px(self.transform, self.crs, self.width, self.height)
+
+
+def read_raster(source: Source, *, cm_per_px: float | None = None, max_pixels: int = MAX_PIXELS) -> Raster:
+    """Read an image from a path, from bytes or from an open binary file.
+
+    GeoTIFF (COG too), PNG, JPEG, WebP and JPEG 2000, told by their content; 1 to many bands of any real
+    type, palettes, alpha, masks and nodata (see `scinet.bands.read_colours`). A georeference is a CRS and a
+    transform within the file; `cm_per_px` (ground centimetres) is used only where there is none.
+
+    Raises GsdMissingError where there is neither, ResolutionError where `cm_per_px` is no usable number and
+    RasterError where the file cannot be read, is smaller than 8 px, has more than `max_pixels` pixels
+    (checked before any is decoded), is not on the earth, or holds nodata only.
+    """
+    if cm_per_px is not None:
+        cm_per_px = parse_cm_per_px(cm_per_px)
+    name = _name(source)
+    with _open(source, name, max_pixels) as dataset:
+        if min(dataset.width, dataset.height) < MIN_SIDE_PX:
+            raise RasterError(
+                f"{name} is only {dataset.width} x {dataset.height} px. "
+                f"Give an image of at least {MIN_SIDE_PX} x {MIN_SIDE_PX} px."
+            )
+        transform, crs = _georeference(dataset)
+        if crs is None:
+            if cm_per_px is None:
+                raise GsdMissingError(f"{name} carries no georeference. Give its resolution in cm/px.")
+            metres = cm_per_px / 100.0
+            transform = Affine(metres, 0.0, 0.0, 0.0, -metres, 0.0)
+        x, y = ground_metres_per_px(transform, crs, dataset.width, dataset.height)
+        pixels, valid, notes = read_colours(dataset)
+    if not valid.any():
+        raise RasterError(f"{name} holds no image: all of its pixels are nodata or transparent.")
+    if abs(x / y - 1.0) > 0.01:
+        notes = (
+            *notes,
+            f"Pixels are {100 * x:.3g} x {100 * y:.3g} cm on the ground; "
+            f"their geometric mean, {100 * math.sqrt(x * y):.3g} cm, counts as the resolution.",
+        )
+    return Raster(pixels, valid, transform, crs, notes)
+
+
+def read_mask(
+    source: Source, like: Raster, *, name: str | None = None, max_pixels: int = MAX_PIXELS
+) -> NDArray[np.bool_]:
+    """Read a truth mask, bool (H, W) on `like`'s grid, True = building.
+
+    A mask with a georeference is warped to the grid (nearest neighbour), False where it does not reach;
+    one without, or for an image without, must have the image's size and counts pixel for pixel. Of two
+    values the larger is building; of more, any in an image of ids, and the bright half in a grey or lossily
+    compressed one. Nodata is no building. `name` is what to call the source in a message.
+
+    Raises TruthError where the file cannot be read, has another size or lies elsewhere.
+    """
+    name = name or _name(source)
+    try:
+        with _open(source, name, max_pixels) as dataset:
+            values, valid = read_brightness(dataset)
+            transform, crs = _georeference(dataset)
+    except RasterError as error:
+        raise TruthError(str(error)) from None
+    mask = _is_building(values, valid, name) & valid
+    if crs is not None and like.crs is not None:
+        return _on_grid(mask, transform, crs, like, name)
+    if mask.shape != like.shape:
+        raise TruthError(
+            f"{name} is {mask.shape[1]} x {mask.shape[0]} px, the image {like.width} x {like.height} px. "
+            "Give a mask of the same size, or a georeferenced one for a georeferenced image."
+        )
+    return mask
+
+
+def write_mask(path: str | Path, mask: NDArray[np.uint8], like: Raster) -> None:
+    """Write a uint8 mask (H, W), 1 = building, 0 = not, 255 = nodata, as GeoTIFF on `like`'s grid.
+
+    The file appears under its name only when it is complete. Raises RasterError where it cannot be written.
+    """
+    if mask.dtype != np.uint8 or mask.shape != like.shape:
+        raise ValueError(f"mask is uint8 {like.shape}, not {mask.dtype} {mask.shape}")
+    path = Path(path)
+    profile: dict[str, Any] = {
+        "driver": "GTiff", "width": like.width, "height": like.height, "count": 1, "dtype": "uint8",
+        "nodata": MASK_NODATA, "crs": like.crs, "transform": like.transform,
+        "compress": "deflate", "tiled": True, "blockxsize": 256, "blockysize": 256, "BIGTIFF": "IF_SAFER",
+    }  # fmt: skip
+    if not path.parent.is_dir():
+        raise RasterError(f"{path} cannot be written: its folder does not exist.")
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tif")
+    try:
+        with rasterio.Env(GDAL_PAM_ENABLED=False), rasterio.open(partial, "w", **profile) as dataset:
+            dataset.write(mask, 1)
+        partial.replace(path)
+    except (RasterioError, OSError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or "the disk or its permissions refuse it"
+        raise RasterError(f"{path} cannot be written: {reason}.") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _name(source: Source) -> str:
+    """What to call a source in a message."""
+    if isinstance(source, str | Path):
+        return Path(source).name or str(source)
+    name = getattr(source, "name", None)
+    return Path(name).name if isinstance(name, str) and name else "The file"
+
+
+@contextmanager
+def _open(source: Source, name: str, max_pixels: int) -> Iterator[DatasetReader]:
+    """Open a raster; within, whatever GDAL cannot read becomes a RasterError."""
+    path, content = _path_or_bytes(source, name)
+    opened = False
+    try:
+        with warnings.catch_warnings(), rasterio.Env(**_GDAL_OPTIONS):
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            if path is not None:
+                with DatasetReader(path, driver=_DRIVERS) as dataset:
+                    opened = True
+                    _check_size(dataset, name, max_pixels)
+                    yield dataset
+            else:
+                with MemoryFile(content) as memory, memory.open(driver=_DRIVERS) as dataset:
+                    opened = True
+                    _check_size(dataset, name, max_pixels)
+                    yield dataset
+    except (RasterioError, CPLE_BaseError, OSError):
+        if not opened:
+            raise RasterError(
+                f"{name} is no image that can be read. Give a GeoTIFF, PNG, JPEG, WebP or JPEG 2000."
+            ) from None
+        raise RasterError(f"{name} is damaged or incomplete: its pixels cannot be read.") from None
+    except MemoryError:
+        raise RasterError(f"{name} does not fit in memory. Cut or shrink it first.") from None
+
+
+def _path_or_bytes(source: Source, name: str) -> tuple[str | None, bytes]:
+    try:
+        if isinstance(source, str | Path):
+            # A plain local file, absolute: GDAL would take "/vsicurl/...", "zip://" or "GTIFF_DIR:" for more.
+            path = Path(source).resolve()
+            if path.is_dir():
+                raise RasterError(f"{name} is a folder. Give an image file.")
+            with path.open("rb") as file:
+                empty = not file.read(1)
+            content, local = b"", str(path)
+        else:
+            if not isinstance(source, bytes):
+                source.seek(0)
+                source = source.read()
+            content, local, empty = source, None, not source
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "no such file"
+        raise RasterError(f"{name} cannot be opened: {reason}.") from None
+    if empty:
+        raise RasterError(f"{name} is empty (0 bytes).")
+    return local, content
+
+
+def _check_size(dataset: DatasetReader, name: str, max_pixels: int) -> None:
+    """Refuse what would not fit in memory from the header alone: a small file can claim any size."""
+    if dataset.count == 0:
+        raise RasterError(f"{name} holds no bands. Give an image.")
+    values = dataset.width * dataset.height * dataset.count
+    # Bands beyond the shown ones are decoded with them where pixels are interleaved, hence a limit for both.
+    if dataset.width * dataset.height > max_pixels or values > 16 * max_pixels:
+        raise RasterError(
+            f"{name} is {dataset.width} x {dataset.height} px with {dataset.count} bands; "
+            f"at most {max_pixels / 1e6:g} million pixels can be opened. Cut or shrink it first."
+        )
+
+
+def _georeference(dataset: DatasetReader) -> tuple[Affine, CRS | None]:
+    """The transform and CRS, which is None where the file does not place every pixel on the earth.
+
+    The identity is what GDAL gives for "none"; ground control points and RPCs need a rectification first;
+    a transform without a CRS (a world file's) has unknown units.
+    """
+    if dataset.transform == Affine.identity() or not has_place_on_earth(dataset.crs):
+        return dataset.transform, None
+    return dataset.transform, dataset.crs
+
+
+def _is_building(values: NDArray[Any], valid: NDArray[np.bool_], name: str) -> NDArray[np.bool_]:
+    found = np.unique(values[valid])
+    if len(found) <= 2:
+        return (values == found[1]) if len(found) == 2 else (values != 0)
+    if values.dtype.kind == "f" and found[0] >= 0 and found[-1] <= 1:
+        return values > 0.5
+    if values.dtype == np.uint8 and found[-1] >= 128:
+        between = (values[valid] > 48) & (values[valid] < 208)
+        if between.mean() > 0.25:
+            raise TruthError(f"{name} looks like a photo, no mask. Give an image that is white on buildings.")
+        return values >= 128
+    return values != 0
+
+
+def _on_grid(mask: NDArray[np.bool_], transform: Affine, crs: CRS, like: Raster, name: str) -> NDArray[np.bool_]:
+    """Warp a mask to `like`'s grid, and refuse one that covers less than a hundredth of it."""
+    source = mask.astype(np.uint8) + 1  # 1 = ground, 2 = building, and 0 stays for what is not covered
+    warped = np.zeros(like.shape, np.uint8)
+    try:
+        reproject(
+            source, warped, src_transform=transform, src_crs=crs,
+            dst_transform=like.transform, dst_crs=like.crs, resampling=Resampling.nearest,
+        )  # fmt: skip
+    except (RasterioError, CPLE_BaseError):
+        warped[:] = 0
+    if (warped > 0).mean() < 0.01:
+        raise TruthError(f"{name} lies elsewhere on the earth than the image. Give the mask of its place.")
+    return warped == 2

@@ -103,8 +103,7 @@ def _ground_steps(transform: Affine, crs: CRS | None, width: int, height: int) -
         return (transform.a, transform.d), (transform.b, transform.e)
     if not has_place_on_earth(crs):
         raise RasterError(
-            "The image's CRS is a local one without a place on the earth. Give the image a geographic or "
-            "projected CRS."
+            "The image's CRS is a local one without a place on the earth. Give the image a geographic or projected CRS."
         )
     # To the CRS's own longitudes and latitudes: no datum shift, so no grid files and no jumps.
     source = pyproj.CRS.from_wkt(crs.to_wkt()).to_2d()
@@ -129,8 +128,8 @@ def _ground_steps(transform: Affine, crs: CRS | None, width: int, height: int) -
         start = place(width / 2 - _HALF_BASE_PX * columns, height / 2 - _HALF_BASE_PX * rows)
         end = place(width / 2 + _HALF_BASE_PX * columns, height / 2 + _HALF_BASE_PX * rows)
         azimuth, _, metres = geod.inv(*start, *end)
-        metres_per_px = metres / (2 * _HALF_BASE_PX)
-        return metres_per_px * math.sin(math.radians(azimuth)), metres_per_px * math.cos(math.radians(azimuth))
+        metres_per_px, bearing = metres / (2 * _HALF_BASE_PX), math.radians(azimuth)
+        return metres_per_px * math.sin(bearing), metres_per_px * math.cos(bearing)
 
     place(width / 2, height / 2)
     x, y = step(1, 0), step(0, 1)

@@ -32,16 +32,22 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__.splitlines()[0])
     paper = Recipe()
     parser.add_argument("--model", required=True, choices=NAMES)
-    parser.add_argument("--data", required=True, type=Path, action="append", help="a folder with index.csv; may be given again")
+    parser.add_argument(
+        "--data", required=True, type=Path, action="append", help="a folder with index.csv; may be given again"
+    )
     parser.add_argument("--name", help="of the run and its checkpoint (default: the model's)")
-    parser.add_argument("--encoder-weights", default="imagenet", help='"imagenet" (from timm), "none" or a safetensors file')
+    parser.add_argument(
+        "--encoder-weights", default="imagenet", help='"imagenet" (from timm), "none" or a safetensors file'
+    )
     parser.add_argument("--epochs", type=int, default=paper.epochs)
     parser.add_argument("--chips-an-epoch", type=int, default=paper.chips_an_epoch)
     parser.add_argument("--batch", type=int, default=paper.batch)
     parser.add_argument("--chip-px", type=int, default=paper.chip_px)
     parser.add_argument("--learning-rate", type=float, default=paper.learning_rate)
     parser.add_argument("--gsd-range", type=float, nargs=2, default=paper.gsd_range_cm_per_px, metavar="CM_PER_PX")
-    parser.add_argument("--weight", action="append", default=[], metavar="DATASET=SHARE", help="share of the chips from a data set")
+    parser.add_argument(
+        "--weight", action="append", default=[], metavar="DATASET=SHARE", help="share of the chips from a data set"
+    )
     parser.add_argument("--window-px", type=int, default=512, help="windows of segment() that the card asks for")
     parser.add_argument("--seed", type=int, default=paper.seed)
     parser.add_argument("--workers", type=int, default=1, help="processes that cut chips")
@@ -91,12 +97,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     log = SummaryWriter(str(run), purge_step=state["epoch"] * steps_an_epoch)
     for epoch in range(state["epoch"], recipe.epochs):
         started = time.perf_counter()
-        loss, waited = train_epoch(network, optimizer, chips, epoch, steps_an_epoch, steps, recipe, device, options.workers, log)
+        loss, waited = train_epoch(
+            network, optimizer, chips, epoch, steps_an_epoch, steps, recipe, device, options.workers, log
+        )
         seconds = time.perf_counter() - started
         score = validate(network, validation, recipe, device)
         log.add_scalar("validation/micro_iou", score, (epoch + 1) * steps_an_epoch)
-        append_row(run / "metrics.csv", epoch=epoch + 1, loss=loss, micro_iou=score, seconds=seconds, waiting=waited / seconds)
-        print(f"{name} epoch {epoch + 1}/{recipe.epochs}: loss {loss:.4f}, validation micro-IoU {score:.4f}, {seconds:.0f} s")
+        append_row(
+            run / "metrics.csv", epoch=epoch + 1, loss=loss, micro_iou=score, seconds=seconds, waiting=waited / seconds
+        )
+        print(
+            f"{name} epoch {epoch + 1}/{recipe.epochs}: loss {loss:.4f}, validation micro-IoU {score:.4f}, {seconds:.0f} s"
+        )
         if score > state["best"]:
             state["best"] = score
             card = Card(
@@ -119,7 +131,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
             save_checkpoint(options.checkpoints or run, network, card)
         state["epoch"] = epoch + 1
-        save_atomically({**state, "network": network.state_dict(), "optimizer": optimizer.state_dict()}, run / "resume.pt")
+        save_atomically(
+            {**state, "network": network.state_dict(), "optimizer": optimizer.state_dict()}, run / "resume.pt"
+        )
     log.close()
     print(f"{name}: best validation micro-IoU {state['best']:.4f}")
 
@@ -210,7 +224,9 @@ def save_atomically(state: dict, path: Path) -> None:
         torch.save(state, part)
     except (OSError, RuntimeError) as error:
         part.unlink(missing_ok=True)
-        raise DataError(f"{path} cannot be written ({error}); free some disk space and start again: the run goes on.") from error
+        raise DataError(
+            f"{path} cannot be written ({error}); free some disk space and start again: the run goes on."
+        ) from error
     part.replace(path)
 
 

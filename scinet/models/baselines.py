@@ -36,9 +36,7 @@ def deeplabv3plus() -> nn.Module:
 
 
 def manet() -> nn.Module:
-    return smp.MAnet(
-        SMP_ENCODER, encoder_weights=None, decoder_channels=DECODER_CHANNELS, decoder_pab_channels=64
-    )
+    return smp.MAnet(SMP_ENCODER, encoder_weights=None, decoder_channels=DECODER_CHANNELS, decoder_pab_channels=64)
 
 
 class HRNet(nn.Module):

@@ -43,7 +43,9 @@ class DenseASPP(nn.Module):
     the feature map (equation 2), which at output stride 16 is 1264 px of the image.
     """
 
-    def __init__(self, in_channels: int, rates: Sequence[int] = (3, 6, 12, 18), growth: int = 256, bottleneck: int = 512):
+    def __init__(
+        self, in_channels: int, rates: Sequence[int] = (3, 6, 12, 18), growth: int = 256, bottleneck: int = 512
+    ):
         super().__init__()
         self.blocks = nn.ModuleList(
             nn.Sequential(

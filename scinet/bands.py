@@ -1,0 +1,187 @@
+"""From the bands of an open raster file to 8-bit RGB and a map of the valid pixels."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from scinet.errors import RasterError
+
+STRETCH_PERCENTILES = (2.0, 98.0)
+OPAQUE = 128
+# Nodata of RGBA orthophotos after lossy compression: black that is no longer quite black.
+NEARLY_BLACK = 10
+_SAMPLE_PX = 1_000_000
+_STRIPE_VALUES = 16_000_000
+
+
+def read_colours(dataset: DatasetReader) -> tuple[NDArray[np.uint8], NDArray[np.bool_], tuple[str, ...]]:
+    """All pixels of a dataset as (RGB uint8 (H, W, 3), valid bool (H, W), notes for the page).
+
+    8-bit values are left as they are, palettes are expanded; all other types are stretched linearly from
+    their 2nd and 98th percentile, taken over the valid pixels of all three bands together so that colours
+    keep their hue. Pixels that are not valid are 0.
+
+    Raises RasterError for complex numbers; lets rasterio's errors through.
+    """
+    height, width = dataset.height, dataset.width
+    pixels = np.zeros((height, width, 3), np.uint8)
+    valid = np.zeros((height, width), np.bool_)
+    bands, alpha, notes = choose_bands(dataset)
+    palette = _palette(dataset)
+    stretch: tuple[float, float] | None = None
+    if palette is None and any(dataset.dtypes[band - 1] != "uint8" for band in bands):
+        stretch = _stretch_range(dataset, bands, alpha)
+        notes = (*notes, _stretch_note(dataset.dtypes[bands[0] - 1], stretch))
+    for window in _stripes(dataset, len(bands)):
+        rows = slice(window.row_off, window.row_off + window.height)
+        values = dataset.read(bands, window=window)
+        ok = read_validity(dataset, bands, alpha, window)
+        if palette is not None:
+            rgba = palette[values[0]]
+            colours, ok = rgba[..., :3], ok & (rgba[..., 3] >= OPAQUE)
+        elif stretch is None:
+            colours = np.moveaxis(values, 0, -1)
+            # Only with an alpha band: there, opaque black is what compression or a careless export left of
+            # the collar. Without one, black may as well be a shadow or a tarred roof, and nothing says
+            # that a collar exists, so such pixels stay valid unless the file names them nodata.
+            if alpha is not None and len(bands) == 3:
+                ok &= colours.max(axis=-1) > NEARLY_BLACK
+        else:
+            ok &= np.isfinite(values).all(axis=0)
+            colours = np.moveaxis(_stretched(values, stretch), 0, -1)
+        np.copyto(pixels[rows], colours, where=ok[..., np.newaxis])
+        valid[rows] = ok
+    return pixels, valid, notes
+
+
+def read_brightness(dataset: DatasetReader) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """The largest colour value of every pixel, (H, W) in the file's dtype, and valid bool (H, W)."""
+    bands, alpha, _ = choose_bands(dataset)
+    values = dataset.read(bands)
+    valid = read_validity(dataset, bands, alpha)
+    palette = _palette(dataset)
+    if palette is not None:
+        rgba = palette[values[0]]
+        return rgba[..., :3].max(axis=-1), valid & (rgba[..., 3] >= OPAQUE)
+    return values.max(axis=0), valid & np.isfinite(values).all(axis=0)
+
+
+def choose_bands(dataset: DatasetReader) -> tuple[list[int], int | None, tuple[str, ...]]:
+    """Which bands (from 1) to show: ([grey] or [red, green, blue], alpha or None, notes for the page)."""
+    meanings = list(dataset.colorinterp)
+    if any(np.issubdtype(np.dtype(dtype), np.complexfloating) for dtype in dataset.dtypes):
+        raise RasterError("The image holds complex numbers, no colours. Convert it to 8-bit RGB.")
+    alpha = meanings.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in meanings else None
+    if alpha is None and dataset.count == 4 and _looks_like_alpha(dataset, 4):
+        alpha = 4
+        notes: tuple[str, ...] = ("The fourth band is used as transparency: unmarked, but it looks so.",)
+    else:
+        notes = ()
+    colours = [band for band in range(1, dataset.count + 1) if band != alpha] or [1]
+    rgb = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+    if all(meaning in meanings for meaning in rgb):
+        bands = [meanings.index(meaning) + 1 for meaning in rgb]
+    elif len(colours) >= 3:
+        bands = colours[:3]
+    else:
+        bands = colours[:1]
+    if len(bands) < len(colours):
+        roles = ("red", "green", "blue") if len(bands) == 3 else ("grey",)
+        shown = ", ".join(f"{band} as {role}" for band, role in zip(bands, roles, strict=True))
+        notes = (*notes, f"Of {len(colours)} bands, these are used: {shown}.")
+    return bands, alpha if alpha not in bands else None, notes
+
+
+def read_validity(
+    dataset: DatasetReader, bands: list[int], alpha: int | None, window: Window | None = None
+) -> NDArray[np.bool_]:
+    """Which pixels hold a value: bool (H, W) from nodata values, mask and alpha band.
+
+    A pixel with nodata in one of its bands only is valid: 0 is nodata in many files, and a colour without
+    any blue is no hole.
+    """
+    flags = [dataset.mask_flag_enums[band - 1] for band in bands]
+    valid: NDArray[np.bool_] | None = None
+    for band, flag in zip(bands, flags, strict=True):
+        if MaskFlags.alpha in flag and alpha is not None:
+            continue
+        mask = dataset.read_masks(band, window=window) >= OPAQUE
+        valid = mask if valid is None else valid | mask
+        if MaskFlags.per_dataset in flag:
+            break
+    if alpha is not None:
+        opacity = dataset.read(alpha, window=window)
+        # Beyond 8 bits, full opacity is 1, 255, 32767 or 65535, as the writing program pleased.
+        opaque = opacity >= (OPAQUE if opacity.dtype == np.uint8 else 1)
+        valid = opaque if valid is None else valid & opaque
+    assert valid is not None
+    return valid
+
+
+def _palette(dataset: DatasetReader) -> NDArray[np.uint8] | None:
+    """The first band's colour table as RGBA uint8 (n, 4) for every value of its dtype, or None."""
+    if dataset.colorinterp[0] != ColorInterp.palette:
+        return None
+    table = np.zeros((np.iinfo(dataset.dtypes[0]).max + 1, 4), np.uint8)
+    for index, rgba in dataset.colormap(1).items():
+        table[index] = rgba
+    return table
+
+
+def _looks_like_alpha(dataset: DatasetReader, band: int) -> bool:
+    """Whether nearly all values of an 8-bit band are (but for lossy compression) 0 or 255, and some 255."""
+    if dataset.dtypes[band - 1] != "uint8" or dataset.dtypes[0] != "uint8":
+        return False
+    sample = dataset.read(band, out_shape=_sample_shape(dataset))
+    extreme = (sample < 16) | (sample >= 240)
+    return bool(extreme.mean() > 0.99 and (sample >= 240).any())
+
+
+def _sample_shape(dataset: DatasetReader) -> tuple[int, int]:
+    step = max(1.0, (dataset.height * dataset.width / _SAMPLE_PX) ** 0.5)
+    return max(1, int(dataset.height / step)), max(1, int(dataset.width / step))
+
+
+def _stripes(dataset: DatasetReader, bands: int) -> Iterator[Window]:
+    """Windows of whole rows of blocks, so that every block is decoded once and memory stays bounded."""
+    block_rows = dataset.block_shapes[0][0]
+    rows = max(1, _STRIPE_VALUES // (dataset.width * bands * block_rows)) * block_rows
+    for top in range(0, dataset.height, rows):
+        yield Window(0, top, dataset.width, min(rows, dataset.height - top))
+
+
+def _stretch_range(dataset: DatasetReader, bands: list[int], alpha: int | None) -> tuple[float, float]:
+    """The values that become 0 and 255, from a decimated sample of about a million pixels."""
+    shape = _sample_shape(dataset)
+    sample = dataset.read(bands, out_shape=(len(bands), *shape), masked=True)
+    keep = ~np.ma.getmaskarray(sample) & np.isfinite(sample.data)
+    if alpha is not None:
+        keep &= dataset.read(alpha, out_shape=shape) > 0
+    values = sample.data[keep].astype(np.float64)
+    if values.size == 0:
+        return 0.0, 1.0
+    low, high = np.percentile(values, STRETCH_PERCENTILES)
+    if low == high:  # nearly constant: a few values must not be lost
+        low, high = values.min(), values.max()
+    if low == high:  # constant: mid-grey
+        low, high = low - 1.0, high + 1.0
+    return float(low), float(high)
+
+
+def _stretched(values: NDArray[Any], stretch: tuple[float, float]) -> NDArray[np.uint8]:
+    low, high = stretch
+    share = (values.astype(np.float64) - low) / (high - low)
+    return np.rint(255.0 * np.clip(np.nan_to_num(share), 0.0, 1.0)).astype(np.uint8)
+
+
+def _stretch_note(dtype: str, stretch: tuple[float, float]) -> str:
+    low, high = STRETCH_PERCENTILES
+    return (
+        f"{dtype} values were stretched to 8 bits from {stretch[0]:.4g}..{stretch[1]:.4g}, "
+        f"their {low:g}th and {high:g}th percentiles."
+    )

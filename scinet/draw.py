@@ -1,0 +1,150 @@
+"""Pictures of masks and of their errors: colours, encoded images, outlines. Plain Python, no Streamlit.
+
+One palette serves the map, the cards and the charts. It is that of Okabe & Ito (2008, "Color Universal
+Design"), whose hues stay apart under the common colour-vision deficiencies.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Sequence
+from io import BytesIO
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from PIL import Image
+from rasterio.crs import CRS
+from rasterio.transform import Affine
+from shapely.geometry.base import BaseGeometry
+
+from scinet.diagnose import Diagnosis
+from scinet.footprints import reproject
+from scinet.raster import Raster
+from scinet.resample import to_web_mercator
+
+GREEN, YELLOW, PURPLE, BLUE, VERMILION, ORANGE = "#009E73", "#F0E442", "#CC79A7", "#56B4E9", "#D55E00", "#E69F00"
+
+KIND_COLOURS = {"found": GREEN, "missed": YELLOW, "merged": PURPLE, "fragmented": BLUE, "false": VERMILION}
+KIND_TITLES = {
+    "found": "Found", "missed": "Missed", "merged": "Merged", "fragmented": "Fragmented", "false": "False area",
+}  # fmt: skip
+SHARE_COLOURS = {
+    "omission": YELLOW, "fragmentation": BLUE, "merging": PURPLE, "false_area": VERMILION, "holes": ORANGE,
+}  # fmt: skip
+MASK_COLOUR = BLUE
+TRUTH_COLOUR = "#FFFFFF"
+
+KINDS = tuple(KIND_COLOURS)  # a pixel's class in `error_classes` is 1 + the index here
+
+Pixel = TypeVar("Pixel", bound=np.generic)
+Bounds = list[list[float]]  # [[south, west], [north, east]] in degrees, or in metres where there is no CRS
+
+
+def error_classes(diagnosis: Diagnosis, prediction: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """What became of every pixel: 0 for background left alone, else 1 + index in `KINDS`; uint8 (H, W).
+
+    A predicted pixel inside a true building takes the building's kind, a pixel of it that was not
+    predicted is missed, a predicted pixel outside all buildings is false area.
+    """
+    kind_of = np.zeros(len(diagnosis.buildings.kind) + 1, dtype=np.uint8)
+    for number, kind in enumerate(KINDS, start=1):
+        kind_of[1:][diagnosis.buildings.kind == kind] = number
+    inside = diagnosis.truth_labels > 0
+    classes = np.where(prediction, kind_of[diagnosis.truth_labels], np.uint8(0))
+    classes[inside & ~prediction] = KINDS.index("missed") + 1
+    classes[prediction & ~inside] = KINDS.index("false") + 1
+    return classes
+
+
+def encode_image(
+    pixels: NDArray[np.uint8], file_format: Literal["WEBP", "PNG", "JPEG"] = "WEBP", quality: int = 80
+) -> bytes:
+    """A uint8 image (H, W), (H, W, 3) or (H, W, 4) as the bytes of a file."""
+    buffer = BytesIO()
+    options: dict[str, Any] = {"WEBP": {"quality": quality, "method": 2}, "JPEG": {"quality": quality}, "PNG": {}}
+    Image.fromarray(pixels).save(buffer, file_format, **options[file_format])
+    return buffer.getvalue()
+
+
+def encode_classes(classes: NDArray[np.uint8], colours: Sequence[str], opacity: float = 0.5) -> bytes:
+    """A palette PNG of a class image uint8 (H, W): 0 transparent, class i in colours[i - 1] ("#rrggbb")."""
+    image = Image.fromarray(classes)
+    image.putpalette([0, 0, 0] + [channel for colour in colours for channel in bytes.fromhex(colour[1:])])
+    alphas = bytes([0] + [round(255 * opacity)] * len(colours))
+    buffer = BytesIO()
+    image.save(buffer, "PNG", transparency=alphas, compress_level=3)
+    return buffer.getvalue()
+
+
+def mask_picture(mask: NDArray[np.bool_], min_px: int = 640) -> bytes:
+    """A mask bool (H, W) as a black and white PNG whose pixels stay square when it is drawn large."""
+    large = _repeat(mask, _factor(mask.shape, min_px))
+    buffer = BytesIO()
+    Image.fromarray(large).convert("1").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def image_picture(raster: Raster, min_px: int = 640, max_px: int = 1024) -> bytes:
+    """The raster as a WebP: coarse pixels stay square, fine images are reduced to max_px."""
+    image = Image.fromarray(_repeat(raster.pixels, _factor(raster.shape, min_px)))
+    image.thumbnail((max_px, max_px))
+    return encode_image(np.asarray(image), quality=75)
+
+
+def image_for_map(raster: Raster, max_px: int = 4096) -> tuple[bytes, Bounds]:
+    """The raster as a WebP with nodata transparent, and where it lies on the map."""
+    rgba = np.dstack([raster.pixels, np.where(raster.valid, np.uint8(255), np.uint8(0))])
+    placed, bounds = _place(rgba, raster, max_px=max_px, nearest=False)
+    return encode_image(placed), bounds
+
+
+def classes_for_map(
+    classes: NDArray[np.uint8], raster: Raster, colours: Sequence[str], opacity: float = 0.5, max_px: int = 4096
+) -> tuple[bytes, Bounds]:
+    """A class image on the raster's grid as a palette PNG, and where it lies on the map."""
+    placed, bounds = _place(classes, raster, max_px=max_px, nearest=True)
+    return encode_classes(placed, colours, opacity), bounds
+
+
+def outlines(
+    geometries: Iterable[BaseGeometry], crs: CRS | None, properties: Iterable[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """GeoJSON features in degrees, or in metres of the local plane where `crs` is None."""
+    shapes = np.array(list(geometries), dtype=object)
+    if crs is not None:
+        shapes = reproject(shapes, crs, CRS.from_epsg(4326))
+    # A centimetre on the ground is enough for drawing, and halves the file.
+    shapes = shapely.transform(shapes, lambda xy: np.round(xy, 7 if crs is not None else 2))
+    return [
+        {"type": "Feature", "geometry": json.loads(text), "properties": own}
+        for text, own in zip(shapely.to_geojson(shapes), properties, strict=True)
+    ]
+
+
+def _place(array: NDArray[np.uint8], raster: Raster, *, max_px: int, nearest: bool) -> tuple[NDArray[np.uint8], Bounds]:
+    """An array on the raster's grid, north up for the map, with its bounds there."""
+    if raster.crs is None:
+        step = max(1, -(-max(raster.shape) // max_px))
+        left, top = raster.transform @ (0, 0)
+        right, bottom = raster.transform @ (raster.width, raster.height)
+        drawn = array[::step, ::step] if nearest or step == 1 else np.asarray(Image.fromarray(array).reduce(step))
+        return np.ascontiguousarray(drawn), [[bottom, left], [top, right]]
+    # The warp samples pixel centres: coarse pixels are cut into finer ones first, so that they stay squares.
+    factor = _factor(raster.shape, 800)
+    fine = dataclasses.replace(
+        raster,
+        pixels=_repeat(raster.pixels, factor),
+        valid=_repeat(raster.valid, factor),
+        transform=raster.transform @ Affine.scale(1 / factor),
+    )
+    return to_web_mercator(_repeat(array, factor), fine, max_px=max_px, nearest=nearest)
+
+
+def _factor(shape: tuple[int, ...], min_px: int) -> int:
+    """How often to repeat pixels so that the longer side has about min_px of them."""
+    return max(1, min_px // max(shape[:2]))
+
+
+def _repeat(array: NDArray[Pixel], factor: int) -> NDArray[Pixel]:
+    return array if factor == 1 else array.repeat(factor, axis=0).repeat(factor, axis=1)

@@ -1,0 +1,201 @@
+"""Other grids for the same ground: another resolution of the same extent, and the map's projection.
+
+Going down, a pixel is the exact mean over the area it covers: what a sensor flown higher would see, and
+free of aliasing. Going up, it is interpolated. Both are weights along one axis at a time, so an image that
+shrinks in x and grows in y needs nothing special.
+"""
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.enums import Resampling
+from rasterio.transform import Affine, from_bounds
+from rasterio.warp import reproject
+from rasterio.warp import transform as transform_points
+from scipy.sparse import csr_array
+
+from scinet.errors import RasterError, ResolutionError
+from scinet.raster import MAX_PIXELS, Raster
+from scinet.resolution import parse_cm_per_px
+
+Upsampling = Literal["bilinear", "cubic"]
+
+MIN_VALID_SHARE = 0.5
+_STRIPE_VALUES = 8_000_000
+_WEB_MERCATOR = CRS.from_epsg(3857)
+_LONLAT = CRS.from_epsg(4326)
+
+
+def resample(raster: Raster, cm_per_px: float, *, upsampling: Upsampling = "bilinear") -> Raster:
+    """The same extent with pixels of (nearly) `cm_per_px` ground centimetres in x and in y.
+
+    The extent stays exactly, so the pixel becomes the nearest size that divides it. Nodata takes no part in
+    the means; a new pixel is valid where at least half of its weight is. Pixels that are not valid are 0.
+
+    Raises ResolutionError where `cm_per_px` is no usable number or the image would not fit in memory.
+    """
+    cm_per_px = parse_cm_per_px(cm_per_px)
+    metres_x, metres_y = raster.metres_per_px
+    exact = raster.height * metres_y * 100 / cm_per_px, raster.width * metres_x * 100 / cm_per_px
+    height, width = (max(1, round(side)) for side in exact)
+    if height * width > MAX_PIXELS:
+        smallest = cm_per_px * math.sqrt(math.prod(exact) / MAX_PIXELS)
+        smallest = math.ceil(1.001 * smallest * 100) / 100  # rounding of the sides must not carry it over
+        raise ResolutionError(
+            f"At {cm_per_px:g} cm/px the image would be {width} x {height} px and not fit in memory. "
+            f"Choose {smallest:g} cm/px or more, or cut the image."
+        )
+    shape = height, width
+    if shape == raster.shape:
+        return raster
+    # float32 throughout: 8-bit values keep 16 bits below the point, far more than the rounding at the end.
+    rows = _axis_weights(raster.height, height, upsampling)
+    columns = _axis_weights(raster.width, width, upsampling)
+    pixels = np.empty((*shape, 3), np.uint8)
+    valid = np.ones(shape, np.bool_)
+    all_valid = bool(raster.valid.all())
+    for stripe, source in _stripes(rows, max(raster.width, width) * 3):
+        colours = raster.pixels[source].astype(np.float32)
+        weights = rows[stripe, source]
+        if all_valid:
+            mean = _weighted(weights, columns, colours)
+        else:
+            known = raster.valid[source].astype(np.float32)[..., np.newaxis]
+            share = _weighted(weights, columns, known)
+            mean = _weighted(weights, columns, colours * known)
+            mean /= np.maximum(share, np.float32(1e-6))
+            valid[stripe] = share[..., 0] >= MIN_VALID_SHARE - 1e-4
+            mean[~valid[stripe]] = 0.0
+        pixels[stripe] = np.clip(mean + np.float32(0.5), 0, 255)
+    transform = raster.transform @ Affine.scale(raster.width / width, raster.height / height)
+    return Raster(pixels, valid, transform, raster.crs, raster.notes)
+
+
+def resample_mask(mask: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+    """An array (H, W) of any dtype (a mask, labels) on `shape` over the same extent, nearest neighbour."""
+    rows, columns = (
+        ((2 * np.arange(target) + 1) * source) // (2 * target)  # the source pixel that holds the new centre
+        for source, target in zip(mask.shape, shape, strict=True)
+    )
+    return mask[rows[:, np.newaxis], columns]
+
+
+def resample_probability(probability: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """A float32 array (H, W) on `shape` over the same extent: area means going down, bilinear going up."""
+    height, width = probability.shape
+    if shape == (height, width):
+        return probability
+    rows = _axis_weights(height, shape[0], "bilinear")
+    columns = _axis_weights(width, shape[1], "bilinear")
+    result = np.empty(shape, np.float32)
+    for stripe, source in _stripes(rows, max(width, shape[1])):
+        values = probability[source].astype(np.float32)[..., np.newaxis]
+        result[stripe] = _weighted(rows[stripe, source], columns, values)[..., 0]
+    return result
+
+
+def map_crs(raster: Raster) -> CRS:
+    """The CRS in which a raster's coordinates go onto a map.
+
+    A raster without one is laid out at longitude and latitude 0, where web Mercator's metres are metres on
+    the ground (to 0.7 %).
+    """
+    return raster.crs or _WEB_MERCATOR
+
+
+def to_web_mercator(
+    array: NDArray[Any], raster: Raster, *, max_px: int = 4096, nearest: bool
+) -> tuple[NDArray[Any], list[list[float]]]:
+    """Warp an array (H, W) or (H, W, C) on `raster`'s grid to EPSG:3857, for the map.
+
+    Returns (array, [[south, west], [north, east]] in degrees). The array keeps its dtype (bool too) and about
+    its resolution, with no side longer than `max_px`; outside the raster it is 0, so give RGBA where that
+    must be transparent. `nearest` for masks and labels, else bilinear, averaged going down.
+
+    Raises RasterError where the raster cannot be projected (at the poles).
+    """
+    crs = map_crs(raster)
+    west, south, east, north = _extent_in_web_mercator(raster, crs)
+    metres = math.hypot(east - west, north - south) / math.hypot(raster.width, raster.height)
+    metres = max(metres, (east - west) / max_px, (north - south) / max_px)
+    width, height = (max(1, min(max_px, round(side / metres))) for side in (east - west, north - south))
+    planes = array[np.newaxis] if array.ndim == 2 else np.moveaxis(array, -1, 0)
+    source = np.ascontiguousarray(planes.astype(np.uint8) if array.dtype == np.bool_ else planes)
+    warped = np.zeros((len(source), height, width), source.dtype)
+    reproject(
+        source, warped, src_transform=raster.transform, src_crs=crs,
+        dst_transform=from_bounds(west, south, east, north, width, height), dst_crs=_WEB_MERCATOR,
+        resampling=Resampling.nearest if nearest else Resampling.bilinear,
+    )  # fmt: skip
+    (left, right), (bottom, top) = transform_points(_WEB_MERCATOR, _LONLAT, [west, east], [south, north])
+    result = warped[0] if array.ndim == 2 else np.moveaxis(warped, 0, -1)
+    return result.astype(array.dtype), [[bottom, left], [top, right]]
+
+
+def _axis_weights(source: int, target: int, upsampling: Upsampling) -> csr_array:
+    """Weights (target, source) of the old samples along one axis in each new one; rows sum to 1."""
+    if target == source:
+        return csr_array((np.ones(source, np.float32), np.arange(source), np.arange(source + 1)))
+    scale = source / target
+    if target < source:
+        # The lengths over which old and new pixels overlap.
+        edges = np.arange(target + 1) * scale
+        taps = math.ceil(scale) + 1
+        index = np.floor(edges[:-1, np.newaxis]).astype(np.int64) + np.arange(taps)
+        left = np.maximum(index, edges[:-1, np.newaxis])
+        weights = np.clip(np.minimum(index + 1, edges[1:, np.newaxis]) - left, 0.0, None)
+    else:
+        taps = 2 if upsampling == "bilinear" else 4
+        centre = (np.arange(target) + 0.5)[:, np.newaxis] * scale - 0.5  # in the old samples' numbers
+        index = np.floor(centre).astype(np.int64) - (taps // 2 - 1) + np.arange(taps)
+        distance = np.abs(index - centre)
+        weights = 1.0 - distance if taps == 2 else _cubic(distance)
+    weights /= weights.sum(axis=1, keepdims=True)
+    rows = np.repeat(np.arange(target), taps)
+    columns = np.clip(index, 0, source - 1).ravel()  # samples beyond the edge are the edge's
+    matrix = csr_array((weights.ravel().astype(np.float32), (rows, columns)), shape=(target, source))
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def _cubic(distance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cubic convolution with a = -0.5 (Keys 1981), for distances up to 2 samples."""
+    d = distance
+    near = (1.5 * d - 2.5) * d * d + 1.0
+    far = ((-0.5 * d + 2.5) * d - 4.0) * d + 2.0
+    return np.where(d <= 1.0, near, far)
+
+
+def _weighted(rows: csr_array, columns: csr_array, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Apply weights along both axes: (H, W, C) -> (new H, new W, C)."""
+    height, width, channels = values.shape
+    tall = (rows @ values.reshape(height, width * channels)).reshape(-1, width, channels)
+    across = np.ascontiguousarray(tall.transpose(1, 0, 2)).reshape(width, -1)
+    return (columns @ across).reshape(-1, tall.shape[0], channels).transpose(1, 0, 2)
+
+
+def _stripes(rows: csr_array, values_per_row: int) -> list[tuple[slice, slice]]:
+    """Stripes of new rows and the old rows that each needs, so that float copies stay small."""
+    target, source = rows.shape
+    height = max(1, int(_STRIPE_VALUES / (values_per_row * max(1.0, source / target))))
+    stripes = []
+    for top in range(0, target, height):
+        stripe = slice(top, min(top + height, target))
+        needed = rows.indices[rows.indptr[stripe.start] : rows.indptr[stripe.stop]]
+        stripes.append((stripe, slice(int(needed.min()), int(needed.max()) + 1)))
+    return stripes
+
+
+def _extent_in_web_mercator(raster: Raster, crs: CRS) -> tuple[float, float, float, float]:
+    """West, south, east, north in EPSG:3857, from points along the raster's edges (they may bend)."""
+    along = np.linspace(0.0, 1.0, 33)
+    x = np.concatenate([along, along, np.zeros(33), np.ones(33)]) * raster.width
+    y = np.concatenate([np.zeros(33), np.ones(33), along, along]) * raster.height
+    t = raster.transform
+    xs, ys = transform_points(crs, _WEB_MERCATOR, t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f)
+    if not (np.isfinite(xs).all() and np.isfinite(ys).all()):
+        raise RasterError("The image lies too close to a pole for the map.")
+    return min(xs), min(ys), max(xs), max(ys)

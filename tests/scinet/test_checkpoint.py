@@ -1,0 +1,106 @@
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from scinet.checkpoint import Card, list_cards, load_model, save_checkpoint
+from scinet.errors import CheckpointError
+from scinet.models import build
+
+
+@pytest.fixture
+def folder(random_checkpoints, tmp_path, monkeypatch):
+    """A copy of the random checkpoints that a test may damage; the one that names are looked up in."""
+    copy = tmp_path / "checkpoints"
+    shutil.copytree(random_checkpoints, copy)
+    monkeypatch.setenv("SCINET_CHECKPOINTS", str(copy))
+    return copy
+
+
+@torch.inference_mode()
+def test_round_trip_in_half_precision(folder):
+    torch.manual_seed(0)
+    original = build("unet").eval()
+    model = load_model("unet", torch.device("cpu"))
+    image = torch.randn(1, 3, 64, 64)
+    assert load_file(folder / "unet.safetensors")["network.head.weight"].dtype == torch.float16
+    torch.testing.assert_close(model.network(image), original(image), atol=5e-3, rtol=5e-2)
+    assert model.card.architecture == "unet"
+
+
+def test_the_list_is_in_the_papers_order_and_skips_the_damaged(folder):
+    assert [card.name for card in list_cards()] == ["sci-net", "unet"]
+    (folder / "broken.json").write_text("{")
+    (folder / "broken.safetensors").write_bytes(b"")
+    (folder / "alone.json").write_text((folder / "unet.json").read_text())  # no weights beside it
+    assert [card.name for card in list_cards()] == ["sci-net", "unet"]
+
+
+def test_card_survives_json():
+    card = Card("a", "unet", (2.5, 40.0), 512, settings={"seed": 1}, data=[{"dataset": "accra"}], scores={"IoU": 0.5})
+    assert Card.from_json(card.to_json(), "a.json") == card
+    assert card.canonical_cm_per_px == pytest.approx(10)
+    assert card.title == "UNet (a)"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda f: (f / "unet.safetensors").unlink(),
+            "no checkpoint file unet.safetensors; those that are here: sci-net",
+        ),
+        (lambda f: (f / "unet.json").unlink(), "no checkpoint file unet.json"),
+        (lambda f: (f / "unet.json").write_text("not json"), "no checkpoint card"),
+        (lambda f: (f / "unet.json").write_bytes(b"\xff\xfe{"), "no checkpoint card"),
+        (lambda f: (f / "unet.json").write_text("[1]"), "no checkpoint card"),
+        (lambda f: (f / "unet.safetensors").write_bytes(b"\x00" * 64), "damaged"),
+        (lambda f: edit_card(f, architecture="vgg"), "not one of the seven"),
+        (lambda f: edit_card(f, window_px=0), "impossible"),
+        (lambda f: edit_card(f, gsd_range_cm_per_px=["a", 2]), "no checkpoint card"),
+        (lambda f: edit_card(f, surprise=1), "no checkpoint card"),
+        (lambda f: edit_card(f, architecture="manet"), "does not hold its card's architecture"),
+    ],
+)
+def test_what_is_wrong_is_said(folder, change, message):
+    change(folder)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load_model("unet")
+    assert "\n" not in str(caught.value)
+
+
+def edit_card(folder, **values):
+    path = folder / "unet.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_a_tensor_of_another_shape_is_named(folder):
+    network = build("unet")
+    network.network.head = torch.nn.Conv2d(16, 2, 3)
+    card = Card("unet", "unet", (2.5, 40.0), 128)
+    save_checkpoint(folder, network, card)
+    with pytest.raises(CheckpointError, match=r"network.head.* has the shape"):
+        load_model("unet")
+
+
+def test_a_file_that_is_no_safetensors_is_refused_whatever_its_hash(folder):
+    torch.save({"x": 1}, folder / "unet.safetensors")  # a pickle under the right name, with the right hash
+    import hashlib
+
+    edit_card(folder, sha256=hashlib.sha256((folder / "unet.safetensors").read_bytes()).hexdigest())
+    with pytest.raises(CheckpointError, match="no safetensors file"):
+        load_model("unet")
+
+
+def test_loading_by_path(random_checkpoints):
+    assert load_model(random_checkpoints / "sci-net.safetensors").card.name == "sci-net"
+
+
+def test_saving_fills_in_the_hash(tmp_path):
+    network = torch.nn.Conv2d(1, 1, 1)
+    card = save_checkpoint(tmp_path, network, Card("x", "unet", (1, 2), 64))
+    assert len(card.sha256) == 64
+    assert Card.from_json((tmp_path / "x.json").read_text(), "x.json") == card
+    assert not list(tmp_path.glob("*.part"))

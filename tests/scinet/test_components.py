@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from scinet.components import areas_px, compact, hole_labels, label, overlaps
+
+
+def mask(*rows: str) -> np.ndarray:
+    return np.array([[cell == "#" for cell in row] for row in rows])
+
+
+@pytest.mark.parametrize(
+    ("picture", "components", "holes"),
+    [
+        (mask("....", "...."), 0, 0),
+        (mask("####", "####"), 1, 0),
+        (mask("#.", ".#"), 2, 0),  # corners do not connect the foreground
+        (mask("#####", "#.#.#", "#####"), 1, 2),
+        (mask("####.", "#.#..", "####."), 1, 1),
+        (mask("####", "#.##", "##.#", "####"), 1, 1),  # corners do connect the background
+        (mask("#.##", "#.##", "####"), 1, 0),  # open at the image's edge
+    ],
+)
+def test_components_and_holes(picture, components, holes):
+    assert label(picture).max() == components
+    assert hole_labels(picture).max() == holes
+
+
+def test_compact_renumbers_after_nodata():
+    labels = np.array([[1, 1, 0, 2, 0, 3]], np.int32)
+    valid = np.array([[1, 0, 1, 0, 1, 1]], bool)
+    assert compact(labels, valid).tolist() == [[1, 0, 0, 0, 0, 2]]
+    assert compact(labels, None).tolist() == labels.tolist()
+
+
+def test_areas_and_overlaps_agree_with_counting():
+    random = np.random.default_rng(1)
+    a, b = (label(random.random((40, 50)) > 0.6) for _ in range(2))
+    table = overlaps(a, b, (a.max(), b.max())).toarray()
+    assert areas_px(a).sum() == (a > 0).sum()
+    assert table.sum() == ((a > 0) & (b > 0)).sum()
+    for i, j in zip(*np.nonzero(table), strict=True):
+        assert table[i, j] == ((a == i + 1) & (b == j + 1)).sum()

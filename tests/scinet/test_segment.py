@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+import torch
+
+from scinet.checkpoint import Card, Model, list_cards, load_model
+from scinet.raster import Raster, read_raster
+from scinet.resample import resample
+from scinet.segment import OVERLAP, STRATEGIES, segment, segment_at, window_starts
+
+
+def logits_of(pixels: np.ndarray, model: Model) -> np.ndarray:
+    image = (torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255 - 0.5) / 0.5
+    with torch.inference_mode():
+        return model.network(image)[0, 0].sigmoid().numpy()
+
+
+@pytest.mark.parametrize("length", [1, 64, 65, 100, 111, 112, 113, 500, 1024])
+def test_windows_cover_every_pixel_and_overlap(length):
+    starts = window_starts(length, 64)
+    ends = [start + 64 for start in starts]
+    assert starts[0] == 0
+    assert ends[-1] == max(length, 64)
+    for start, end in zip(starts[1:], ends, strict=False):
+        assert start <= end - 64 * OVERLAP + 1
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (40, 64), (64, 64)])
+def test_an_image_of_one_window_gets_the_networks_own_answer(random_checkpoints, noise_raster, shape):
+    model = load_model(random_checkpoints / "sci-net.safetensors", torch.device("cpu"))
+    pixels = noise_raster.pixels[: shape[0], : shape[1]]
+    small = Raster(pixels, np.ones(shape, bool), noise_raster.transform, noise_raster.crs)
+    np.testing.assert_allclose(segment(small, model), logits_of(pixels, model), atol=1e-6)
+
+
+def test_windows_are_blended_without_a_gap(brightness_model, noise_raster):
+    probability = segment(noise_raster, brightness_model, window_px=32)
+    assert probability.shape == noise_raster.shape and probability.dtype == np.float32
+    # The model answers 0.5 + something for dark pixels, less for bright ones, in every window
+    brightness = noise_raster.pixels.mean(axis=2)
+    assert np.corrcoef(probability.ravel(), brightness.ravel())[0, 1] < -0.98
+    assert 0 < probability.min() and probability.max() < 1
+
+
+def test_smaller_than_any_network_takes(brightness_model, noise_raster):
+    pixels = noise_raster.pixels[:9, :50]
+    tiny = Raster(pixels, np.ones((9, 50), bool), noise_raster.transform, noise_raster.crs)
+    probability = segment(tiny, brightness_model)
+    assert probability.shape == (9, 50)
+    assert np.isfinite(probability).all()
+
+
+def test_nodata_is_zero_and_its_windows_are_not_run(brightness_model, noise_raster):
+    valid = np.zeros(noise_raster.shape, bool)
+    valid[:20, :20] = True
+    half = Raster(noise_raster.pixels, valid, noise_raster.transform, noise_raster.crs)
+    calls = []
+    brightness_model.network.register_forward_hook(lambda *_: calls.append(1))
+    probability = segment(half, brightness_model, window_px=32)
+    assert len(calls) == 1
+    assert (probability[~valid] == 0).all() and (probability[valid] > 0).all()
+
+
+def test_progress_ends_at_one(brightness_model, noise_raster):
+    for strategy in STRATEGIES:
+        shares: list[float] = []
+        segment_at(noise_raster, brightness_model, 10, strategy, shares.append)
+        assert shares == sorted(shares) and shares[-1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("cm_per_px", [5, 10, 25])
+def test_strategies_answer_on_the_working_grid(brightness_model, noise_raster, strategy, cm_per_px):
+    working, probability = segment_at(noise_raster, brightness_model, cm_per_px, strategy)
+    assert working.cm_per_px == pytest.approx(cm_per_px, rel=0.02)
+    assert probability.shape == working.shape
+    assert probability.dtype == np.float32
+
+
+def test_canonical_shows_the_model_its_own_gsd(noise_raster):
+    seen = []
+
+    class Spy(torch.nn.Module):
+        def forward(self, image):
+            seen.append(tuple(image.shape[-2:]))
+            return image[:, :1]
+
+    card = Card(name="spy", architecture="unet", gsd_range_cm_per_px=(10.0, 40.0), window_px=512)
+    model = Model(Spy(), card, torch.device("cpu"))
+    segment_at(noise_raster, model, 10, "canonical")  # 20 cm/px is the middle of 10 to 40
+    segment_at(noise_raster, model, 10, "multi-scale")
+    assert seen == [(48, 64), (192, 256), (96, 128), (48, 64)]
+
+
+def border_and_inner_steps(probability: np.ndarray, window_px: int) -> tuple[float, float]:
+    """Mean absolute step between neighbouring columns: at the windows' borders, and everywhere else."""
+    steps = np.abs(np.diff(probability, axis=1)).mean(axis=0)
+    starts = window_starts(probability.shape[1], window_px)
+    at_border = np.zeros(steps.size, bool)
+    for start in starts:
+        at_border[[edge - 1 for edge in (start, start + window_px) if 0 < edge < probability.shape[1]]] = True
+    return float(steps[at_border].mean()), float(steps[~at_border].mean())
+
+
+@pytest.mark.parametrize("name", [card.name for card in list_cards()] or [None])
+def test_no_seams_on_real_tiles(data_dir, name):
+    """Over the tiles together, the probability steps no more at the windows' borders than inside windows."""
+    if name is None:
+        pytest.skip("no checkpoint in checkpoints/")
+    model = load_model(name, torch.device("cpu"))
+    steps = []
+    for tile in sorted((data_dir / "images" / "accra").glob("*_10240_1*.jpg"))[:4]:
+        raster = resample(read_raster(tile, cm_per_px=5.18), 10)
+        steps.append(border_and_inner_steps(segment(raster, model, window_px=128), 128))
+    at_border, inside = np.mean(steps, axis=0)
+    assert at_border <= inside * 1.02
+    assert inside > 0
