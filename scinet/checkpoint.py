@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from scinet.device import default_device
 from scinet.errors import CheckpointError
 from scinet.models import NAMES, TITLES, build
 
@@ -85,23 +86,6 @@ class Model:
     device: torch.device
 
 
-def default_device() -> torch.device:
-    """The best there is: CUDA, else MPS, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def parse_device(text: str) -> torch.device:
-    """A device by name: ``parse_device("cpu")``. Raises CheckpointError where this machine has no such device."""
-    try:
-        device = torch.device(text)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise CheckpointError(f"The device {text!r} is not available here; use --device cpu.") from error
-    return device
-
-
 def list_cards(folder: Path | None = None) -> list[Card]:
     """The cards of all checkpoints whose weights are there, in the order of the paper's systems.
 
@@ -162,7 +146,7 @@ def load_model(name: str | Path, device: torch.device | None = None) -> Model:
         network = build(card.architecture)
     _check_shapes(network, state, path.name)
     network.load_state_dict({key: _full(tensor) for key, tensor in state.items()}, assign=True)
-    network.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.requires_grad_(False).eval().to(memory_format=torch.channels_last).to(device)
     return Model(network, card, device)
 
 
@@ -190,5 +174,6 @@ def _check_shapes(network: nn.Module, state: dict[str, Tensor], name: str) -> No
     for key, tensor in state.items():
         if tensor.shape != wanted[key].shape:
             raise CheckpointError(
-                f"{name}: {key} has the shape {tuple(tensor.shape)}, but the architecture wants {tuple(wanted[key].shape)}."
+                f"{name}: {key} has the shape {tuple(tensor.shape)}, "
+                f"but the architecture wants {tuple(wanted[key].shape)}."
             )

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from scinet.checkpoint import list_cards, load_model, parse_device
+from scinet.checkpoint import list_cards, load_model
+from scinet.device import parse_device
 from scinet.errors import SciNetError
 from scinet.raster import MASK_NODATA, read_raster, write_mask
 from scinet.resolution import parse_cm_per_px

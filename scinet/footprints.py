@@ -66,13 +66,14 @@ def read_footprints(source: str | Path | bytes, *, name: str | None = None) -> F
         raise TruthError(f"{name} cannot be opened: {reason}.") from None
     if not content:
         raise TruthError(f"{name} is empty (0 bytes). {_GIVE}")
-    if content.startswith(_SQLITE):
-        geometries, crs = _read_geopackage(content, name)
-    elif is_vector(content):
-        geometries, crs = _read_geojson(content, name)
-    else:
-        raise TruthError(f"{name} is neither GeoJSON nor GeoPackage. {_GIVE}")
-    polygons = _clean(geometries)
+    with np.errstate(invalid="ignore"):  # NaN among coordinates is sorted out here, and needs no warning
+        if content.startswith(_SQLITE):
+            geometries, crs = _read_geopackage(content, name)
+        elif is_vector(content):
+            geometries, crs = _read_geojson(content, name)
+        else:
+            raise TruthError(f"{name} is neither GeoJSON nor GeoPackage. {_GIVE}")
+        polygons = _clean(geometries)
     if not polygons:
         raise TruthError(f"{name} holds no polygons. {_GIVE}")
     return Footprints(polygons, crs)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch.nn.functional as F
@@ -82,7 +83,7 @@ def _load_encoder(network: nn.Module, timm_name: str, weights: str | Path) -> No
     encoder = getattr(network.encoder, "model", network.encoder)
     assert isinstance(encoder, nn.Module)
     if weights == "imagenet":
-        arguments = {"feature_location": "", "out_indices": (1, 2, 3, 4)} if timm_name == "hrnet_w32" else {}
+        arguments: dict[str, Any] = baselines.HRNET_ENCODER if timm_name == "hrnet_w32" else {}
         state = timm.create_model(timm_name, pretrained=True, features_only=True, **arguments).state_dict()
     else:
         try:

@@ -4,6 +4,8 @@ All start from RegNetY-1.6GF except HRNet, which is its own backbone. Parameters
 are held to the paper's Table 1 by ``tests/scinet/test_models.py``.
 """
 
+from typing import Any
+
 import segmentation_models_pytorch as smp
 import timm
 import torch
@@ -12,6 +14,9 @@ from segmentation_models_pytorch.decoders.deeplabv3.decoder import ASPP
 from torch import Tensor, nn
 
 from scinet.models.sci_net import DECODER_CHANNELS, ENCODER, ENCODER_CHANNELS, UNet
+
+# The four branches as they are, without the classifier's wider heads and the stem
+HRNET_ENCODER: dict[str, Any] = {"feature_location": "", "out_indices": (1, 2, 3, 4)}
 
 SMP_ENCODER = f"tu-{ENCODER}"  # smp takes any timm encoder by this prefix
 
@@ -44,10 +49,10 @@ class HRNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.encoder = timm.create_model(
-            "hrnet_w32", pretrained=False, features_only=True, feature_location="", out_indices=(1, 2, 3, 4)
-        )
-        channels = sum(self.encoder.feature_info.channels())  # 32 + 64 + 128 + 256 = 480
+        encoder = timm.create_model("hrnet_w32", pretrained=False, features_only=True, **HRNET_ENCODER)
+        info: Any = encoder.feature_info
+        self.encoder = encoder
+        channels = sum(info.channels())  # 32 + 64 + 128 + 256 = 480
         self.head = nn.Sequential(
             nn.Conv2d(channels, channels, kernel_size=1),
             nn.BatchNorm2d(channels),

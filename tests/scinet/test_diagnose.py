@@ -172,7 +172,7 @@ def test_tally_agrees_with_pixel_counts(seed):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_splits_and_merges_agree_with_variation_of_information(seed):
-    """On the shared pixels, H(prediction | truth) is zero without fragmentation, H(truth | prediction) without merging."""
+    """On the shared pixels H(prediction | truth) is 0 without fragmentation, H(truth | prediction) without merging."""
     truth, prediction = random_pair(seed)
     t, p = label(truth), label(prediction)
     both = truth & prediction

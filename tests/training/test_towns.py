@@ -1,0 +1,25 @@
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from training.dataset import Chips, PackedTiles, read_index
+from training.recipe import Recipe
+from training.towns import write_towns
+
+
+def test_towns_are_a_data_folder_that_chips_come_from(tmp_path: Path):
+    write_towns(tmp_path / "towns", count=2, first_seed=7)
+    index = read_index(tmp_path / "towns")
+    assert len(index) == 2 and set(index["split"]) == {"train"}
+    for row in index.itertuples():
+        image = Image.open(tmp_path / "towns" / row.image)
+        mask = np.asarray(Image.open(tmp_path / "towns" / row.mask))
+        assert image.size == (row.width, row.height) == mask.shape[::-1]
+        assert 0.1 < mask.mean() < 0.8
+    pack = PackedTiles(tmp_path / "towns", "train", tmp_path / "cache")
+    image, truth, valid = Chips([pack], Recipe(chip_px=64), count=4)[0]
+    assert image.shape == (3, 64, 64) and truth.shape == valid.shape == (1, 64, 64)
+    # The same seeds give the same towns
+    write_towns(tmp_path / "again", count=2, first_seed=7)
+    assert (tmp_path / "again" / "images" / "8.jpg").read_bytes() == (tmp_path / "towns" / "images" / "8.jpg").read_bytes()

@@ -1,0 +1,197 @@
+"""Score checkpoints on the test tiles: ``python -m training.evaluate --data DIR --model sci-net --model unet``.
+
+Every test tile is segmented at its native GSD and at ``STEPS_CM_PER_PX``, and scored on two grids: working
+(truth brought to the model's grid: what the model can be blamed for) and native (prediction brought back:
+what a user loses by flying higher). Sums per tile go to ``benchmark.parquet``, scores to ``benchmark.json``;
+rows of models that are not evaluated now stay as they are.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from scinet.checkpoint import Card, Model, checkpoints_folder, load_model
+from scinet.device import parse_device
+from scinet.diagnose import Tally, diagnose
+from scinet.errors import SciNetError
+from scinet.raster import Raster, read_mask, read_raster
+from scinet.resample import resample_probability
+from scinet.scores import macro, micro
+from scinet.segment import segment_at
+from scinet.truth import truth_labels
+from training.dataset import DataError, read_index
+
+STEPS_CM_PER_PX = (5.18, 7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0)
+FINEST_AGAINST_NATIVE = 0.5  # finer steps than half the native GSD show a model nothing but interpolation
+THRESHOLD = 0.5
+TALLY = [field.name for field in fields(Tally)]
+GRIDS = ("working", "native")
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, type=Path, help="a folder with index.csv and a test split")
+    parser.add_argument("--model", required=True, action="append", help="a checkpoint; may be given again")
+    parser.add_argument("--out", type=Path, help="where benchmark.json goes (default: the checkpoints' folder)")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--device", type=parse_device)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parse_arguments(arguments)
+    out = options.out or checkpoints_folder()
+    index = read_index(options.data)
+    index = index[index["split"] == options.split]
+    if index.empty:
+        raise DataError(f"{options.data / 'index.csv'} has no tile in the split {options.split!r}.")
+    for name in options.model:
+        model = load_model(name, options.device)
+        rows = pd.DataFrame(evaluate(model, options.data, index))
+        table = merged(out / "benchmark.parquet", rows, model.card.name)
+        write_benchmark(table, out)
+        write_scores(rows, model.card)
+        native = [row for row in summary(rows) if row["cm_per_px"] == "native" and row["grid"] == "working"]
+        for row in native:
+            print(f"{name} {row['dataset']}: micro-IoU {row['micro']['iou']:.4f} at native GSD, {row['tiles']} tiles")
+
+
+def evaluate(model: Model, data: Path, index: pd.DataFrame) -> Iterator[dict]:
+    """One row a tile, working GSD and grid: names, GSDs in cm/px and the tally in pixels of that grid."""
+    for entry in tqdm(index.itertuples(), total=len(index), desc=model.card.name, unit="tile", file=sys.stderr):
+        raster = read_raster(data / str(entry.image), cm_per_px=float(entry.cm_per_px))
+        truth = read_mask(data / str(entry.mask), raster)
+        for cm_per_px in working_steps(raster.cm_per_px):
+            for grid, tally in tallies(raster, truth, model, cm_per_px).items():
+                yield {
+                    "model": model.card.name,
+                    "dataset": entry.dataset,
+                    "city": entry.city,
+                    "image": entry.image,
+                    "native_cm_per_px": float(entry.cm_per_px),
+                    "cm_per_px": cm_per_px,
+                    "is_native": cm_per_px == raster.cm_per_px,
+                    "grid": grid,
+                    "pixels": raster.width * raster.height,
+                    **asdict(tally),
+                }
+
+
+def working_steps(native_cm_per_px: float) -> list[float]:
+    """The native GSD itself and the steps from half of it on; a step within 1 % of native is native."""
+    others = [
+        step
+        for step in STEPS_CM_PER_PX
+        if step >= FINEST_AGAINST_NATIVE * native_cm_per_px and abs(step / native_cm_per_px - 1) > 0.01
+    ]
+    return sorted([native_cm_per_px, *others])
+
+
+def tallies(raster: Raster, truth: np.ndarray, model: Model, cm_per_px: float) -> dict[str, Tally]:
+    """The tally on each grid for one tile at one working GSD; truth is a bool mask on the native grid."""
+    working, probability = segment_at(raster, model, cm_per_px)
+    back = resample_probability(probability, raster.shape)
+    return {
+        "working": diagnose(
+            truth_labels(truth, working),
+            probability > THRESHOLD,
+            valid=working.valid,
+            pixel_area_m2=working.pixel_area_m2,
+        ).tally,
+        "native": diagnose(truth, back > THRESHOLD, valid=raster.valid, pixel_area_m2=raster.pixel_area_m2).tally,
+    }
+
+
+def summary(table: pd.DataFrame) -> list[dict]:
+    """Micro and macro scores and the pooled error shares, per model, data set, cm/px and grid.
+
+    ``cm_per_px`` is a step, or "native" for every tile at its own. NaN becomes None: JSON has no NaN.
+    """
+    rows = []
+    at_native = table[table["is_native"]].assign(step="native")
+    at_steps = table.assign(step=table["cm_per_px"].map(nearest_step)).dropna(subset="step")
+    for part in (at_native, at_steps):
+        for (model, dataset, step, grid), group in part.groupby(["model", "dataset", "step", "grid"], sort=True):
+            tiles = [Tally(*(int(value) for value in values)) for values in group[TALLY].to_numpy()]
+            pooled = sum(tiles, Tally())
+            rows.append(
+                {
+                    "model": model,
+                    "dataset": dataset,
+                    "cm_per_px": step,
+                    "grid": grid,
+                    "tiles": len(tiles),
+                    "micro": _plain(micro([tile.counts for tile in tiles])._asdict()),
+                    "macro": _plain(macro([tile.counts for tile in tiles])._asdict()),
+                    "shares": _plain(pooled.shares._asdict()),
+                }
+            )
+    return rows
+
+
+def nearest_step(cm_per_px: float) -> float | None:
+    """The step that a working GSD stands for: itself, or the step within 1 % of a native one."""
+    return next((step for step in STEPS_CM_PER_PX if abs(step / cm_per_px - 1) <= 0.01), None)
+
+
+def everything_is_building(table: pd.DataFrame) -> dict[str, float]:
+    """Micro-IoU per data set of a mask that calls every pixel a building: the floor any model must beat."""
+    one_model = table[(table["is_native"]) & (table["grid"] == "native") & (table["model"] == table["model"].iloc[0])]
+    return {
+        str(dataset): round(float(group["true"].sum() / group["pixels"].sum()), 4)
+        for dataset, group in one_model.groupby("dataset")
+    }
+
+
+def merged(path: Path, rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The table at ``path`` with the rows of model ``name`` replaced, written back."""
+    if path.exists():
+        old = pd.read_parquet(path)
+        rows = pd.concat([old[old["model"] != name], rows], ignore_index=True)
+    part = path.with_suffix(".part")
+    rows.to_parquet(part, index=False)
+    part.replace(path)
+    return rows
+
+
+def write_benchmark(table: pd.DataFrame, folder: Path) -> None:
+    content = {
+        "threshold": THRESHOLD,
+        "steps_cm_per_px": STEPS_CM_PER_PX,
+        "everything_is_building": everything_is_building(table),
+        "rows": summary(table),
+    }
+    part = folder / "benchmark.json.part"
+    part.write_text(json.dumps(content, indent=1) + "\n")
+    part.replace(folder / "benchmark.json")
+
+
+def write_scores(rows: pd.DataFrame, card: Card) -> None:
+    """Put the native micro-IoU of each test set on the card, where it lies in the checkpoints' folder."""
+    path = checkpoints_folder() / f"{card.name}.json"
+    if not path.exists():
+        return
+    native = [row for row in summary(rows) if row["cm_per_px"] == "native" and row["grid"] == "working"]
+    scores = {f"test micro-IoU, {row['dataset']}, native GSD": round(row["micro"]["iou"], 4) for row in native}
+    part = path.with_suffix(".part")
+    part.write_text(replace(card, scores={**card.scores, **scores}).to_json())
+    part.replace(path)
+
+
+def _plain(values: dict[str, float]) -> dict[str, float | None]:
+    return {name: None if np.isnan(value) else round(float(value), 5) for name, value in values.items()}
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except SciNetError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
