@@ -5,6 +5,7 @@ A data folder holds ``index.csv`` with one row a tile (``image``, ``mask``, ``da
 or PNG images and 1-bit masks of the same size.
 """
 
+import argparse
 import hashlib
 import os
 from collections import defaultdict
@@ -173,7 +174,10 @@ def read_index(data: Path) -> pd.DataFrame:
     path = data / "index.csv"
     if not path.is_file():
         raise DataError(f"{data} holds no index.csv; give the folder that does with --data.")
-    index = pd.read_csv(path)
+    try:
+        index = pd.read_csv(path)
+    except ValueError as error:  # empty, ragged or no text
+        raise DataError(f"{path} cannot be read as CSV: {str(error).strip()}.") from error
     missing = {"image", "mask", "dataset", "cm_per_px", "width", "height", "split", "licence"} - set(index.columns)
     if missing:
         raise DataError(f"{path} lacks the column {', '.join(sorted(missing))}.")
@@ -202,13 +206,18 @@ def _packed(data: Path, rows: pd.DataFrame, tiles: list[Tile], split: str, cache
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".part{os.getpid()}")
-        out = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=(total, 4))
-        for row, tile in zip(rows.itertuples(), tiles, strict=True):
-            block = out[tile.offset : tile.offset + tile.width * tile.height]
-            block[:, :3] = _decoded(data / row.image, "RGB", tile).reshape(-1, 3)
-            block[:, 3] = _decoded(data / row.mask, "L", tile).reshape(-1)
-        out.flush()
-        part.replace(path)
+        try:
+            with part.open("wb") as file:  # written in order: a map on a full disk would end in a bus error
+                header = {"descr": "|u1", "fortran_order": False, "shape": (total, 4)}
+                np.lib.format.write_array_header_1_0(file, header)
+                for row, tile in zip(rows.itertuples(), tiles, strict=True):
+                    image, mask = _decoded(data / row.image, "RGB", tile), _decoded(data / row.mask, "L", tile)
+                    file.write(np.dstack([image, np.where(mask > 0, np.uint8(255), np.uint8(0))]).tobytes())
+            part.replace(path)
+        except OSError as error:
+            raise DataError(f"{path} cannot be written ({error}); free some disk space.") from error
+        finally:
+            part.unlink(missing_ok=True)
     return np.load(path, mmap_mode="r")
 
 
@@ -224,6 +233,18 @@ def _decoded(path: Path, mode: str, tile: Tile) -> np.ndarray:
         found = f"{pixels.shape[1]} x {pixels.shape[0]}"
         raise DataError(f"{path} is {found} px, but index.csv says {tile.width} x {tile.height}.")
     return pixels
+
+
+def dataset_share(text: str) -> tuple[str, float]:
+    """An argument of the command lines: ``dataset_share("accra=.4") == ("accra", 0.4)``."""
+    name, _, share = text.partition("=")
+    try:
+        value = float(share)
+    except ValueError:
+        value = 0.0
+    if not name or not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form accra=0.4, with a share above 0")
+    return name, value
 
 
 def describe(packs: Sequence[PackedTiles]) -> list[dict]:

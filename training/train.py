@@ -1,11 +1,10 @@
 """Train one of the seven systems: ``python -m training.train --model sci-net --data DIR``.
 
 Read from top to bottom: arguments, data, model, loop. Everything a run needs to go on after a kill is in
-``runs/<name>/resume.pt``, written at each epoch's end; the best weights so far become a checkpoint.
+``runs/<name>/resume.pt``, written at each epoch's end and at Ctrl-C; the best weights so far become a checkpoint.
 """
 
 import argparse
-import csv
 import subprocess
 import sys
 import time
@@ -14,18 +13,27 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import nn
 from torch.utils.data import DataLoader, Subset
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from scinet.checkpoint import Card, default_device, parse_device, save_checkpoint
-from scinet.errors import SciNetError
+from scinet.checkpoint import Card, save_checkpoint
+from scinet.device import default_device, has_bfloat16, parse_device
 from scinet.models import NAMES, build
 from scinet.scores import Counts, iou
-from training.dataset import Chips, DataError, PackedTiles, describe, normalise
+from training.dataset import Chips, DataError, PackedTiles, dataset_share, describe, normalise
 from training.loss import segmentation_loss
 from training.recipe import Recipe
+from training.resume import (
+    StopAtInterrupt,
+    ignore_interrupts,
+    read_state,
+    run_command,
+    save_atomically,
+    write_row,
+)
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -46,19 +54,25 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--learning-rate", type=float, default=paper.learning_rate)
     parser.add_argument("--gsd-range", type=float, nargs=2, default=paper.gsd_range_cm_per_px, metavar="CM_PER_PX")
     parser.add_argument(
-        "--weight", action="append", default=[], metavar="DATASET=SHARE", help="share of the chips from a data set"
+        "--weight", type=dataset_share, action="append", default=[], metavar="DATASET=SHARE", help="share of the chips"
     )
-    parser.add_argument("--window-px", type=int, default=512, help="windows of segment() that the card asks for")
+    parser.add_argument("--window-px", type=int, default=384, help="windows of segment() that the card asks for")
     parser.add_argument("--seed", type=int, default=paper.seed)
     parser.add_argument("--workers", type=int, default=1, help="processes that cut chips")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where logs and the resume file go")
     parser.add_argument("--checkpoints", type=Path, help="where the checkpoint goes (default: the run's folder)")
     parser.add_argument("--device", type=parse_device, default=None)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.epochs < 1 or not 1 <= options.batch <= options.chips_an_epoch:
+        parser.error("--epochs and --batch are at least 1, and --chips-an-epoch at least --batch")
+    if options.chip_px < 32:
+        parser.error("--chip-px is at least 32")
+    if not 0 < options.gsd_range[0] <= options.gsd_range[1]:
+        parser.error("--gsd-range is two positive numbers, the smaller first")
+    return options
 
 
 def recipe_of(options: argparse.Namespace) -> Recipe:
-    pairs = [text.partition("=") for text in options.weight]
     return Recipe(
         learning_rate=options.learning_rate,
         batch=options.batch,
@@ -66,7 +80,7 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
         epochs=options.epochs,
         chips_an_epoch=options.chips_an_epoch,
         gsd_range_cm_per_px=tuple(options.gsd_range),
-        dataset_weights={name: float(share) for name, _, share in pairs},
+        dataset_weights=dict(options.weight),
         seed=options.seed,
     )
 
@@ -88,54 +102,73 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Model: the same initial weights for the same seed
     torch.manual_seed(recipe.seed)
     weights = None if options.encoder_weights == "none" else options.encoder_weights
-    network = build(options.model, encoder_weights=weights).to(device, memory_format=torch.channels_last)
+    network = build(options.model, encoder_weights=weights).to(memory_format=torch.channels_last).to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
     state = resume(run / "resume.pt", network, optimizer, options.model, recipe, device)
 
     steps_an_epoch = recipe.chips_an_epoch // recipe.batch
-    steps = recipe.epochs * steps_an_epoch
-    log = SummaryWriter(str(run), purge_step=state["epoch"] * steps_an_epoch)
-    for epoch in range(state["epoch"], recipe.epochs):
-        started = time.perf_counter()
-        loss, waited = train_epoch(
-            network, optimizer, chips, epoch, steps_an_epoch, steps, recipe, device, options.workers, log
-        )
-        seconds = time.perf_counter() - started
-        score = validate(network, validation, recipe, device)
-        log.add_scalar("validation/micro_iou", score, (epoch + 1) * steps_an_epoch)
-        append_row(
-            run / "metrics.csv", epoch=epoch + 1, loss=loss, micro_iou=score, seconds=seconds, waiting=waited / seconds
-        )
-        print(
-            f"{name} epoch {epoch + 1}/{recipe.epochs}: loss {loss:.4f}, validation micro-IoU {score:.4f}, {seconds:.0f} s"
-        )
-        if score > state["best"]:
-            state["best"] = score
-            card = Card(
-                name=name,
-                architecture=options.model,
-                gsd_range_cm_per_px=recipe.gsd_range_cm_per_px,
-                window_px=options.window_px,
-                mean=recipe.mean,
-                std=recipe.std,
-                settings={
-                    "recipe": asdict(recipe),
-                    "deviations_from_the_paper": sorted(recipe.deviations()),
-                    "encoder_weights": Path(options.encoder_weights).name,
-                    "epoch": epoch + 1,
-                    "chips_seen": (epoch + 1) * steps_an_epoch * recipe.batch,
-                },
-                data=describe(train),
-                scores={"validation micro-IoU, native GSD": round(score, 4)},
-                revision=git_revision(),
+    log = SummaryWriter(str(run), purge_step=state["epoch"] * steps_an_epoch + state["running"]["batches"])
+    with StopAtInterrupt() as stop:
+        for epoch in range(state["epoch"], recipe.epochs):
+            running = state["running"]
+            train_epoch(
+                network, optimizer, chips, epoch, steps_an_epoch, recipe, device, options.workers, log, running, stop
             )
-            save_checkpoint(options.checkpoints or run, network, card)
-        state["epoch"] = epoch + 1
-        save_atomically(
-            {**state, "network": network.state_dict(), "optimizer": optimizer.state_dict()}, run / "resume.pt"
-        )
+            if running["batches"] < steps_an_epoch:
+                save(state, network, optimizer, run)
+                break
+            loss, seconds = running["loss"] / steps_an_epoch, running["seconds"]
+            score = validate(network, validation, recipe, device)
+            log.add_scalar("validation/micro_iou", score, (epoch + 1) * steps_an_epoch)
+            write_row(
+                run / "metrics.csv",
+                epoch=epoch + 1,
+                loss=loss,
+                micro_iou=score,
+                seconds=seconds,
+                waiting=running["waited"] / seconds,
+            )
+            print(
+                f"{name} epoch {epoch + 1}/{recipe.epochs}: loss {loss:.4f}, "
+                f"validation micro-IoU {score:.4f}, {seconds:.0f} s"
+            )
+            if score > state["best"]:
+                state["best"] = score
+                card = Card(
+                    name=name,
+                    architecture=options.model,
+                    gsd_range_cm_per_px=recipe.gsd_range_cm_per_px,
+                    window_px=options.window_px,
+                    mean=recipe.mean,
+                    std=recipe.std,
+                    settings={
+                        "recipe": asdict(recipe),
+                        "deviations_from_the_paper": sorted(recipe.deviations()),
+                        "encoder_weights": describe_weights(options.encoder_weights),
+                        "epoch": epoch + 1,
+                        "chips_seen": (epoch + 1) * steps_an_epoch * recipe.batch,
+                    },
+                    data=describe(train),
+                    scores={"validation micro-IoU, native GSD": round(score, 4)},
+                    revision=git_revision(),
+                )
+                try:
+                    save_checkpoint(options.checkpoints or run, network, card)
+                except (OSError, SafetensorError) as error:
+                    raise DataError(f"The checkpoint cannot be written ({error}); free some disk space.") from error
+            state["epoch"], state["running"] = epoch + 1, fresh_epoch()
+            save(state, network, optimizer, run)
+            if stop.asked:
+                break
     log.close()
+    if stop.asked:
+        raise KeyboardInterrupt
     print(f"{name}: best validation micro-IoU {state['best']:.4f}")
+
+
+def fresh_epoch() -> dict:
+    """What an epoch sums up; kept in the resume file, so that Ctrl-C can stop within one."""
+    return {"batches": 0, "loss": 0.0, "seconds": 0.0, "waited": 0.0}
 
 
 def train_epoch(
@@ -144,24 +177,39 @@ def train_epoch(
     chips: Chips,
     epoch: int,
     steps_an_epoch: int,
-    steps: int,
     recipe: Recipe,
     device: torch.device,
     workers: int,
     log: SummaryWriter,
-) -> tuple[float, float]:
-    """One pass over the epoch's own chips; returns the mean loss and the seconds spent waiting for data."""
+    running: dict,
+    stop: StopAtInterrupt,
+) -> None:
+    """One pass over the epoch's own chips, or the rest of it; ``running`` sums up loss and times.
+
+    Stops after a batch where ``stop`` says so.
+    """
     first = epoch * recipe.chips_an_epoch
-    part = Subset(chips, range(first, first + steps_an_epoch * recipe.batch))
-    loader = DataLoader(part, recipe.batch, num_workers=workers, pin_memory=device.type == "cuda")
+    done = running["batches"]
+    part = Subset(chips, range(first + done * recipe.batch, first + steps_an_epoch * recipe.batch))
+    loader = DataLoader(
+        part,
+        recipe.batch,
+        num_workers=workers,
+        pin_memory=device.type == "cuda",
+        worker_init_fn=ignore_interrupts,
+    )
     network.train()
-    total, waited, asked = 0.0, 0.0, time.perf_counter()
-    bar = tqdm(loader, desc=f"epoch {epoch + 1}/{recipe.epochs}", unit="batch", mininterval=10, file=sys.stderr)
-    for number, batch in enumerate(bar):
-        waited += time.perf_counter() - asked
+    asked = time.perf_counter()
+    title = f"epoch {epoch + 1}/{recipe.epochs}"
+    bar = tqdm(loader, title, initial=done, total=steps_an_epoch, unit="batch", mininterval=10, file=sys.stderr)
+    for number, batch in enumerate(bar, done):
+        began = time.perf_counter()
+        running["waited"] += began - asked
+        running["seconds"] += began - asked
         step = epoch * steps_an_epoch + number
+        torch.manual_seed(recipe.seed * 1_000_003 + step)  # dropout, so that a resumed run equals an uninterrupted one
         for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate_at(step, steps)
+            group["lr"] = recipe.learning_rate_at(step, recipe.epochs * steps_an_epoch)
         image, truth, valid = (tensor.to(device, non_blocking=True) for tensor in batch)
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
             logits = network(image.contiguous(memory_format=torch.channels_last))
@@ -169,13 +217,16 @@ def train_epoch(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        total += float(loss)
+        running["loss"] += loss.item()
+        running["batches"] = number + 1
         if number % 20 == 0:
-            log.add_scalar("train/loss", float(loss), step)
+            log.add_scalar("train/loss", loss.item(), step)
             log.add_scalar("train/learning_rate", group["lr"], step)
-            bar.set_postfix(loss=f"{total / (number + 1):.4f}", lr=f"{group['lr']:.1e}", refresh=False)
+            bar.set_postfix(loss=f"{running['loss'] / (number + 1):.4f}", lr=f"{group['lr']:.1e}", refresh=False)
         asked = time.perf_counter()
-    return total / steps_an_epoch, waited
+        running["seconds"] += asked - began
+        if stop.asked:
+            break
 
 
 @torch.inference_mode()
@@ -192,51 +243,30 @@ def validate(network: nn.Module, tiles: PackedTiles, recipe: Recipe, device: tor
     return iou(counts)
 
 
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device computes in bfloat16 itself: elsewhere it would only be slower."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-
-
 def resume(
     path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, model: str, recipe: Recipe, device: torch.device
 ) -> dict:
     """Where the last run stopped, loaded into network and optimizer; a fresh start where there is no file."""
-    fresh = {"epoch": 0, "best": -1.0, "model": model, "recipe": asdict(recipe)}
-    if not path.exists():
+    identity = {"model": model, "recipe": asdict(recipe)}
+    fresh = {"epoch": 0, "running": fresh_epoch(), "best": -1.0, **identity}
+    saved = read_state(path, identity, device)
+    if saved is None:
         return fresh
-    try:
-        saved = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:  # a zip, pickle or runtime error, as the damage has it
-        raise DataError(f"{path} is damaged ({type(error).__name__}); delete it to start afresh.") from error
-    if saved["model"] != model or saved["recipe"] != fresh["recipe"]:
-        raise DataError(f"{path} belongs to another model or recipe; give the run another --name or delete the file.")
     network.load_state_dict(saved.pop("network"))
     optimizer.load_state_dict(saved.pop("optimizer"))
-    return saved
+    return {**fresh, **saved}
 
 
-def save_atomically(state: dict, path: Path) -> None:
-    """A kill at any moment leaves the old file or the new one."""
-    part = path.with_suffix(".part")
-    try:
-        torch.save(state, part)
-    except (OSError, RuntimeError) as error:
-        part.unlink(missing_ok=True)
-        raise DataError(
-            f"{path} cannot be written ({error}); free some disk space and start again: the run goes on."
-        ) from error
-    part.replace(path)
+def save(state: dict, network: nn.Module, optimizer: torch.optim.Optimizer, run: Path) -> None:
+    save_atomically({**state, "network": network.state_dict(), "optimizer": optimizer.state_dict()}, run / "resume.pt")
 
 
-def append_row(path: Path, **values: float) -> None:
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, values)
-        if new:
-            writer.writeheader()
-        writer.writerow({key: f"{value:.6g}" for key, value in values.items()})
+def describe_weights(weights: str) -> str | dict[str, str]:
+    """For the card: "imagenet", "none", or what a file says of itself."""
+    if weights in ("imagenet", "none"):
+        return weights
+    with safe_open(weights, "pt") as file:
+        return {"file": Path(weights).name, **(file.metadata() or {})}
 
 
 def git_revision() -> str:
@@ -249,11 +279,4 @@ def git_revision() -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except SciNetError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("Stopped; the same command goes on from the last finished epoch.", file=sys.stderr)
-        sys.exit(130)
+    run_command(main)

@@ -1,0 +1,99 @@
+"""What lets a run go on after a kill, Ctrl-C or a full disk: whole files, and stopping between two steps."""
+
+import csv
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType, TracebackType
+
+import torch
+
+from scinet.errors import SciNetError
+from training.dataset import DataError
+
+
+class StopAtInterrupt:
+    """``with StopAtInterrupt() as stop``: Ctrl-C sets ``stop.asked`` for the loop to see; a second one interrupts.
+
+    A step is never cut in half, so the state saved after it is exact.
+    """
+
+    asked = False
+
+    def __enter__(self) -> "StopAtInterrupt":
+        self._before = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+
+def ignore_interrupts(worker: int) -> None:
+    """For a DataLoader's workers: a terminal sends Ctrl-C to them too, but the main process ends them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def read_state(path: Path, identity: dict, device: torch.device) -> dict | None:
+    """The state saved at ``path``, None where there is none.
+
+    Raises DataError where it is damaged or its values under ``identity``'s keys are others: another run's.
+    """
+    if not path.exists():
+        return None
+    try:
+        saved = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # a zip, pickle or runtime error, as the damage has it
+        raise DataError(f"{path} is damaged ({type(error).__name__}); delete it to start afresh.") from error
+    differing = [key for key, value in identity.items() if saved.get(key) != value]
+    if differing:
+        raise DataError(
+            f"{path} belongs to a run with another {' and '.join(differing)}; "
+            "start this one under another name or delete the file."
+        )
+    return saved
+
+
+def save_atomically(state: dict, path: Path) -> None:
+    """A kill at any moment leaves the old file or the new one. Raises DataError where the disk is full."""
+    part = path.with_suffix(".part")
+    try:
+        torch.save(state, part)
+    except (OSError, RuntimeError) as error:
+        part.unlink(missing_ok=True)
+        raise DataError(
+            f"{path} cannot be written ({error}); free some disk space and start again: the run goes on."
+        ) from error
+    part.replace(path)
+
+
+def write_row(path: Path, **values: float) -> None:
+    """Add a row to a CSV whose first column grows; rows that a resumed run repeats are replaced."""
+    rows: list[dict] = []
+    if path.exists():
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    key = next(iter(values))
+    rows = [row for row in rows if float(row[key]) < values[key]]
+    part = path.with_suffix(".part.csv")
+    with part.open("w", newline="") as file:
+        writer = csv.DictWriter(file, values)
+        writer.writeheader()
+        writer.writerows([*rows, {name: f"{value:.6g}" for name, value in values.items()}])
+    part.replace(path)
+
+
+def run_command(main: Callable[[], None]) -> None:
+    """Run a command line: exits with 2 and one line for a user's error, with 130 after Ctrl-C."""
+    try:
+        main()
+    except SciNetError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("Stopped; the same command goes on from here.", file=sys.stderr)
+        sys.exit(130)
