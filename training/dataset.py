@@ -72,9 +72,9 @@ class PackedTiles:
         return flat.reshape(tile.height, tile.width, 4)
 
     def window(self, scene: tuple[str, ...], column: int, row: int, side: int) -> tuple[np.ndarray, np.ndarray]:
-        """A square of the scene's grid put together from its tiles: uint8 (side, side, 4), valid bool (side, side)."""
+        """A square of the scene's grid put together of its tiles, uint8 (side, side, 4), and where they cover it."""
         out = np.zeros((side, side, 4), np.uint8)
-        valid = np.zeros((side, side), bool)
+        covered = np.zeros((side, side), bool)
         for tile in self._by_scene[scene]:
             left, right = max(column, tile.column), min(column + side, tile.column + tile.width)
             top, bottom = max(row, tile.row), min(row + side, tile.row + tile.height)
@@ -82,12 +82,15 @@ class PackedTiles:
                 continue
             into = np.s_[top - row : bottom - row, left - column : right - column]
             out[into] = self._block(tile)[top - tile.row : bottom - tile.row, left - tile.column : right - tile.column]
-            valid[into] = True
-        return out, valid
+            covered[into] = True
+        return out, covered
 
 
-class Chips(Dataset[tuple[Tensor, Tensor, Tensor]]):
-    """Random chips: image float32 (3, S, S) normalised, truth and valid float32 (1, S, S).
+class Chips(Dataset[tuple[Tensor, Tensor]]):
+    """Random chips: image float32 (3, S, S) normalised, truth float32 (1, S, S).
+
+    Ground that no tile covers is black and no building, and it counts in the loss: left out of it, a network
+    is free to call the black collars of a scene buildings, and does.
 
     Chip ``i`` depends on the seed and ``i`` alone, so every system sees the same chips in the same
     order, whatever the number of workers and wherever a run was resumed.
@@ -115,13 +118,13 @@ class Chips(Dataset[tuple[Tensor, Tensor, Tensor]]):
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         random = np.random.default_rng((self.recipe.seed, index))
         for _ in range(8):  # a small tile alone fills little of a coarse chip: draw again
-            pixels, valid = self._window(random)
-            if valid.mean() > 0.25:
+            pixels, covered = self._window(random)
+            if covered.mean() > 0.25:
                 break
-        return self._chip(_flipped(random, pixels, valid, self.recipe.flip_probability))
+        return self._chip(_flipped(random, pixels, self.recipe.flip_probability))
 
     def _window(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         pack, tile = self.tiles[random.choice(len(self.tiles), p=self.chance)]
@@ -132,19 +135,16 @@ class Chips(Dataset[tuple[Tensor, Tensor, Tensor]]):
         row = _corner(random, tile.row, tile.height, side)
         return pack.window(tile.scene, column, row, side)
 
-    def _chip(self, window: tuple[np.ndarray, np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
-        pixels, valid = window
+    def _chip(self, pixels: np.ndarray) -> tuple[Tensor, Tensor]:
         size = (self.recipe.chip_px,) * 2
         down = pixels.shape[0] > size[0]
-        # An exact area average going down, as the app's resample does
+        # Averages going down, as the app's resample does (that one to the fraction of a pixel)
         method = Image.Resampling.BOX if down else Image.Resampling.BILINEAR
         image = np.asarray(Image.fromarray(pixels[..., :3]).resize(size, method))
         truth = np.asarray(Image.fromarray(pixels[..., 3]).resize(size, method)) > 127
-        inside = np.asarray(Image.fromarray(valid).resize(size, Image.Resampling.NEAREST))
         return (
             normalise(torch.from_numpy(image.copy()).permute(2, 0, 1), self.recipe),
             torch.from_numpy(truth).float()[None],
-            torch.from_numpy(inside.copy()).float()[None],
         )
 
 
@@ -159,14 +159,12 @@ def _corner(random: np.random.Generator, start: int, length: int, side: int) -> 
     return int(random.integers(low, high + 1))
 
 
-def _flipped(
-    random: np.random.Generator, pixels: np.ndarray, valid: np.ndarray, probability: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _flipped(random: np.random.Generator, pixels: np.ndarray, probability: float) -> np.ndarray:
     """Horizontal flip, vertical flip and rotation by 180 degrees, each with the given probability."""
     horizontal, vertical, turned = random.random(3) < probability
     columns = -1 if horizontal ^ turned else 1
     rows = -1 if vertical ^ turned else 1
-    return np.ascontiguousarray(pixels[::rows, ::columns]), np.ascontiguousarray(valid[::rows, ::columns])
+    return np.ascontiguousarray(pixels[::rows, ::columns])
 
 
 def read_index(data: Path) -> pd.DataFrame:

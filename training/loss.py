@@ -4,18 +4,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def dice_loss(logits: Tensor, truth: Tensor, valid: Tensor, smooth: float = 1.0) -> Tensor:
-    """1 - Dice over the whole batch's valid pixels; all (N, 1, H, W), truth and valid in {0, 1}."""
-    probability = logits.sigmoid() * valid
-    truth = truth * valid
+def dice_loss(logits: Tensor, truth: Tensor, smooth: float = 1.0) -> Tensor:
+    """1 - Dice over the whole batch; both (N, 1, H, W), truth in {0, 1}."""
+    probability = logits.sigmoid()
     overlap = (probability * truth).sum()
     return 1 - (2 * overlap + smooth) / (probability.sum() + truth.sum() + smooth)
 
 
-def segmentation_loss(
-    logits: Tensor, truth: Tensor, valid: Tensor, *, bce_weight: float = 0.5, dice_weight: float = 0.5
-) -> Tensor:
-    """Scalar loss in float32. Pixels where ``valid`` is 0 (outside every tile) count nothing."""
+def segmentation_loss(logits: Tensor, truth: Tensor, *, bce_weight: float = 0.5, dice_weight: float = 0.5) -> Tensor:
+    """Scalar loss, computed in float32 whatever the logits are."""
     logits = logits.float()
-    bce = F.binary_cross_entropy_with_logits(logits, truth, weight=valid, reduction="sum") / valid.sum().clamp(min=1)
-    return bce_weight * bce + dice_weight * dice_loss(logits, truth, valid)
+    bce = F.binary_cross_entropy_with_logits(logits, truth)
+    return bce_weight * bce + dice_weight * dice_loss(logits, truth)

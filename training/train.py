@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Subset
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from scinet.checkpoint import Card, save_checkpoint
+from scinet.checkpoint import Card, load_model, save_checkpoint
 from scinet.device import default_device, has_bfloat16, parse_device
 from scinet.models import NAMES, build
 from scinet.scores import Counts, iou
@@ -47,6 +47,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument(
         "--encoder-weights", default="imagenet", help='"imagenet" (from timm), "none" or a safetensors file'
     )
+    parser.add_argument("--start-from", metavar="CHECKPOINT", help="go on from a checkpoint's weights, by name or path")
     parser.add_argument("--epochs", type=int, default=paper.epochs)
     parser.add_argument("--chips-an-epoch", type=int, default=paper.chips_an_epoch)
     parser.add_argument("--batch", type=int, default=paper.batch)
@@ -103,6 +104,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.manual_seed(recipe.seed)
     weights = None if options.encoder_weights == "none" else options.encoder_weights
     network = build(options.model, encoder_weights=weights).to(memory_format=torch.channels_last).to(device)
+    started_from = None
+    if options.start_from:
+        start = load_model(options.start_from, torch.device("cpu"))
+        if start.card.architecture != options.model:
+            raise DataError(
+                f"{options.start_from} is a {start.card.title}, no {options.model}; start from one of those."
+            )
+        network.load_state_dict(start.network.state_dict())
+        started_from = {"sha256": start.card.sha256, **start.card.settings}
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
     state = resume(run / "resume.pt", network, optimizer, options.model, recipe, device)
 
@@ -144,6 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     settings={
                         "recipe": asdict(recipe),
                         "deviations_from_the_paper": sorted(recipe.deviations()),
+                        "started_from": started_from,
                         "encoder_weights": describe_weights(options.encoder_weights),
                         "epoch": epoch + 1,
                         "chips_seen": (epoch + 1) * steps_an_epoch * recipe.batch,
@@ -210,10 +221,10 @@ def train_epoch(
         torch.manual_seed(recipe.seed * 1_000_003 + step)  # dropout, so that a resumed run equals an uninterrupted one
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate_at(step, recipe.epochs * steps_an_epoch)
-        image, truth, valid = (tensor.to(device, non_blocking=True) for tensor in batch)
+        image, truth = (tensor.to(device, non_blocking=True) for tensor in batch)
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
             logits = network(image.contiguous(memory_format=torch.channels_last))
-        loss = segmentation_loss(logits, truth, valid, bce_weight=recipe.bce_weight, dice_weight=recipe.dice_weight)
+        loss = segmentation_loss(logits, truth, bce_weight=recipe.bce_weight, dice_weight=recipe.dice_weight)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()

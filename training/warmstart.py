@@ -211,7 +211,7 @@ def main(arguments: Sequence[str] | None = None, teacher_called: Callable[[str],
     waited, started = 0.0, time.perf_counter()
     asked = started
     with StopAtInterrupt() as stop:
-        for image, _, _ in bar:
+        for image, _ in bar:
             waited += time.perf_counter() - asked
             step = state["step"]
             rate = recipe.learning_rate * (1 + math.cos(math.pi * step / steps)) / 2

@@ -18,8 +18,10 @@ def test_towns_are_a_data_folder_that_chips_come_from(tmp_path: Path):
         assert image.size == (row.width, row.height) == mask.shape[::-1]
         assert 0.1 < mask.mean() < 0.8
     pack = PackedTiles(tmp_path / "towns", "train", tmp_path / "cache")
-    image, truth, valid = Chips([pack], Recipe(chip_px=64), count=4)[0]
-    assert image.shape == (3, 64, 64) and truth.shape == valid.shape == (1, 64, 64)
+    image, truth = Chips([pack], Recipe(chip_px=64), count=4)[0]
+    assert image.shape == (3, 64, 64) and truth.shape == (1, 64, 64)
     # The same seeds give the same towns
     write_towns(tmp_path / "again", count=2, first_seed=7)
-    assert (tmp_path / "again" / "images" / "8.jpg").read_bytes() == (tmp_path / "towns" / "images" / "8.jpg").read_bytes()
+    assert (tmp_path / "again" / "images" / "8.jpg").read_bytes() == (
+        tmp_path / "towns" / "images" / "8.jpg"
+    ).read_bytes()

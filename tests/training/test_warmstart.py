@@ -133,7 +133,7 @@ def test_levels_are_paired_by_stride_standardised_clamped_and_weighted():
     standard = (four - four.mean((0, 2, 3), keepdim=True)) / four.std((0, 2, 3), keepdim=True, unbiased=False)
     spike = ((eight - eight.mean()) / eight.std(unbiased=False)).clamp(-6, 6)
     wanted = F.smooth_l1_loss(torch.zeros_like(four), standard) + 2 * F.smooth_l1_loss(torch.zeros_like(eight), spike)
-    assert float(loss) == pytest.approx(float(wanted), rel=1e-4)
+    assert loss.item() == pytest.approx(float(wanted), rel=1e-4)
 
 
 def test_statistics_are_kept_once_training_mode_ends():
