@@ -1,17 +1,20 @@
 """Explore: an image, its masks and their errors at any ground resolution."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.explorer import panels, runs, sources
 from pages.explorer.map import STYLES, show_map
+from pages.explorer.runs import Run, Task
+from pages.explorer.sources import Subject
 from scinet.checkpoint import Card, checkpoints_folder, list_cards
 from scinet.errors import SciNetError
+from scinet.raster import Raster
 from scinet.resolution import STEPS_CM_PER_PX
-from scinet.segment import STRATEGIES
+from scinet.segment import STRATEGIES, Strategy
 
 IMAGE = "Image"
 STRATEGY_TITLES = {"direct": "Direct", "canonical": "Canonical", "multi-scale": "Multi-scale"}
@@ -26,7 +29,7 @@ class Settings:
     """The sidebar below the source."""
 
     cards: tuple[Card, ...]
-    strategy: str
+    strategy: Strategy
     threshold: float
     left: str
     right: str
@@ -56,15 +59,15 @@ def choose_settings() -> Settings:
     )
     panes = [IMAGE, *(card.title for card in chosen)]
     left, right = st.columns(2)
-    left_pane = left.selectbox("Left of the divider", panes, index=min(1, len(panes) - 1) if len(panes) > 2 else 0)
-    right_pane = right.selectbox("Right of the divider", panes, index=min(2, len(panes) - 1))
+    left_pane = left.selectbox("Left of the divider", panes, index=1 if len(panes) > 2 else 0, key="left_pane")
+    right_pane = right.selectbox("Right of the divider", panes, index=min(2, len(panes) - 1), key="right_pane")
     style = st.segmented_control(
         "Errors drawn as", STYLES, default=STYLES[0], key="style", required=True, width="stretch"
     )
     return Settings(chosen, strategy, threshold, left_pane, right_pane, style or STYLES[0])
 
 
-def choose_resolution(subject: sources.Subject) -> float:
+def choose_resolution(subject: Subject) -> float:
     """The slider; a new image starts at its native resolution, which is one of the steps."""
     native = subject.raster.cm_per_px
     options = sorted([step for step in STEPS_CM_PER_PX if abs(step / native - 1) > 0.02] + [native])
@@ -83,68 +86,87 @@ def choose_resolution(subject: sources.Subject) -> float:
     )
 
 
-def compute(
-    subject: sources.Subject, settings: Settings, cm_per_px: float, slot: DeltaGenerator
-) -> tuple[list[panels.Shown], list[str]]:
-    """Each model's verdict here and at the native resolution; and what went wrong, in sentences."""
-    native = subject.raster.cm_per_px
-    wanted = [(card, gsd) for card in settings.cards for gsd in dict.fromkeys((cm_per_px, native))]
-    unknown = [w for w in wanted if not runs.is_known(subject, w[0], w[1], settings.strategy)]
-    bar = runs.Progress(slot, len(unknown))
-    shown, problems = [], []
-    for card in settings.cards:
-        verdicts = {}
-        try:
-            for gsd in dict.fromkeys((cm_per_px, native)):
-                if (card, gsd) in unknown:
-                    bar.begin(f"{card.title} at {gsd:.3g} cm/px")
-                run = runs.run(subject, card, gsd, settings.strategy, bar.report)
-                verdicts[gsd] = runs.judge(subject, card, run, settings.threshold)
-                if (card, gsd) in unknown:
-                    bar.end()
-        except SciNetError as error:
-            problems.append(str(error))
-            continue
-        shown.append(panels.Shown(verdicts[cm_per_px], verdicts[native]))
+def compute(tasks: Sequence[Task], slot: DeltaGenerator) -> tuple[list[Run], list[str]]:
+    """The tasks' results, and what went wrong, in sentences."""
+    results: list[Run] = []
+    problems: list[str] = []
+    bar = runs.Progress(slot, sum(runs.known_run(task) is None for task in tasks))
+    for task in tasks:
+        known = runs.known_run(task)
+        if known is None:
+            bar.begin(task)
+            try:
+                known = runs.run(task, bar.report)
+            except SciNetError as error:
+                problems.append(str(error))
+            bar.end()
+        if known is not None:
+            results.append(known)
     slot.empty()
-    return shown, list(dict.fromkeys(problems))
+    return results, list(dict.fromkeys(problems))
 
 
 @st.fragment
-def show(subject: sources.Subject, settings: Settings) -> None:
+def show(subject: Subject, settings: Settings) -> None:
     """The slider and all that follows it; a step reruns this part alone."""
+    native = subject.raster.cm_per_px
     cm_per_px = choose_resolution(subject)
-    notices, slot = st.container(), st.empty()
+    notices, slot, preview = st.container(), st.container(key="progress").empty(), st.empty()
     try:
         raster = runs.working_raster(subject, cm_per_px)
     except SciNetError as error:
         notices.error(str(error))
-        cm_per_px, raster = subject.raster.cm_per_px, subject.raster
-    shown, problems = compute(subject, settings, cm_per_px, slot)
+        cm_per_px, raster = native, subject.raster
+    if "explore.seen" not in st.session_state:  # the first runs take a while: something to look at meanwhile
+        preview.image(panels.picture(subject, raster), width=480)
+
+    results, problems = compute([Task(subject, c, cm_per_px, settings.strategy) for c in settings.cards], slot)
     for problem in problems:
         notices.error(problem)
+    shown, lacking = [], []
+    for result in results:
+        reference = None
+        if cm_per_px != native:
+            task = replace(result.task, cm_per_px=native)
+            known = runs.known_run(task)
+            if known is None:
+                lacking.append(task)
+            else:
+                reference = runs.judge(known, settings.threshold)
+        shown.append(panels.Shown(runs.judge(result, settings.threshold), reference))
+    preview.empty()
+    show_results(subject, raster, shown, settings, cm_per_px)
+    st.session_state["explore.seen"] = True
+    # The change against native can wait until the masks are there. Once: a run too large to keep comes back.
+    awaited: set[runs.Key] = st.session_state.setdefault("explore.awaited", set())
+    lacking = [task for task in lacking if task.key not in awaited]
+    if lacking and not compute(lacking, slot)[1]:
+        awaited.update(task.key for task in lacking)
+        st.rerun()
+
+
+def show_results(
+    subject: Subject, raster: Raster, shown: Sequence[panels.Shown], settings: Settings, cm_per_px: float
+) -> None:
     sides = {s.verdict.card.title: s.verdict for s in shown}
     left, right = st.columns([3, 2], gap="small")
     with left:
-        show_map(
-            subject, raster, sides.get(settings.left), sides.get(settings.right), settings.style, settings.threshold
-        )
-        panels.pictures(subject, raster, shown, settings.threshold)
+        show_map(subject, raster, sides.get(settings.left), sides.get(settings.right), settings.style)
+        panels.pictures(subject, raster, shown)
     with right:
         show_numbers(subject, shown, cm_per_px)
 
 
-def show_numbers(subject: sources.Subject, shown: Sequence[panels.Shown], cm_per_px: float) -> None:
-    at_native = cm_per_px == subject.raster.cm_per_px
+def show_numbers(subject: Subject, shown: Sequence[panels.Shown], cm_per_px: float) -> None:
     if not shown:
         st.info("Choose a model in the sidebar to see its mask and its errors.")
     elif subject.truth is None:
-        panels.areas(shown, at_native=at_native)
+        panels.areas(shown)
     else:
-        panels.scores_and_shares(shown, cm_per_px, at_native=at_native)
-    for text in dict.fromkeys(panels.outside_training(s.verdict.card, cm_per_px) for s in shown):
-        if text:
-            st.caption(text)
+        panels.scores_and_shares(shown, cm_per_px)
+    remark = panels.outside_training([s.verdict.card for s in shown], cm_per_px)
+    if remark:
+        st.caption(remark)
     if subject.credit:
         st.caption(subject.credit)
 

@@ -1,14 +1,23 @@
-"""The swiped map: what lies on its two sides, sent to the Leaflet page in pages/leaflet."""
+"""The swiped map: a folium map of two sides, whose contents pages/leaflet/map.js changes in place.
+
+Folium and streamlit-folium load Leaflet and its plugins from a content network; here they get the files in
+pages/leaflet, which the app's own server hands out. A step of the slider sends addresses of images and outlines
+alone, as one small layer: whatever changes folium's map itself would load it anew and lose the view.
+"""
 
 import base64
 import json
 from pathlib import Path
 from typing import Any
 
+import folium
 import numpy as np
 import streamlit as st
 import streamlit.components.v1 as components
+from branca.element import MacroElement
+from folium.template import Template
 from streamlit import runtime
+from streamlit_folium import st_folium
 
 from pages.explorer.runs import Verdict, truth_on
 from pages.explorer.sources import Subject
@@ -16,46 +25,89 @@ from scinet import draw
 from scinet.footprints import Footprints, polygonize
 from scinet.raster import Raster
 
-CHROME_PX = 400  # height of all but the map, so that the page fits a window
+HEIGHT_PX = 480
+SIDES = {"left": 400, "right": 401}  # a pane for each, and its place in the stack
 FILL, OUTLINES = "Fill", "Outlines"
 STYLES = (FILL, OUTLINES)
 
-_leaflet = components.declare_component("scinet_map", path=str(Path(__file__).parents[1] / "leaflet"))
+# Declared only so that the app's server hands out the folder's files; "../" leads there from st_folium's frame.
+_assets = components.declare_component("leaflet", path=str(Path(__file__).parents[1] / "leaflet"))
+_scripts = [(name, f"../{_assets.name}/{name}.js") for name in ("leaflet", "swipe", "map")]
+_styles = [(name, f"../{_assets.name}/{name}.css") for name in ("leaflet", "map")]
 
 
-def show_map(
-    subject: Subject, raster: Raster, left: Verdict | None, right: Verdict | None, style: str, threshold: float
-) -> None:
+class Frame(MacroElement):
+    """Controls, panes and the divider on a folium map; `bounds` is what it shows at first."""
+
+    _template = Template(
+        "{% macro script(this, kwargs) %}"
+        "scinetMap.open({{ this._parent.get_name() }}, {{ this.frame|tojson }});"
+        "{% endmacro %}"
+    )
+
+    def __init__(self, subject: str, bounds: draw.Bounds):
+        super().__init__()
+        self._name = "Frame"
+        self.frame = {"id": subject, "bounds": bounds}
+
+
+class Contents(folium.map.Layer):
+    """What lies on the two sides: titles, addresses of images and outlines, the legend."""
+
+    _template = Template(
+        "{% macro script(this, kwargs) %}"
+        "var {{ this.get_name() }} = scinetMap.show({{ this.state|tojson }});"
+        "{% endmacro %}"
+    )
+
+    def __init__(self, state: dict[str, Any]):
+        super().__init__()
+        self._name = "Contents"
+        self.state = state
+
+
+def show_map(subject: Subject, raster: Raster, left: Verdict | None, right: Verdict | None, style: str) -> None:
     """The map of a subject at a working resolution; a side without a verdict shows the image alone."""
     base, bounds = _image(subject.key, raster.shape, raster)
-    sides: dict[str, Any] = {}
+    _, whole = _image(subject.key, subject.raster.shape, subject.raster)  # the same at each step: the map stays
+    state: dict[str, Any] = {"legend": _legend(subject, left, right)}
     for side, verdict in (("left", left), ("right", right)):
-        image = {"url": _serve(base, "image/webp", f"{side}-base"), "bounds": bounds, "alt": "image"}
-        features = _features(_key(subject, verdict, threshold), style, subject, verdict, raster)
-        sides[side] = {
+        key = verdict.key if verdict else (subject.key, raster.shape)
+        features = _features(key, style, subject, verdict, raster)
+        overlay = None
+        if verdict is not None and style == FILL:
+            picture, place = _overlay(key, verdict)
+            url = _serve(picture, "image/png", f"{side}-overlay")
+            overlay = {"url": url, "bounds": place, "alt": f"mask of {verdict.card.title}"}
+        state[side] = {
             "title": verdict.card.title if verdict else "Image",
-            "base": image,
-            "overlay": None,
+            "base": {"url": _serve(base, "image/webp", f"{side}-base"), "bounds": bounds, "alt": "image"},
+            "overlay": overlay,
             "outlines": _serve(features, "application/json", f"{side}-outlines") if features else None,
         }
-        if verdict is not None and style == FILL:
-            overlay, place = _overlay(_key(subject, verdict, threshold), verdict)
-            url = _serve(overlay, "image/png", f"{side}-overlay")
-            sides[side]["overlay"] = {"url": url, "bounds": place, "alt": f"mask of {verdict.card.title}"}
     with st.container(key="map_frame"):
-        _leaflet(
-            frame={"id": subject.key, "crs": "Simple" if raster.crs is None else "EPSG3857", "bounds": bounds},
-            legend=_legend(subject, left, right),
-            chrome_px=CHROME_PX,
+        st_folium(
+            _empty_map(subject.key, "Simple" if raster.crs is None else "EPSG3857", whole),
             key="map",
-            **sides,
+            height=HEIGHT_PX,
+            use_container_width=True,
+            feature_group_to_add=folium.FeatureGroup().add_child(Contents(state)),
+            returned_objects=[],
         )
 
 
-def _key(subject: Subject, verdict: Verdict | None, threshold: float) -> tuple[object, ...]:
-    if verdict is None:
-        return (subject.key,)
-    return (verdict.run_key, threshold)
+def _empty_map(subject: str, crs: str, bounds: draw.Bounds) -> folium.Map:
+    simple = crs == "Simple"
+    own = folium.Map(
+        location=[0, 0], crs=crs, tiles=None, zoom_control=False, attributionControl=False,
+        min_zoom=-6 if simple else 2, max_zoom=9 if simple else 27, zoomSnap=0.25, zoomDelta=0.75,
+        wheelPxPerZoomLevel=90, maxBoundsViscosity=0.8,
+    )  # fmt: skip
+    own.default_js, own.default_css = _scripts, _styles
+    for side, z_index in SIDES.items():
+        folium.map.CustomPane(side, z_index=z_index).add_to(own)
+    Frame(subject, bounds).add_to(own)
+    return own
 
 
 def _legend(subject: Subject, left: Verdict | None, right: Verdict | None) -> list[dict[str, str]]:
@@ -94,9 +146,7 @@ def _features(
     return json.dumps({"type": "FeatureCollection", "features": features}).encode() if features else b""
 
 
-def _truth_outlines(
-    subject: Subject, verdict: Verdict | None, raster: Raster, *, thin: bool
-) -> list[dict[str, Any]]:
+def _truth_outlines(subject: Subject, verdict: Verdict | None, raster: Raster, *, thin: bool) -> list[dict[str, Any]]:
     labels = truth_on(subject, raster)
     ids = np.unique(labels[raster.valid & (labels > 0)])  # in the order of the diagnosis, which numbers them anew
     if isinstance(subject.truth, Footprints):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from math import isnan
+from math import isnan, nan
 from pathlib import Path
 
 import numpy as np
@@ -35,15 +35,15 @@ KIND_HELP = {
     "fragmented": "true buildings in two or more pieces, or full of holes",
     "false": "predicted components of which less than half is building",
 }
-DASH = "–"
+DASH = "&ndash;"
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A model's verdict at the chosen resolution and at the native one."""
+    """A model's verdict at the chosen resolution, and at the native one where that has run."""
 
     verdict: Verdict
-    native: Verdict
+    native: Verdict | None
 
 
 def style() -> None:
@@ -55,11 +55,15 @@ def facts(subject: Subject) -> None:
     raster = subject.raster
     metres = [size * side for size, side in zip(raster.metres_per_px, (raster.width, raster.height), strict=True)]
     place = "no georeference" if raster.crs is None else _crs_name(raster)
-    parts = [f"{raster.width} × {raster.height} px", f"native {raster.cm_per_px:.3g} cm/px",
-             f"{metres[0]:,.0f} × {metres[1]:,.0f} m", place]  # fmt: skip
+    parts = [
+        f"{raster.width} &times; {raster.height} px",
+        f"native {raster.cm_per_px:.3g} cm/px",
+        f"{metres[0]:,.0f} &times; {metres[1]:,.0f} m",
+        place,
+    ]
     notes = "".join(f"<li>{escape(note)}</li>" for note in raster.notes)
     st.html(
-        f'<div class="sn-facts"><b>{escape(subject.title)}</b><span>{"</span><span>".join(map(escape, parts))}</span>'
+        f'<div class="sn-facts"><b>{escape(subject.title)}</b><span>{"</span><span>".join(parts)}</span>'
         + (f"<ul>{notes}</ul>" if notes else "")
         + "</div>"
     )
@@ -70,64 +74,62 @@ def _crs_name(raster: Raster) -> str:
     return f"EPSG:{code}" if code else "own CRS"
 
 
-def scores_and_shares(shown: Sequence[Shown], cm_per_px: float, *, at_native: bool) -> None:
+def scores_and_shares(shown: Sequence[Shown], cm_per_px: float) -> None:
     """Scores, error shares and buildings of each model, with the change against the native resolution."""
     rows = [_head("Scores", shown)]
     for name, (title, tip) in SCORE_TITLES.items():
-        cells = [(_score(s.verdict, name), _score(s.native, name)) for s in shown]
-        rows.append(_row(title, tip, [_number(a, b, at_native, good_up=True) for a, b in cells]))
+        rows.append(_row(title, tip, [_number(_score(s.verdict, name), _score(s.native, name)) for s in shown]))
     rows.append(_head("Error shares"))
     for name, (title, tip) in SHARE_TITLES.items():
         colour = draw.SHARE_COLOURS[name]
-        cells = [(_share(s.verdict, name), _share(s.native, name)) for s in shown]
-        rows.append(_row(title, tip, [_percent(a, b, at_native, colour) for a, b in cells], colour))
+        cells = [_percent(_share(s.verdict, name), _share(s.native, name), colour) for s in shown]
+        rows.append(_row(title, tip, cells, colour))
     rows.append(_head("Buildings"))
     for kind in draw.KINDS:
-        counts = [(_count(s.verdict, kind), _count(s.native, kind)) for s in shown]
         title = "False areas" if kind == "false" else draw.KIND_TITLES[kind]
-        cells_html = [_integer(a, b, at_native, good_up=kind == "found") for a, b in counts]
-        rows.append(_row(title, KIND_HELP[kind], cells_html, draw.KIND_COLOURS[kind]))
-    change = "" if at_native else "; ▲▼ change against native"
-    st.html(
-        f'<div class="sn-card"><table class="sn-table">{"".join(rows)}</table>'
-        f'<p class="sn-foot">Working grid, {cm_per_px:.3g} cm/px{change}</p></div>'
-    )
+        cells = [_integer(_count(s.verdict, kind), _count(s.native, kind), good_up=kind == "found") for s in shown]
+        rows.append(_row(title, KIND_HELP[kind], cells, draw.KIND_COLOURS[kind]))
+    change = "; ▲▼ change against native" if any(s.native for s in shown) else ""
+    _card(rows, f"Working grid, {cm_per_px:.3g} cm/px{change}")
 
 
-def areas(shown: Sequence[Shown], *, at_native: bool) -> None:
+AREA_ROWS = (
+    ("Building area", "predicted building area", "{:,.0f} m²"),
+    ("Share of image", "of the valid pixels", "{:.1%}"),
+    ("Components", "4-connected components of the mask", "{:,.0f}"),
+    ("Median area", "of a component", "{:,.1f} m²"),
+)
+
+
+def areas(shown: Sequence[Shown]) -> None:
     """What can be said of a mask without a truth."""
     rows = [_head("Mask", shown)]
-    measured = [(_areas(s.verdict), _areas(s.native)) for s in shown]
-    for i, (title, tip, form) in enumerate(
-        [
-            ("Building area", "predicted building area", "{:,.0f} m²"),
-            ("Share of image", "of the valid pixels", "{:.1%}"),
-            ("Components", "4-connected components of the mask", "{:,.0f}"),
-            ("Median area", "of a component", "{:,.1f} m²"),
+    measured = [(_areas(s.verdict), _areas(s.native) if s.native else None) for s in shown]
+    for i, (title, tip, form) in enumerate(AREA_ROWS):
+        cells = [
+            (DASH if isnan(now[i]) else f"<b>{form.format(now[i])}</b>")
+            + (f"<small>native {form.format(native[i])}</small>" if native and not isnan(native[i]) else "")
+            for now, native in measured
         ]
-    ):
-        cells = []
-        for now, native in measured:
-            text = DASH if isnan(now[i]) else form.format(now[i])
-            was = "" if at_native or isnan(native[i]) else f"<small>native {form.format(native[i])}</small>"
-            cells.append(f"{text}{was}")
         rows.append(_row(title, tip, cells))
-    st.html(
-        f'<div class="sn-card"><table class="sn-table">{"".join(rows)}</table><p class="sn-foot">'
-        "Scores need a truth: upload a mask of the same size, GeoJSON or GeoPackage beside the image.</p></div>"
-    )
+    _card(rows, "Scores need a truth: upload a mask of the same size, GeoJSON or GeoPackage beside the image.")
 
 
-def pictures(subject: Subject, raster: Raster, shown: Sequence[Shown], threshold: float) -> None:
+def pictures(subject: Subject, raster: Raster, shown: Sequence[Shown]) -> None:
     """Image, truth and masks side by side; each opens large."""
     with st.container(key="pictures"):
-        st.image(_image_picture(subject.key, raster.shape, raster), caption="Image", width="stretch")
+        st.image(picture(subject, raster), caption="Image", width="stretch")
         if subject.truth is not None:
             truth = truth_on(subject, raster) > 0
             st.image(_mask_picture((subject.key, raster.shape), truth), caption="Truth", width="stretch")
         for s in shown:
-            key = (s.verdict.run_key, threshold)
-            st.image(_mask_picture(key, s.verdict.prediction), caption=s.verdict.card.title, width="stretch")
+            mask = _mask_picture(s.verdict.key, s.verdict.prediction)
+            st.image(mask, caption=s.verdict.card.title, width="stretch")
+
+
+def picture(subject: Subject, raster: Raster) -> bytes:
+    """The image at the working resolution as a file."""
+    return _image_picture(subject.key, raster.shape, raster)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -140,41 +142,52 @@ def _mask_picture(key: object, _mask: np.ndarray) -> bytes:
     return draw.mask_picture(_mask)
 
 
-def outside_training(card: Card, cm_per_px: float) -> str:
-    """A remark where a model works at a resolution it was not trained at, else ""."""
-    low, high = card.gsd_range_cm_per_px
-    if low * 0.98 <= cm_per_px <= high * 1.02:
-        return ""
-    return f"{card.title} was trained at {low:.3g} to {high:.3g} cm/px."
+def outside_training(cards: Sequence[Card], cm_per_px: float) -> str:
+    """A remark on the models that work at a resolution they were not trained at, else ""."""
+    ranges = {
+        f"{card.title} ({low:.3g} to {high:.3g} cm/px)"
+        for card in cards
+        for low, high in [card.gsd_range_cm_per_px]
+        if not 0.98 * low <= cm_per_px <= 1.02 * high
+    }
+    return f"Outside the resolutions trained at: {', '.join(sorted(ranges))}." if ranges else ""
 
 
 # ---- numbers
 
 
-def _score(verdict: Verdict, name: str) -> float:
-    assert verdict.diagnosis is not None
+def _score(verdict: Verdict | None, name: str) -> float:
+    if verdict is None or verdict.diagnosis is None:
+        return nan
     return float(getattr(scores, name)(verdict.diagnosis.counts))
 
 
-def _share(verdict: Verdict, name: str) -> float:
-    assert verdict.diagnosis is not None
+def _share(verdict: Verdict | None, name: str) -> float:
+    if verdict is None or verdict.diagnosis is None:
+        return nan
     return float(getattr(verdict.diagnosis.shares, name))
 
 
-def _count(verdict: Verdict, kind: str) -> int:
-    assert verdict.diagnosis is not None
+def _count(verdict: Verdict | None, kind: str) -> float:
+    if verdict is None or verdict.diagnosis is None:
+        return nan
     kinds = verdict.diagnosis.components.kind if kind == "false" else verdict.diagnosis.buildings.kind
-    return int(np.count_nonzero(np.asarray(kinds) == kind))
+    return float(np.count_nonzero(kinds == kind))
 
 
 def _areas(verdict: Verdict) -> tuple[float, float, float, float]:
     sizes = np.bincount(verdict.predicted_labels.ravel())[1:] * verdict.raster.pixel_area_m2
     valid = int(verdict.raster.valid.sum())
-    share = float(verdict.prediction.sum()) / valid if valid else float("nan")
-    return float(sizes.sum()), share, float(len(sizes)), float(np.median(sizes)) if len(sizes) else float("nan")
+    share = float(verdict.prediction.sum()) / valid if valid else nan
+    return float(sizes.sum()), share, float(len(sizes)), float(np.median(sizes)) if len(sizes) else nan
 
 
 # ---- HTML
+
+
+def _card(rows: Sequence[str], foot: str) -> None:
+    table = f'<table class="sn-table">{"".join(rows)}</table>'
+    st.html(f'<div class="sn-card">{table}<p class="sn-foot">{foot}</p></div>')
 
 
 def _head(title: str, shown: Sequence[Shown] = ()) -> str:
@@ -188,29 +201,27 @@ def _row(title: str, tip: str, cells: Sequence[str], colour: str | None = None) 
     return f'<tr><th title="{escape(tip)}">{dot}{title}</th>{inner}</tr>'
 
 
-def _delta(change: float, text: str, good_up: bool) -> str:
-    if isnan(change) or not any(digit in text for digit in "123456789"):
-        return "<small>±0</small>" if not isnan(change) else ""
+def _number(value: float, native: float) -> str:
+    return DASH if isnan(value) else f"<b>{value:.3f}</b>{_delta(value - native, '.3f', good_up=True)}"
+
+
+def _percent(value: float, native: float, colour: str) -> str:
+    if isnan(value):
+        return DASH
+    bar = f'<span class="sn-bar"><i style="width:{100 * min(1, value):.1f}%;background:{colour}"></i></span>'
+    return f"<b>{100 * value:.1f} %</b>{_delta(100 * (value - native), '.1f', good_up=False)}{bar}"
+
+
+def _integer(value: float, native: float, *, good_up: bool) -> str:
+    return DASH if isnan(value) else f"<b>{value:.0f}</b>{_delta(value - native, '.0f', good_up=good_up)}"
+
+
+def _delta(change: float, form: str, *, good_up: bool) -> str:
+    """The change against native with an arrow; nothing where native is not known."""
+    if isnan(change):
+        return ""
+    text = format(abs(change), form)
+    if float(text) == 0:
+        return "<small>±0</small>"
     tone = "sn-better" if (change > 0) == good_up else "sn-worse"
     return f'<small class="{tone}">{"▲" if change > 0 else "▼"} {text}</small>'
-
-
-def _number(value: float, native: float, at_native: bool, *, good_up: bool) -> str:
-    if isnan(value):
-        return DASH
-    change = value - native
-    return f"<b>{value:.3f}</b>" + ("" if at_native else _delta(change, f"{abs(change):.3f}", good_up))
-
-
-def _percent(value: float, native: float, at_native: bool, colour: str) -> str:
-    if isnan(value):
-        return DASH
-    change = value - native
-    bar = f'<span class="sn-bar"><i style="width:{100 * min(1, value):.1f}%;background:{colour}"></i></span>'
-    delta = "" if at_native else _delta(change, f"{100 * abs(change):.1f}", good_up=False)
-    return f"<b>{100 * value:.1f} %</b>{delta}{bar}"
-
-
-def _integer(value: int, native: int, at_native: bool, *, good_up: bool) -> str:
-    change = value - native
-    return f"<b>{value}</b>" + ("" if at_native else _delta(change, f"{abs(change)}", good_up))

@@ -1,45 +1,61 @@
-"""Models at work: loaded once, run one at a time, their probabilities kept for every session."""
+"""Models at work: loaded once, run one at a time, their results kept for every session."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from threading import Lock
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
+from pages.explorer.shelf import inference, shelf
 from pages.explorer.sources import Subject
 from scinet.checkpoint import Card, Model, load_model
 from scinet.components import label
 from scinet.diagnose import Diagnosis, diagnose
 from scinet.raster import Raster
 from scinet.resample import resample
-from scinet.segment import segment_at
+from scinet.segment import Strategy, segment_at
 from scinet.truth import truth_labels
 
-KEPT_BYTES = 800_000_000
+Key = tuple[object, ...]
+
+
+RUNS, MADE = "runs", "made"
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A model on an image at a working resolution."""
+
+    subject: Subject
+    card: Card
+    cm_per_px: float
+    strategy: Strategy
+
+    @property
+    def key(self) -> Key:
+        return ("run", self.subject.key, self.card.name, self.card.sha256, self.cm_per_px, self.strategy)
+
+    @property
+    def text(self) -> str:
+        return f"{self.card.title} at {self.cm_per_px:.3g} cm/px"
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A model's probability float32 (H, W) in [0, 1] on the working grid."""
+    """What a task gave: the probability float32 (H, W) in [0, 1] on the working grid."""
 
-    key: tuple[object, ...]
-    raster: Raster
+    task: Task
     probability: NDArray[np.float32]
-
-    @property
-    def size_bytes(self) -> int:
-        return self.raster.pixels.nbytes + self.raster.valid.nbytes + self.probability.nbytes
 
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
     """A mask on the working grid, and what is wrong with it where there is a truth."""
 
-    run_key: tuple[object, ...]
+    key: Key
     card: Card
     raster: Raster
     prediction: NDArray[np.bool_]
@@ -47,124 +63,88 @@ class Verdict:
     diagnosis: Diagnosis | None
 
 
-@dataclass
-class _Shelf:
-    """Runs by key, the least used dropped first; and the lock that lets one inference run at a time."""
-
-    runs: OrderedDict[tuple[object, ...], Run] = field(default_factory=OrderedDict)
-    guard: Lock = field(default_factory=Lock)
-    inference: Lock = field(default_factory=Lock)
-
-    def get(self, key: tuple[object, ...]) -> Run | None:
-        with self.guard:
-            if key in self.runs:
-                self.runs.move_to_end(key)
-            return self.runs.get(key)
-
-    def put(self, run: Run) -> None:
-        with self.guard:
-            self.runs[run.key] = run
-            while len(self.runs) > 1 and sum(r.size_bytes for r in self.runs.values()) > KEPT_BYTES:
-                self.runs.popitem(last=False)
+def known_run(task: Task) -> Run | None:
+    """The result of a task that has run before."""
+    return shelf(RUNS).get(task.key)
 
 
-# Not st.cache_data: a cached function cannot move a progress bar, and it would copy the arrays at every hit.
-@st.cache_resource(show_spinner=False)
-def _shelf() -> _Shelf:
-    return _Shelf()
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _model(name: str, sha256: str) -> Model:
-    return load_model(name)
-
-
-def run_key(subject: Subject, card: Card, cm_per_px: float, strategy: str) -> tuple[object, ...]:
-    return (subject.key, card.name, card.sha256, round(cm_per_px, 4), strategy)
-
-
-def is_known(subject: Subject, card: Card, cm_per_px: float, strategy: str) -> bool:
-    """Whether `run` answers at once."""
-    return _shelf().get(run_key(subject, card, cm_per_px, strategy)) is not None
-
-
-def run(subject: Subject, card: Card, cm_per_px: float, strategy: str, progress: Callable[[float], None]) -> Run:
-    """The model's probability at a resolution, from the shelf or computed.
+def run(task: Task, progress: Callable[[float], None]) -> Run:
+    """The result of a task, computed where it is not known.
 
     `progress` gets the share done; where it raises (the reader moved on), the run ends there.
     Raises CheckpointError, ResolutionError.
     """
-    shelf, key = _shelf(), run_key(subject, card, cm_per_px, strategy)
-    known = shelf.get(key)
-    if known is not None:
-        return known
-    while not shelf.inference.acquire(timeout=0.3):
-        progress(0.0)  # another session's run: stay open to being stopped
+    lock = inference()
+    while not lock.acquire(timeout=0.3):
+        progress(0.0)  # another session's turn: stay open to being stopped
     try:
-        known = shelf.get(key)  # that run may have been this one
+        known = known_run(task)  # that turn may have been for this task
         if known is None:
-            model = _model(card.name, card.sha256)
-            raster, probability = segment_at(subject.raster, model, cm_per_px, strategy, progress=progress)
-            known = Run(key, raster, probability)
-            shelf.put(known)
+            model = _model(task.card.name, task.card.sha256)
+            _, probability = segment_at(task.subject.raster, model, task.cm_per_px, task.strategy, progress=progress)
+            known = Run(task, probability)
+            shelf(RUNS).put(task.key, known, probability.nbytes)
     finally:
-        shelf.inference.release()
+        lock.release()
     return known
 
 
-def judge(subject: Subject, card: Card, known: Run, threshold: float) -> Verdict:
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _model(name: str, sha256: str) -> Model:
+    """A checkpoint in memory; the weights' hash makes a replaced file a new entry."""
+    return load_model(name)
+
+
+def judge(known: Run, threshold: float) -> Verdict:
     """The mask at a threshold and its diagnosis; no forward pass."""
-    return _judge(known.key, threshold, card, known, subject)
+    key = (*known.task.key, threshold)
 
+    def make() -> Verdict:
+        subject = known.task.subject
+        raster = working_raster(subject, known.task.cm_per_px)
+        prediction = (known.probability > threshold) & raster.valid
+        if subject.truth is None:
+            return Verdict(key, known.task.card, raster, prediction, label(prediction), None)
+        diagnosis = diagnose(
+            truth_on(subject, raster), prediction, valid=raster.valid, pixel_area_m2=raster.pixel_area_m2
+        )
+        return Verdict(key, known.task.card, raster, prediction, diagnosis.predicted_labels, diagnosis)
 
-@st.cache_resource(max_entries=24, show_spinner=False)
-def _judge(key: tuple[object, ...], threshold: float, _card: Card, _run: Run, _subject: Subject) -> Verdict:
-    prediction = (_run.probability > threshold) & _run.raster.valid
-    if _subject.truth is None:
-        return Verdict(key, _card, _run.raster, prediction, label(prediction), None)
-    truth = truth_on(_subject, _run.raster)
-    diagnosis = diagnose(truth, prediction, valid=_run.raster.valid, pixel_area_m2=_run.raster.pixel_area_m2)
-    return Verdict(key, _card, _run.raster, prediction, diagnosis.predicted_labels, diagnosis)
+    return shelf(MADE).keep(key, make, lambda verdict: 10 * verdict.prediction.size)
 
 
 def truth_on(subject: Subject, raster: Raster) -> NDArray[np.int32]:
     """The truth's labels int32 (H, W) on a working grid of the subject."""
-    return _truth_on(subject.key, raster.shape, subject, raster)
-
-
-@st.cache_resource(max_entries=12, show_spinner=False)
-def _truth_on(key: str, shape: tuple[int, int], _subject: Subject, _raster: Raster) -> NDArray[np.int32]:
-    assert _subject.truth is not None
-    return truth_labels(_subject.truth, _raster)
+    truth = subject.truth
+    assert truth is not None
+    return shelf(MADE).keep(
+        ("truth", subject.key, raster.shape), lambda: truth_labels(truth, raster), lambda a: a.nbytes
+    )
 
 
 def working_raster(subject: Subject, cm_per_px: float) -> Raster:
-    """The image at a working resolution, as the models see it under strategy "direct"."""
-    return _working_raster(subject.key, cm_per_px, subject)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _working_raster(key: str, cm_per_px: float, _subject: Subject) -> Raster:
-    return resample(_subject.raster, cm_per_px)
+    """The image at a working resolution, as the models see it under the strategy "direct"."""
+    key = ("raster", subject.key, cm_per_px)
+    return shelf(MADE).keep(key, lambda: resample(subject.raster, cm_per_px), lambda raster: 4 * raster.valid.size)
 
 
 class Progress:
-    """A progress bar over several runs, with the time left."""
+    """A progress bar over several tasks, with the time left."""
 
-    def __init__(self, slot: st.delta_generator.DeltaGenerator, runs: int) -> None:
-        self._slot, self._runs, self._done = slot, runs, 0
+    def __init__(self, slot: DeltaGenerator, tasks: int) -> None:
+        self._slot, self._tasks, self._done = slot, tasks, 0
         self._started = time.monotonic()
         self._text = ""
 
-    def begin(self, text: str) -> None:
-        self._text = text
+    def begin(self, task: Task) -> None:
+        self._text = task.text
         self.report(0.0)
-
-    def end(self) -> None:
-        self._done += 1
 
     def report(self, share: float) -> None:
         elapsed = time.monotonic() - self._started
-        total = min(1.0, (self._done + share) / max(1, self._runs))
+        total = min(1.0, (self._done + share) / self._tasks)
         left = f", about {elapsed * (1 - total) / total:.0f} s left" if total > 0.05 and elapsed > 1 else ""
         self._slot.progress(total, text=f"{self._text}{left}")
+
+    def end(self) -> None:
+        self._done += 1

@@ -21,6 +21,7 @@ from scinet.town import make_town
 from scinet.truth import Truth, read_truth
 
 TOWN_GSDS_CM_PER_PX = (5.0, 10.0, 20.0)
+TRIAL_CM_PER_PX = 10.0
 IMAGE_SUFFIXES = ["tif", "tiff", "png", "jpg", "jpeg", "webp", "jp2"]
 TRUTH_SUFFIXES = ["geojson", "json", "gpkg", "png", "tif", "tiff"]
 
@@ -69,7 +70,12 @@ def _choose_town() -> Choice:
     left, right = st.columns(2)
     seed = left.number_input("Town", 0, 9999, 0, key="town", bind="query-params", help="Each number is another town.")
     cm_per_px = right.selectbox(
-        "Rendered at", TOWN_GSDS_CM_PER_PX, index=1, format_func=lambda v: f"{v:g} cm/px", key="town_gsd"
+        "Rendered at",
+        TOWN_GSDS_CM_PER_PX,
+        index=1,
+        format_func=lambda v: f"{v:g} cm/px",
+        key="town_gsd",
+        bind="query-params",
     )
     return Choice(_town(int(seed), float(cm_per_px)))
 
@@ -145,7 +151,7 @@ def _read_tile(folder: str, image: str, row_json: str) -> Subject:
         title=f"{row['city']} · {Path(image).stem}",
         raster=raster,
         truth=truth,
-        credit=row.get("licence") or "",
+        credit=(row.get("licence") or "").replace("imagery", "Imagery", 1),
     )
 
 
@@ -173,9 +179,9 @@ def _gallery(folder: Path, images: list[str], chosen: str) -> None:
         before, after = st.columns(2, wrap=False)
         last = max(0, start - GALLERY_TILES)
         following = min(len(images) - 1, start + GALLERY_TILES)
-        before.button("‹ Earlier", on_click=_take, args=(images[last],), disabled=start == 0, width="stretch")
+        before.button("Earlier", on_click=_take, args=(images[last],), disabled=start == 0, width="stretch")
         end = start + GALLERY_TILES >= len(images)
-        after.button("Later ›", on_click=_take, args=(images[following],), disabled=end, width="stretch")
+        after.button("Later", on_click=_take, args=(images[following],), disabled=end, width="stretch")
 
 
 def _take(image: str) -> None:
@@ -198,21 +204,22 @@ def _thumbnail(path: str) -> Image.Image | None:
 
 
 def _choose_upload() -> Choice:
-    file = st.file_uploader("Image", type=IMAGE_SUFFIXES, key="image_file", help="GeoTIFF, COG, PNG, JPEG, WebP, JPEG 2000")
+    file = st.file_uploader(
+        "Image", type=IMAGE_SUFFIXES, key="image_file", help="GeoTIFF, COG, PNG, JPEG, WebP, JPEG 2000"
+    )
     if file is None:
-        return Choice(None, hint="Upload an image to explore it; until then the former one stays.")
+        return Choice(None, hint="Upload an image in the sidebar to explore it.")
     digest = _digest(file)
     try:
         raster, cm_per_px = _read_upload(file, digest, None), None
     except GsdMissingError:
+        _read_upload(file, digest, TRIAL_CM_PER_PX)  # a damaged file is not worth a question
         value = st.number_input(
             "Ground resolution in cm/px", value=None, placeholder="for example 10", key=f"native-{digest[:12]}",
             help="The file does not say how large its pixels are on the ground.",
         )  # fmt: skip
         if value is None:
-            return Choice(
-                None, hint=f"{file.name} does not say its ground resolution: give its cm/px in the sidebar."
-            )
+            return Choice(None, hint=f"{file.name} does not say its ground resolution: give its cm/px in the sidebar.")
         cm_per_px = parse_cm_per_px(value)
         raster = _read_upload(file, digest, cm_per_px)
     truth_file = st.file_uploader(

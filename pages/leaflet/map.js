@@ -1,16 +1,14 @@
-// The map of the app: two sides that are swiped, each with images, outlines and a title.
-// Python sends the whole state on every run (pages/explorer/map.py); only what differs is touched,
-// so the view and the divider outlive a step of the resolution slider.
+// What lies on the app's folium map: two sides that are swiped, each with images, outlines and a title.
+// pages/explorer/map.py builds the map and calls scinetMap.open once and scinetMap.show on every run with the
+// whole state; only what differs is touched, so the view and the divider outlive a step of the slider.
 (() => {
   "use strict";
 
   const SIDES = ["left", "right"];
-  const send = (type, data) =>
-    window.parent.postMessage({ isStreamlitMessage: true, type, ...data }, "*");
   const escape = (text) => Object.assign(document.createElement("i"), { textContent: text }).innerHTML;
 
   let map = null;
-  let frame = null;       // what the map was built for: crs, bounds, id
+  let frame = null;       // what the map was built for: bounds, id
   let swipe = null;
   let touched = false;    // the reader has moved the map: no refit on resize
   let sides = {};         // side -> {images: {slot: [ImageOverlay]}, outlines, outlinesUrl, title}
@@ -28,23 +26,12 @@
     },
   };
 
-  function build(next) {
-    const former = map ? { divider: swipe.get() } : memory.load();
-    if (map) map.remove();
+  function open(own, next) {
+    map = own;
     frame = next;
     sides = {};
-    touched = false;
-    const simple = frame.crs === "Simple";
-    map = L.map("map", {
-      crs: simple ? L.CRS.Simple : L.CRS.EPSG3857,
-      minZoom: simple ? -6 : 2, maxZoom: simple ? 9 : 27,
-      zoomSnap: 0.25, zoomDelta: 0.75, wheelPxPerZoomLevel: 90,
-      zoomControl: false, attributionControl: false, maxBoundsViscosity: 0.8,
-    });
-    for (const [i, side] of SIDES.entries()) {
-      map.createPane(side).style.zIndex = 400 + i;
-      sides[side] = { images: {}, outlines: null, outlinesUrl: null };
-    }
+    const former = memory.load();
+    for (const side of SIDES) sides[side] = { images: {}, outlines: null, outlinesUrl: null };
     L.control.zoom({ position: "bottomright" }).addTo(map);
     fitButton().addTo(map);
     L.control.scale({ position: "bottomright", imperial: false, maxWidth: 110 }).addTo(map);
@@ -65,6 +52,7 @@
     map.on("moveend zoomend", () => { crispness(); memory.save(); });
     addEventListener("pagehide", memory.save);
     fadeTitles();
+    watchSize();
   }
 
   function fit() {
@@ -160,40 +148,24 @@
     legend.getContainer().style.display = items.length ? "" : "none";
   }
 
-  let wantedHeight = 480;
-  function setHeight() {
-    let tall = wantedHeight;
-    try {   // same origin: let the map use a tall window and spare a short one
-      tall = Math.round(Math.min(900, Math.max(320, window.parent.innerHeight - wantedHeight)));
-    } catch { /* framed from elsewhere */ }
-    document.getElementById("map").style.height = `${tall}px`;
-    send("streamlit:setFrameHeight", { height: tall });
-  }
-
-  function render(args) {
-    wantedHeight = args.chrome_px;
-    setHeight();
-    if (!map || frame.id !== args.frame.id || frame.crs !== args.frame.crs) build(args.frame);
+  function show(state) {
     for (const side of SIDES) {
-      const state = args[side];
-      sides[side].title.textContent = state.title;
-      showImage(side, "base", state.base);
-      showImage(side, "overlay", state.overlay);
-      showOutlines(side, state.outlines).catch((error) => console.error(error));
+      sides[side].title.textContent = state[side].title;
+      showImage(side, "base", state[side].base);
+      showImage(side, "overlay", state[side].overlay);
+      showOutlines(side, state[side].outlines).catch((error) => console.error(error));
     }
-    showLegend(args.legend);
+    showLegend(state.legend);
+    return L.layerGroup();   // what folium adds to the map in the name of this state
   }
 
-  new ResizeObserver(() => {
-    if (!map) return;
-    map.invalidateSize({ animate: false });
-    if (!touched) fit();
-    swipe.clip();
-  }).observe(document.getElementById("map"));
-  try { window.parent.addEventListener("resize", setHeight); } catch { /* framed from elsewhere */ }
+  function watchSize() {
+    new ResizeObserver(() => {
+      map.invalidateSize({ animate: false });
+      if (!touched) fit();
+      swipe.clip();
+    }).observe(map.getContainer());
+  }
 
-  window.addEventListener("message", ({ data }) => {
-    if (data && data.type === "streamlit:render") render(data.args);
-  });
-  send("streamlit:componentReady", { apiVersion: 1 });
+  window.scinetMap = { open, show };
 })();

@@ -1,0 +1,217 @@
+"""The page Explore without a browser: sources, bad input, slider, threshold, checkpoints."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from samples import bad_images, geotiff, house, map_state, png
+from streamlit.testing.v1 import AppTest
+
+from pages.explorer import runs
+
+
+def html(app: AppTest) -> str:
+    return "".join(element.proto.body for element in app.get("html"))
+
+
+def upload(app: AppTest, name: str, content: bytes, truth: tuple[str, bytes] | None = None) -> AppTest:
+    app.segmented_control(key="source").set_value("Upload").run()
+    app.file_uploader(key="image_file").set_value((name, content, "application/octet-stream")).run()
+    if truth:
+        app.file_uploader(key="truth_file").set_value((*truth, "application/octet-stream")).run()
+    return app
+
+
+def only_error(app: AppTest) -> str:
+    """The one error on the page: a sentence or two, no traceback."""
+    assert not app.exception
+    (error,) = app.error
+    assert 20 < len(error.value) < 260 and "Traceback" not in error.value and "\n" not in error.value
+    return error.value
+
+
+def test_the_town_is_on_board(app: AppTest) -> None:
+    app.query_params["source"] = "Town"
+    app.query_params.update({"town_gsd": "20 cm/px", "models": "UNet"})  # less work, the same page
+    app.run()
+    assert not app.exception and not app.error
+    state = map_state(app)
+    assert (state["left"]["title"], state["right"]["title"]) == ("Image", "UNet")
+    assert state["frame"]["crs"] == "Simple"
+    assert "Generated town" in html(app) and "Merging" in html(app)
+
+
+def test_a_tile_shows_masks_and_errors_of_two_models(app: AppTest) -> None:
+    app.run()
+    assert not app.exception and not app.error
+    state = map_state(app)
+    assert (state["left"]["title"], state["right"]["title"]) == ("Sci-Net", "UNet")
+    assert state["frame"]["crs"] == "EPSG3857"
+    for side in ("left", "right"):
+        assert state[side]["overlay"]["url"].endswith(".png") and state[side]["outlines"]
+    assert [item["title"] for item in state["legend"]] == ["Found", "Missed", "Merged", "Fragmented", "False area"]
+    assert "http" not in json.dumps(state)
+    assert "Working grid, 10 cm/px" in html(app) and "Fragmentation" in html(app)
+
+
+def test_a_tile_without_georeference_lies_on_a_plain_map(app: AppTest) -> None:
+    app.run()
+    app.selectbox(key="tile").set_value("west.png").run()
+    assert not app.exception and not app.error
+    state = map_state(app)
+    assert state["frame"]["crs"] == "Simple"
+    assert np.allclose(state["left"]["base"]["bounds"], [[-6.4, 0], [0, 6.4]])
+
+
+def test_a_step_of_the_slider_changes_the_images_and_keeps_the_frame(app: AppTest) -> None:
+    app.run()
+    before = map_state(app)
+    app.select_slider(key="gsd").set_value(20.0).run()
+    after = map_state(app)
+    assert not app.exception and not app.error
+    assert after["frame"]["id"] == before["frame"]["id"]
+    for side in ("left", "right"):
+        assert after[side]["base"]["url"] != before[side]["base"]["url"]
+    assert "Working grid, 20 cm/px; ▲▼ change against native" in html(app)
+
+
+def test_another_image_starts_at_its_native_resolution(app: AppTest) -> None:
+    app.run()
+    app.select_slider(key="gsd").set_value(20.0).run()
+    upload(app, "house.tif", geotiff(repeat=2))
+    assert not app.exception and not app.error
+    assert app.select_slider(key="gsd").value == pytest.approx(10, rel=0.01)
+
+
+def test_a_threshold_needs_no_forward_pass(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    app.run()
+    before = map_state(app)
+
+    def no_run(*_: object, **__: object) -> None:
+        raise AssertionError("a forward pass")
+
+    monkeypatch.setattr(runs, "segment_at", no_run)
+    app.slider(key="threshold").set_value(0.05).run()
+    low = map_state(app)
+    app.slider(key="threshold").set_value(0.95).run()
+    high = map_state(app)
+    assert not app.exception
+    assert len({json.dumps(state["left"]["overlay"]) for state in (before, low, high)}) > 1
+
+
+def test_sides_and_style_of_the_map(app: AppTest) -> None:
+    app.run()
+    app.selectbox(key="left_pane").set_value("Image").run()
+    assert map_state(app)["left"]["overlay"] is None
+    app.segmented_control(key="style").set_value("Outlines").run()
+    state = map_state(app)
+    assert state["right"]["overlay"] is None and state["right"]["outlines"]
+    assert not app.exception
+
+
+def test_models_can_be_left_out(app: AppTest) -> None:
+    app.run()
+    app.multiselect(key="models").set_value(["unet"]).run()
+    assert map_state(app)["left"]["title"] == "Image" and map_state(app)["right"]["title"] == "UNet"
+    app.multiselect(key="models").set_value([]).run()
+    assert map_state(app)["left"]["title"] == map_state(app)["right"]["title"] == "Image"
+    assert not app.exception and "Choose a model" in app.info[0].value
+
+
+def test_deep_link(app: AppTest) -> None:
+    app.query_params.update({"tile": "west", "gsd": "31.5 cm/px", "models": "UNet"})
+    app.run()
+    assert app.selectbox(key="tile").value == "west.png"
+    assert app.select_slider(key="gsd").value == 31.5
+    assert app.multiselect(key="models").value == ["unet"]
+
+
+@pytest.mark.parametrize("wrong", bad_images())
+def test_a_bad_file_leaves_the_former_image(app: AppTest, wrong: str) -> None:
+    app.run()
+    former = map_state(app)["frame"]
+    upload(app, *bad_images()[wrong])
+    only_error(app)
+    assert map_state(app)["frame"] == former
+
+
+def test_an_upload_without_truth_gets_areas(app: AppTest) -> None:
+    upload(app.run(), "house.tif", geotiff())
+    assert not app.exception and not app.error
+    assert "Building area" in html(app) and "Scores need a truth" in html(app)
+
+
+def test_an_upload_without_resolution_is_asked_for_it(app: AppTest) -> None:
+    former = map_state(app.run())["frame"]
+    upload(app, "house.png", png(house()[0]))
+    assert "ground resolution" in app.info[0].value and not app.error
+    assert map_state(app)["frame"] == former
+    (native,) = (widget for widget in app.number_input if "cm/px" in widget.label)
+    native.set_value(0.0).run()
+    only_error(app)
+    native.set_value(12.5).run()
+    assert not app.exception and not app.error
+    assert "native 12.5 cm/px" in html(app)
+
+
+def test_an_uploaded_mask_is_the_truth(app: AppTest) -> None:
+    upload(app.run(), "house.tif", geotiff(), ("mask.png", png(house()[1])))
+    assert not app.exception and not app.error
+    assert "Omission" in html(app)
+
+
+ELSEWHERE = json.dumps(
+    {"type": "Polygon", "coordinates": [[[10.0, 50.0], [10.001, 50.0], [10.001, 50.001], [10.0, 50.0]]]}
+).encode()
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [("small.png", png(house()[1][:30])), ("elsewhere.geojson", ELSEWHERE), ("empty.gpkg", b"")],
+    ids=["another size", "elsewhere on earth", "zero bytes"],
+)
+def test_a_bad_truth_leaves_the_image_usable(app: AppTest, name: str, content: bytes) -> None:
+    upload(app.run(), "house.tif", geotiff(), (name, content))
+    only_error(app)
+    assert "house.tif" in html(app) and "Building area" in html(app)
+
+
+def test_a_resolution_too_fine_for_memory(app: AppTest) -> None:
+    upload(app.run(), "house.png", png(house()[0]))
+    (native,) = (widget for widget in app.number_input if "cm/px" in widget.label)
+    native.set_value(2000.0).run()
+    app.select_slider(key="gsd").set_value(2.0).run()
+    assert "memory" in only_error(app)
+    assert map_state(app)["left"]["base"]
+
+
+def test_no_folder_of_tiles(app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    former = map_state(app.run())["frame"]
+    monkeypatch.setenv("SCINET_DATA", str(tmp_path))
+    app.run()
+    assert "SCINET_DATA" in only_error(app)
+    assert map_state(app)["frame"] == former
+
+
+def test_no_checkpoints(app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCINET_CHECKPOINTS", str(tmp_path))
+    app.run()
+    assert not app.exception and "no checkpoints" in app.warning[0].value
+    assert map_state(app)["left"]["base"]
+
+
+def test_a_damaged_checkpoint_does_not_take_the_other_with_it(
+    app: AppTest, random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "checkpoints"
+    shutil.copytree(random_checkpoints, folder)
+    with (folder / "sci-net.safetensors").open("r+b") as file:
+        file.truncate(1000)
+    monkeypatch.setenv("SCINET_CHECKPOINTS", str(folder))
+    st.cache_resource.clear()  # the undamaged weights are in memory
+    app.run()
+    assert "sci-net.safetensors" in only_error(app)
+    assert map_state(app)["right"]["overlay"]
