@@ -32,13 +32,18 @@ def hole_labels(mask: np.ndarray) -> np.ndarray:
     return renumbered(inner)[labels]
 
 
-def compact(labels: np.ndarray, valid: np.ndarray | None) -> np.ndarray:
-    """Labels (H, W) without the pixels that are not valid, numbered 1..n again where labels vanished."""
-    if valid is not None:
+def compact(labels: np.ndarray, valid: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Labels (H, W) without the pixels that are not valid, numbered 1..n again where labels vanished.
+
+    Returns the labels and the pixels of each, int64 (n,).
+    """
+    if valid is not None and not valid.all():
         labels = np.where(valid, labels, 0)
-    present = np.bincount(labels.ravel()) > 0
-    present[0] = False
-    return labels if present[1:].all() else renumbered(present)[labels]
+    areas_px = np.bincount(labels.ravel())
+    present = areas_px > 0
+    if not present[1:].all():
+        labels = renumbered(present)[labels]
+    return labels, areas_px[1:][present[1:]]
 
 
 def renumbered(keep: np.ndarray) -> np.ndarray:
@@ -50,11 +55,6 @@ def renumbered(keep: np.ndarray) -> np.ndarray:
     keep = keep.copy()
     keep[0] = False
     return np.where(keep, np.cumsum(keep), 0).astype(np.int32)
-
-
-def areas_px(labels: np.ndarray) -> np.ndarray:
-    """Pixels of each label 1..n as int64 (n,)."""
-    return np.bincount(labels.ravel())[1:]
 
 
 def overlaps(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> sparse.csr_array:

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from scinet.components import areas_px, compact, hole_labels, label, overlaps
+from scinet.components import compact, hole_labels, label, overlaps
 from scinet.scores import Counts
 
 BUILDING_KINDS = ("found", "missed", "merged", "fragmented")
@@ -140,11 +140,10 @@ def diagnose(
     """
     if truth.shape != prediction.shape or (valid is not None and valid.shape != truth.shape):
         raise ValueError(f"truth is {truth.shape}, prediction {prediction.shape}")
-    truth_labels = compact(label(truth) if truth.dtype == bool else truth.astype(np.int32, copy=False), valid)
-    predicted_labels = compact(label(prediction), valid)
-    hole_labelling = compact(hole_labels(prediction), valid)
-
-    g, p, h = (areas_px(labels).astype(float) for labels in (truth_labels, predicted_labels, hole_labelling))
+    own_ids = truth.dtype != bool
+    truth_labels, g = compact(truth.astype(np.int32, copy=False) if own_ids else label(truth), valid)
+    predicted_labels, p = compact(label(prediction), valid)
+    hole_labelling, h = compact(hole_labels(prediction), valid)
     shared = overlaps(truth_labels, predicted_labels, (g.size, p.size))
     by_building, by_component = _Line.of(shared), _Line.of(shared.T.tocsr())
 
