@@ -32,12 +32,13 @@ def read_truth(source: str | Path | bytes | BinaryIO, like: Raster, name: str) -
 def truth_labels(truth: Truth, raster: Raster) -> NDArray[np.int32]:
     """The buildings as labels int32 (H, W) on `raster`'s grid, which covers the extent of the truth's image.
 
-    Footprints are rasterized there and keep their ids (index + 1); a mask is resampled (nearest neighbour),
-    and each 4-connected part of it is a building.
+    Footprints are rasterized there and keep their ids (index + 1). Each 4-connected part of a mask is a building;
+    parts are told apart on the native grid and resampled as labels (nearest neighbour), so that buildings which
+    a coarse grid cannot part stay two in the truth, and a mask that fuses them is said to.
     """
     if isinstance(truth, Footprints):
         return rasterize(truth, raster)
-    return label(resample_mask(truth, raster.shape))
+    return resample_mask(label(truth), raster.shape)
 
 
 def _content(source: str | Path | bytes | BinaryIO, name: str) -> bytes:

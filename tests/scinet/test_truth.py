@@ -11,10 +11,11 @@ from rasterio.crs import CRS
 from rasterio.transform import Affine
 from shapely import box
 
+from scinet.components import label
 from scinet.errors import TruthError
 from scinet.footprints import Footprints
 from scinet.raster import Raster, write_mask
-from scinet.resample import resample
+from scinet.resample import resample, resample_mask
 from scinet.truth import read_truth, truth_labels
 
 UTM = CRS.from_epsg(32630)
@@ -113,3 +114,13 @@ def test_what_does_not_belong_is_named(tmp_path: Path, image: Raster, mask: NDAr
             read_truth(source, like, "my truth.png")
         assert len(str(caught.value)) < 200
         assert "The file" not in str(caught.value)
+
+
+def test_buildings_stay_apart_where_a_coarse_grid_fuses_their_masks():
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    fine = Raster(pixels, np.ones((64, 64), bool), Affine(0.1, 0, 0, 0, -0.1, 0), None)
+    mask = np.zeros((64, 64), bool)
+    mask[10:30, 4:31] = mask[10:30, 33:60] = True  # two houses, 20 cm apart
+    coarse = resample(fine, 80)
+    assert label(resample_mask(mask, coarse.shape)).max() == 1
+    assert set(np.unique(truth_labels(mask, coarse))) == {0, 1, 2}
