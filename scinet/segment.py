@@ -104,13 +104,14 @@ def window_starts(length_px: int, window_px: int) -> list[int]:
 
 
 def _weight(size: tuple[int, int]) -> np.ndarray:
-    """Weight of a window's pixels, float32 (H, W) in (0, 1]: a tent that falls towards each side, never to zero.
+    """Weight of a window's pixels, float32 (H, W) in (0, 1]: a Hann window sampled at the pixels' centres.
 
-    At a border of a window its own share is near nothing, so a step there is too; and a pixel that one
-    window alone covers still gets that window's probability.
+    It leaves zero with slope zero but never reaches it. So a window comes in without a step (a tent's first
+    pixel has a share of some per cent, and that showed), and a pixel that one window alone covers still gets
+    that window's probability.
     """
-    tents = [np.minimum(np.arange(1, n + 1), np.arange(n, 0, -1)) / ((n + 1) // 2) for n in size]
-    return np.outer(*tents).astype(np.float32)
+    bells = [np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2 for n in size]
+    return np.outer(*bells).astype(np.float32)
 
 
 def _forward(windows: np.ndarray, model: Model) -> np.ndarray:

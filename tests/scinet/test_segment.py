@@ -95,27 +95,33 @@ def test_canonical_shows_the_model_its_own_gsd(noise_raster):
 
 
 def border_and_inner_steps(probability: np.ndarray, window_px: int) -> tuple[float, float]:
-    """Mean absolute step between neighbouring columns: at the windows' borders, and everywhere else."""
-    steps = np.abs(np.diff(probability, axis=1)).mean(axis=0)
-    starts = window_starts(probability.shape[1], window_px)
-    at_border = np.zeros(steps.size, bool)
-    for start in starts:
-        at_border[[edge - 1 for edge in (start, start + window_px) if 0 < edge < probability.shape[1]]] = True
-    return float(steps[at_border].mean()), float(steps[~at_border].mean())
+    """Mean absolute step between neighbours across the windows' borders, and everywhere else, in both directions."""
+    at_borders, inside = [], []
+    for turned in (probability, probability.T):
+        steps = np.abs(np.diff(turned, axis=1)).mean(axis=0)
+        at_border = np.zeros(steps.size, bool)
+        for start in window_starts(turned.shape[1], window_px):
+            at_border[[edge - 1 for edge in (start, start + window_px) if 0 < edge < turned.shape[1]]] = True
+        at_borders.append(steps[at_border].mean())
+        inside.append(steps[~at_border].mean())
+    return float(np.mean(at_borders)), float(np.mean(inside))
 
 
 @pytest.mark.parametrize("name", [card.name for card in list_cards()] or [None])
 def test_no_seams_on_real_tiles(data_dir, name):
-    """Over the tiles together, the probability steps no more at the windows' borders than inside windows."""
+    """Over the tiles together, the probability steps no more at the windows' borders than inside windows.
+
+    Twelve tiles: which buildings happen to lie on a border moves the ratio of a single tile by 6 %.
+    """
     if name is None:
         pytest.skip("no checkpoint in checkpoints/")
     model = load_model(name, torch.device("cpu"))
     steps = []
-    for tile in sorted((data_dir / "images" / "accra").glob("*_10240_1*.jpg"))[:4]:
+    for tile in sorted((data_dir / "images" / "accra").glob("*_1*_1*.jpg"))[:12]:
         raster = resample(read_raster(tile, cm_per_px=5.18), 10)
         steps.append(border_and_inner_steps(segment(raster, model, window_px=128), 128))
     at_border, inside = np.mean(steps, axis=0)
-    assert at_border <= inside * 1.02
+    assert at_border <= inside
     assert inside > 0
 
 
