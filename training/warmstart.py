@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from scinet.device import default_device, has_bfloat16, parse_device
+from scinet.models.baselines import HRNET_ENCODER
 from training.dataset import Chips, DataError, PackedTiles, dataset_share
 from training.recipe import Recipe
 from training.resume import (
@@ -40,7 +41,7 @@ from training.resume import (
 # As scinet.models builds them, so that the weights' names are the same
 ENCODERS: dict[str, dict] = {
     "regnety_016": {},
-    "hrnet_w32": {"feature_location": "", "out_indices": (1, 2, 3, 4)},
+    "hrnet_w32": HRNET_ENCODER,
 }
 STATISTICS_STEPS = 50  # the teacher's means and deviations are estimated over these, then fixed
 CLAMP_DEVIATIONS = 6.0
