@@ -34,6 +34,11 @@ SHARE_COLOURS = {
 }  # fmt: skip
 MASK_COLOUR = BLUE
 TRUTH_COLOUR = "#FFFFFF"
+# Of middle lightness: at least 3:1 against both a white page and a dark one
+MODEL_COLOURS = {
+    "sci-net": "#D55E00", "unet": "#2E86C8", "unet-aspp": "#009E73", "pspnet": "#7F858C",
+    "deeplabv3plus": "#B8569B", "manet": "#8F8300", "hrnet": "#7B6FD0",
+}  # fmt: skip
 
 KINDS = tuple(KIND_COLOURS)  # a pixel's class in `error_classes` is 1 + the index here
 
@@ -90,6 +95,18 @@ def image_picture(raster: Raster, min_px: int = 640, max_px: int = 1024) -> byte
     image = Image.fromarray(_repeat(raster.pixels, _factor(raster.shape, min_px)))
     image.thumbnail((max_px, max_px))
     return encode_image(np.asarray(image), quality=75)
+
+
+def overlay_picture(
+    raster: Raster, classes: NDArray[np.uint8], colours: Sequence[str], opacity: float = 0.5, side_px: int = 720
+) -> bytes:
+    """The raster under a class image (0 as it is, class i in colours[i - 1]) as a WebP of about side_px."""
+    table = np.array([[0, 0, 0], *(list(bytes.fromhex(colour[1:])) for colour in colours)], np.uint8)
+    share = np.where(classes > 0, np.float32(opacity), np.float32(0))[..., None]
+    mixed = raster.pixels * (1 - share) + table[classes] * share
+    large = Image.fromarray(_repeat(mixed.round().astype(np.uint8), _factor(raster.shape, side_px)))
+    large.thumbnail((side_px, side_px))
+    return encode_image(np.asarray(large), quality=75)
 
 
 def image_for_map(raster: Raster, max_px: int = 4096) -> tuple[bytes, Bounds]:

@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,12 @@ from tqdm import tqdm
 
 from scinet.checkpoint import Card, Model, checkpoints_folder, load_model
 from scinet.device import parse_device
-from scinet.diagnose import Tally, diagnose
+from scinet.diagnose import Tally
 from scinet.errors import SciNetError
-from scinet.raster import Raster, read_mask, read_raster
-from scinet.resample import resample_probability
+from scinet.raster import read_mask, read_raster
 from scinet.scores import macro, micro
 from scinet.segment import segment_at
+from scinet.sweep import grade
 from scinet.truth import truth_labels
 from training.dataset import DataError, read_index
 
@@ -32,7 +33,6 @@ STEPS_CM_PER_PX = (5.18, 7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0)
 FINEST_AGAINST_NATIVE = 0.5  # finer steps than half the native GSD show a model nothing but interpolation
 THRESHOLD = 0.5
 TALLY = [field.name for field in fields(Tally)]
-GRIDS = ("working", "native")
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -67,9 +67,11 @@ def evaluate(model: Model, data: Path, index: pd.DataFrame) -> Iterator[dict]:
     """One row a tile, working GSD and grid: names, GSDs in cm/px and the tally in pixels of that grid."""
     for entry in tqdm(index.itertuples(), total=len(index), desc=model.card.name, unit="tile", file=sys.stderr):
         raster = read_raster(data / str(entry.image), cm_per_px=float(entry.cm_per_px))
-        truth = read_mask(data / str(entry.mask), raster)
+        labels_on = partial(truth_labels, read_mask(data / str(entry.mask), raster))
         for cm_per_px in working_steps(raster.cm_per_px):
-            for grid, tally in tallies(raster, truth, model, cm_per_px).items():
+            working, probability = segment_at(raster, model, cm_per_px)
+            on_grids = grade(probability, THRESHOLD, working=working, native=raster, labels_on=labels_on)
+            for grid, tally in on_grids.items():
                 yield {
                     "model": model.card.name,
                     "dataset": entry.dataset,
@@ -92,21 +94,6 @@ def working_steps(native_cm_per_px: float) -> list[float]:
         if step >= FINEST_AGAINST_NATIVE * native_cm_per_px and abs(step / native_cm_per_px - 1) > 0.01
     ]
     return sorted([native_cm_per_px, *others])
-
-
-def tallies(raster: Raster, truth: np.ndarray, model: Model, cm_per_px: float) -> dict[str, Tally]:
-    """The tally on each grid for one tile at one working GSD; truth is a bool mask on the native grid."""
-    working, probability = segment_at(raster, model, cm_per_px)
-    back = resample_probability(probability, raster.shape)
-    return {
-        "working": diagnose(
-            truth_labels(truth, working),
-            probability > THRESHOLD,
-            valid=working.valid,
-            pixel_area_m2=working.pixel_area_m2,
-        ).tally,
-        "native": diagnose(truth, back > THRESHOLD, valid=raster.valid, pixel_area_m2=raster.pixel_area_m2).tally,
-    }
 
 
 def summary(table: pd.DataFrame) -> list[dict]:

@@ -45,9 +45,9 @@ class Shelf:
 
 
 @st.cache_resource(show_spinner=False)
-def shelf(name: str) -> Shelf:
+def shelf(name: str, kept_bytes: int = KEPT_BYTES) -> Shelf:
     """The server's shelf for runs, which cost seconds, or for what is quickly made again from them."""
-    return Shelf()
+    return Shelf(kept_bytes)
 
 
 @st.cache_resource(show_spinner=False)

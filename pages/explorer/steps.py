@@ -1,0 +1,102 @@
+"""What a sweep keeps of every run: its figures, a picture, and one table of them all."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pages.explorer import runs
+from pages.explorer.runs import Run
+from pages.explorer.shelf import Shelf, shelf
+from scinet import draw
+from scinet.diagnose import Tally
+from scinet.scores import Scores
+from scinet.sweep import GRIDS, agreement, grade
+
+SCORES, SHARES = ("iou", "f1", "precision", "recall"), ("omission", "fragmentation", "merging", "false_area", "holes")
+COLUMNS = ("model", "cm_per_px", "grid", *SCORES, *SHARES, "building_area_m2", "components", "agreement")
+CELL_PX = 720
+CELL_OPACITY = 0.6
+
+
+def _kept() -> Shelf:
+    return shelf("figures", kept_bytes=100_000_000)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The tallies of a run on each grid, empty without a truth, and what a mask says by itself."""
+
+    tallies: dict[str, Tally]
+    building_area_m2: float
+    components: int
+
+
+def figures(run: Run, threshold: float) -> Figures:
+    """Counted once a run and threshold; no forward pass."""
+
+    def make() -> Figures:
+        subject, verdict = run.task.subject, runs.judge(run, threshold)
+        tallies: dict[str, Tally] = {}
+        if subject.truth is not None:
+            tallies = {
+                str(grid): tally
+                for grid, tally in grade(
+                    run.probability,
+                    threshold,
+                    working=verdict.raster,
+                    native=subject.raster,
+                    labels_on=lambda raster: runs.truth_on(subject, raster),
+                ).items()
+            }
+        area_m2 = float(verdict.prediction.sum()) * verdict.raster.pixel_area_m2
+        return Figures(tallies, area_m2, int(verdict.predicted_labels.max(initial=0)))
+
+    return _kept().keep(("figures", *run.task.key, threshold), make, lambda _: 1000)
+
+
+def agreement_with_native(run: Run, native: Run, threshold: float) -> float:
+    """IoU of the run's mask with the model's own at the native GSD."""
+    subject = run.task.subject
+
+    def make() -> float:
+        return agreement(run.probability, threshold, runs.judge(native, threshold).prediction, subject.raster)
+
+    return _kept().keep(("agreement", *run.task.key, threshold), make, lambda _: 200)
+
+
+def table(results: Iterable[Run], threshold: float) -> pd.DataFrame:
+    """One row a run and grid with `COLUMNS`; the model by its title, NaN where there is nothing to score."""
+    results = list(results)
+    natives = {r.task.card.name: r for r in results if r.task.cm_per_px == r.task.subject.raster.cm_per_px}
+    rows = []
+    for run in results:
+        own, native = figures(run, threshold), natives.get(run.task.card.name)
+        common = {
+            "model": run.task.card.title,
+            "cm_per_px": run.task.cm_per_px,
+            "building_area_m2": own.building_area_m2,
+            "components": own.components,
+            "agreement": agreement_with_native(run, native, threshold) if native else float("nan"),
+        }
+        for grid in GRIDS:
+            tally = own.tallies.get(grid)
+            scored = {**Scores.of(tally.counts)._asdict(), **tally.shares._asdict()} if tally else {}
+            rows.append({**common, "grid": grid, **scored})
+    return pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(["model", "cm_per_px", "grid"], ignore_index=True)
+
+
+def cell(run: Run, threshold: float) -> bytes:
+    """The image at the run's resolution under its mask, coloured by what became of every pixel, as WebP."""
+
+    def make() -> bytes:
+        verdict = runs.judge(run, threshold)
+        if verdict.diagnosis is None:
+            classes, colours = verdict.prediction.astype(np.uint8), [draw.MASK_COLOUR]
+        else:
+            classes = draw.error_classes(verdict.diagnosis, verdict.prediction)
+            colours = list(draw.KIND_COLOURS.values())
+        return draw.overlay_picture(verdict.raster, classes, colours, opacity=CELL_OPACITY, side_px=CELL_PX)
+
+    return _kept().keep(("cell", *run.task.key, threshold), make, len)

@@ -1,0 +1,282 @@
+"""Sweep: an image at many ground resolutions, curves of its scores and a film strip of its masks."""
+
+import time
+from dataclasses import dataclass
+from html import escape
+
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from pages.explorer import charts, entry, panels, runs, sources, steps, strip
+from pages.explorer.charts import Curve
+from pages.explorer.runs import Run, Task
+from pages.explorer.sources import Subject
+from scinet import draw
+from scinet.checkpoint import Card, list_cards
+from scinet.errors import SciNetError
+from scinet.scores import iou
+from scinet.segment import STRATEGIES, Strategy
+from scinet.sweep import HOLDS_SHARE, holds_to, steps_around
+
+DENSITIES = {"Fine": 1, "Medium": 2, "Coarse": 3}  # every step, every second, every third
+GRID_CHOICES = {"Working": ("working",), "Native": ("native",), "Both": ("working", "native")}
+COARSEST_CM_PER_PX = 63.0
+SCORE_CURVES = (
+    Curve("iou", "IoU", "intersection over union of building pixels", top=1.0),
+    Curve("f1", "F1", "harmonic mean of precision and recall", top=1.0),
+)
+SHARE_CURVES = tuple(
+    Curve(name, title, tip, ".1%", draw.SHARE_COLOURS[name]) for name, (title, tip) in panels.SHARE_TITLES.items()
+)
+AGREEMENT = Curve("agreement", "Agreement with native", "IoU with the model's own mask at the native GSD", top=1.0)
+AREA = Curve("building_area_m2", "Building area, m²", "predicted building area", ",.0f")
+COMPONENTS = Curve("components", "Components", "4-connected components of the mask", ",.0f")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The sidebar below the source."""
+
+    cards: tuple[Card, ...]
+    strategy: Strategy
+    threshold: float
+    steps_cm_per_px: tuple[float, ...]  # coarse to fine: what is quick comes first
+
+
+def choose_settings(subject: Subject) -> Settings:
+    by_name = {card.name: card for card in list_cards()}
+    names = st.multiselect(
+        "Models", list(by_name), default=list(by_name)[:2], format_func=lambda name: by_name[name].title,
+        key="models", bind="query-params", placeholder="Choose models" if by_name else "No checkpoints found",
+        help="Each model runs once at each resolution.",
+    )  # fmt: skip
+    native = subject.raster.cm_per_px
+    options = steps_around(native)
+    coarsest = max(native, max(step for step in options if step <= COARSEST_CM_PER_PX * 1.001))
+    if st.session_state.get("sweep.steps_of") not in (None, subject.key):
+        st.session_state["steps"] = (native, coarsest)
+    st.session_state["sweep.steps_of"] = subject.key
+    low, high = st.select_slider(
+        "Resolutions from, to", options, value=(native, coarsest), key="steps", bind="query-params",
+        format_func=lambda v: f"{v:.3g} cm/px native" if v == native else f"{v:g} cm/px",
+        help="Ground sample distance in cm per pixel. The native resolution always takes part.",
+    )  # fmt: skip
+    density = st.segmented_control(
+        "Steps", list(DENSITIES), default="Medium", key="density", bind="query-params", required=True,
+        width="stretch", help="A factor of about 1.25, 1.6 or 2 from one resolution to the next.",
+    )  # fmt: skip
+    between = [step for step in options if low <= step <= high and step != native]
+    chosen = {native, *between[:: DENSITIES[density or "Medium"]]}
+    left, right = st.columns(2)
+    strategy = left.selectbox(
+        "Strategy", STRATEGIES, format_func=str.capitalize, key="strategy", bind="query-params",
+        help="Direct: the image as it is at each resolution. Canonical: brought to the resolution the model was "
+        "trained at, and the result back. Multi-scale: the mean of 0.5x, 1x and 2x.",
+    )  # fmt: skip
+    threshold = right.slider(
+        "Threshold", 0.05, 0.95, 0.5, 0.05, key="threshold", help="Pixels of a higher probability are building."
+    )
+    return Settings(tuple(by_name[name] for name in names), strategy, threshold, tuple(sorted(chosen, reverse=True)))
+
+
+# ---- running
+
+
+@dataclass
+class Sweep:
+    """What a session runs at the moment: kept while the page is run again after every task."""
+
+    of: str  # the subject's key
+    begun_s: float
+    done_work: float = 0.0
+
+
+def work(task: Task) -> float:
+    """The pixels that a task segments, at least a window: what its time goes with."""
+    subject = task.subject
+    pixels = subject.raster.valid.size * (subject.raster.cm_per_px / task.cm_per_px) ** 2
+    return max(pixels, task.card.window_px**2 / 4)
+
+
+def start(of: str) -> None:
+    st.session_state["sweep.running"] = Sweep(of, time.monotonic())
+    st.session_state["sweep.problems"] = {}
+
+
+def stop() -> None:
+    st.session_state.pop("sweep.running", None)
+
+
+def running(subject: Subject) -> Sweep | None:
+    sweep = st.session_state.get("sweep.running")
+    return sweep if sweep is not None and sweep.of == subject.key else None
+
+
+def controls(subject: Subject, tasks: list[Task], missing: list[Task], slot: DeltaGenerator) -> None:
+    """Run or cancel; nothing where all is done."""
+    if not missing:
+        stop()
+        return
+    left, right = slot.columns([3, 2], vertical_alignment="center")
+    if running(subject):
+        right.button("Cancel", on_click=stop, key="cancel", help="Finished steps are kept.", icon=":material/close:")
+        return
+    done = len(tasks) - len(missing)
+    left.button(
+        f"Go on: {len(missing)} of {len(tasks)} runs are missing" if done else f"Run {len(tasks)} steps",
+        on_click=start, args=(subject.key,), type="primary", key="run", shortcut="Ctrl+Enter",
+        help="One run a model and resolution; what has run before is not run again.",
+    )  # fmt: skip
+
+
+def advance(task: Task, tasks: list[Task], missing: list[Task], sweep: Sweep, bar: DeltaGenerator) -> None:
+    """Run one task, with progress over all of them, then the page anew."""
+    total = sweep.done_work + sum(work(each) for each in missing)
+
+    def report(share: float) -> None:
+        done = sweep.done_work + share * work(task)
+        elapsed = time.monotonic() - sweep.begun_s
+        left = f" · about {elapsed * (total - done) / done:.0f} s left" if done > 0.02 * total and elapsed > 1 else ""
+        step = len(tasks) - len(missing) + 1
+        bar.progress(min(1.0, done / total), text=f"{task.text} · run {step} of {len(tasks)}{left}")
+
+    report(0.0)
+    try:
+        runs.run(task, report)
+    except SciNetError as error:
+        st.session_state["sweep.problems"][task.key] = str(error)
+    sweep.done_work += work(task)
+    st.rerun()
+
+
+# ---- showing
+
+
+def figure_of(run: Run, threshold: float) -> str:
+    """A cell's caption: IoU on the working grid, or the building area where there is no truth."""
+    own = steps.figures(run, threshold)
+    if "working" in own.tallies:
+        return f"IoU {iou(own.tallies['working'].counts):.3f}"
+    return f"{own.building_area_m2:,.0f} m²"
+
+
+def verdicts(table: pd.DataFrame, settings: Settings, native: float, column: str) -> None:
+    """How far each model holds: the page's answer in a line a model."""
+    lines = []
+    for card in settings.cards:
+        rows = table[(table["model"] == card.title) & (table["grid"] == "working")]
+        scores = dict(zip(rows["cm_per_px"], rows[column], strict=True))
+        held = holds_to(scores, native)
+        if held is None or len(scores) < 2:
+            continue
+        coarsest = max(scores)
+        what = "IoU" if column == "iou" else "agreement"
+        colour = draw.MODEL_COLOURS[card.architecture]
+        reach = f"all the way to {held:.3g}" if held == coarsest else f"to {held:.3g}"
+        at_end = f"{scores[native]:.2f} at {native:.3g} cm/px, {scores[held]:.2f} at {held:.3g}" + (
+            "" if held == coarsest else f", {scores[coarsest]:.2f} at {coarsest:.3g}"
+        )
+        lines.append(
+            f'<div class="sn-verdict" style="border-color:{colour}"><b>{escape(card.title)}</b> holds {reach} cm/px'
+            f"<small>{what} {at_end}</small></div>"
+        )
+    if lines:
+        st.html(
+            f'<div class="sn-verdicts">{"".join(lines)}</div>'
+            f'<p class="sn-foot">To hold is to keep {HOLDS_SHARE:.0%} of the native value at every step.</p>'
+        )
+
+
+def curves(table: pd.DataFrame, subject: Subject, settings: Settings) -> None:
+    native = subject.raster.cm_per_px
+    if subject.truth is None:
+        charts.legend(settings.cards, ("working",))
+        charts.multiples(table, settings.cards, (AGREEMENT, AREA, COMPONENTS), ("working",), native, key="curves-large")
+        return
+    left, right = st.columns([3, 2], vertical_alignment="center")
+    grid = right.segmented_control(
+        "Grid", list(GRID_CHOICES), default="Working", key="grid", bind="query-params", required=True,
+        label_visibility="collapsed", width="stretch",
+        help="Working: the truth is brought to the model's grid, what the model can be blamed for. "
+        "Native: the mask is brought back to the image's grid, what is lost by flying higher.",
+    )  # fmt: skip
+    grids = GRID_CHOICES[grid or "Working"]
+    with left:
+        charts.legend(settings.cards, grids)
+    charts.multiples(table, settings.cards, SCORE_CURVES, grids, native, key="curves-large")
+    charts.multiples(table, settings.cards, SHARE_CURVES, grids, native, key="curves-small")
+
+
+def downloads(table: pd.DataFrame, cells: strip.Cells, subject: Subject, settings: Settings) -> None:
+    gsds = sorted({gsd for gsd, _ in cells})
+    left, right, _ = st.columns([1, 1, 3])
+    left.download_button(
+        "Table as CSV", table.to_csv(index=False), f"sweep-{subject.key[:12]}.csv", "text/csv", on_click="ignore",
+        width="stretch", help="Every score and share, a row a model, cm/px and grid",
+    )  # fmt: skip
+    right.download_button(
+        "Film strip as PNG",
+        lambda: strip.sheet(cells, gsds, settings.cards, settings.threshold, lambda r: figure_of(r, settings.threshold)),
+        f"sweep-{subject.key[:12]}.png", "image/png", on_click="ignore", width="stretch",
+        help="All cells on one page. The curves have a camera button each.",
+    )  # fmt: skip
+
+
+def open_in_explore(run: Run) -> None:
+    task = run.task
+    st.session_state["gsd"] = task.cm_per_px
+    st.session_state["explore.slider_of"] = task.subject.key
+    st.session_state["right_pane"] = task.card.title
+    st.switch_page("pages/explore.py")
+
+
+def main() -> None:
+    entry.ensure("pages/sweep.py")
+    panels.style()
+    with st.sidebar:
+        choice = sources.choose()
+        settings = choose_settings(choice.subject) if choice.subject else None
+    if choice.problem:
+        st.error(choice.problem)
+    if choice.hint:
+        st.info(choice.hint)
+    if choice.subject is None or settings is None:
+        return
+    subject = choice.subject
+    panels.facts(subject)
+    if not settings.cards:
+        st.info("Choose a model in the sidebar.")
+        return
+    problems: dict[runs.Key, str] = st.session_state.setdefault("sweep.problems", {})
+    tasks = [Task(subject, card, gsd, settings.strategy) for gsd in settings.steps_cm_per_px for card in settings.cards]
+    known = [run for run in map(runs.known_run, tasks) if run is not None]
+    done = {run.task.key for run in known}
+    missing = [task for task in tasks if task.key not in done and task.key not in problems]
+    controls(subject, tasks, missing, st.container())
+    bar = st.container(key="progress").empty()
+    for problem in dict.fromkeys(problems.values()):
+        st.error(problem)
+    show(subject, settings, known)
+    sweep = running(subject)
+    if sweep and missing:
+        advance(missing[0], tasks, missing, sweep, bar)
+
+
+def show(subject: Subject, settings: Settings, known: list[Run]) -> None:
+    if not known:
+        return
+    table = steps.table(known, settings.threshold)
+    verdicts(table, settings, subject.raster.cm_per_px, "agreement" if subject.truth is None else "iou")
+    curves(table, subject, settings)
+    cells = {(run.task.cm_per_px, run.task.card.name): run for run in known}
+    gsds = sorted({gsd for gsd, _ in cells})
+    downloads(table, cells, subject, settings)
+    clicked = strip.show(
+        cells, gsds, settings.cards, settings.threshold, lambda run: figure_of(run, settings.threshold)
+    )
+    if clicked:
+        open_in_explore(clicked)
+
+
+main()
