@@ -104,7 +104,7 @@ def start(of: str) -> None:
     st.session_state["sweep.problems"] = {}
 
 
-def stop() -> None:
+def stop(of: str) -> None:
     st.session_state.pop("sweep.running", None)
 
 
@@ -113,20 +113,20 @@ def running(subject: Subject) -> Sweep | None:
     return sweep if sweep is not None and sweep.of == subject.key else None
 
 
-def controls(subject: Subject, tasks: list[Task], missing: list[Task], slot: DeltaGenerator) -> None:
-    """Run or cancel; nothing where all is done."""
+def controls(subject: Subject, tasks: list[Task], missing: list[Task]) -> None:
+    """One button, to run or to cancel; nothing where all is done."""
     if not missing:
-        stop()
-        return
-    left, right = slot.columns([3, 2], vertical_alignment="center")
-    if running(subject):
-        right.button("Cancel", on_click=stop, key="cancel", help="Finished steps are kept.", icon=":material/close:")
+        stop(subject.key)
         return
     done = len(tasks) - len(missing)
-    left.button(
-        f"Go on: {len(missing)} of {len(tasks)} runs are missing" if done else f"Run {len(tasks)} steps",
-        on_click=start, args=(subject.key,), type="primary", key="run", shortcut="Ctrl+Enter",
-        help="One run a model and resolution; what has run before is not run again.",
+    if running(subject):
+        label, tip, act = "Cancel", "Finished runs are kept.", stop
+    else:
+        label = f"Go on: {len(missing)} of {len(tasks)} runs are missing" if done else f"Run {len(tasks)} times"
+        tip, act = "Each model once at each resolution; what has run before is not run again.", start
+    st.button(
+        label, key="run", help=tip, on_click=act, args=(subject.key,), shortcut="Ctrl+Enter",
+        type="secondary" if act is stop else "primary",
     )  # fmt: skip
 
 
@@ -209,7 +209,7 @@ def curves(table: pd.DataFrame, subject: Subject, settings: Settings) -> None:
 
 
 def downloads(table: pd.DataFrame, cells: strip.Cells, subject: Subject, settings: Settings) -> None:
-    gsds = sorted({gsd for gsd, _ in cells})
+    gsds, threshold = sorted({gsd for gsd, _ in cells}), settings.threshold
     left, right, _ = st.columns([1, 1, 3])
     left.download_button(
         "Table as CSV", table.to_csv(index=False), f"sweep-{subject.key[:12]}.csv", "text/csv", on_click="ignore",
@@ -217,7 +217,7 @@ def downloads(table: pd.DataFrame, cells: strip.Cells, subject: Subject, setting
     )  # fmt: skip
     right.download_button(
         "Film strip as PNG",
-        lambda: strip.sheet(cells, gsds, settings.cards, settings.threshold, lambda r: figure_of(r, settings.threshold)),
+        lambda: strip.sheet(cells, gsds, settings.cards, threshold, lambda run: figure_of(run, threshold)),
         f"sweep-{subject.key[:12]}.png", "image/png", on_click="ignore", width="stretch",
         help="All cells on one page. The curves have a camera button each.",
     )  # fmt: skip
@@ -232,7 +232,7 @@ def open_in_explore(run: Run) -> None:
 
 
 def main() -> None:
-    entry.ensure("pages/sweep.py")
+    entry.through_app()
     panels.style()
     with st.sidebar:
         choice = sources.choose()
@@ -253,7 +253,7 @@ def main() -> None:
     known = [run for run in map(runs.known_run, tasks) if run is not None]
     done = {run.task.key for run in known}
     missing = [task for task in tasks if task.key not in done and task.key not in problems]
-    controls(subject, tasks, missing, st.container())
+    controls(subject, tasks, missing)
     bar = st.container(key="progress").empty()
     for problem in dict.fromkeys(problems.values()):
         st.error(problem)

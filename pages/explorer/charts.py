@@ -13,7 +13,7 @@ from scinet import draw
 from scinet.checkpoint import Card
 
 TICKS_CM_PER_PX = (2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200)
-MARKERS = ("circle", "square", "diamond", "triangle-up", "x", "star", "cross")
+MARKERS = {"circle": "●", "square": "■", "diamond": "◆", "triangle-up": "▲", "x": "✖", "star": "★", "cross": "✚"}
 DASHES = {"working": "solid", "native": "dot"}
 GREY = "#808A94"
 CAMERA = {"displaylogo": False, "modeBarButtonsToRemove": ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut"]}
@@ -34,10 +34,7 @@ class Curve:
 def legend(cards: Sequence[Card], grids: Sequence[str]) -> None:
     """One legend for all curves: models by colour and marker, grids by line."""
     parts = []
-    for card, marker in zip(cards, MARKERS, strict=False):
-        shape = {"circle": "●", "square": "■", "diamond": "◆", "triangle-up": "▲", "x": "✖", "star": "★"}.get(
-            marker, "✚"
-        )
+    for card, shape in zip(cards, MARKERS.values(), strict=False):
         low, high = card.gsd_range_cm_per_px
         parts.append(
             f'<span><i style="color:{draw.MODEL_COLOURS[card.architecture]}">{shape}</i> <b>{escape(card.title)}</b>'
@@ -45,6 +42,7 @@ def legend(cards: Sequence[Card], grids: Sequence[str]) -> None:
         )
     if len(grids) > 1:
         parts.append("<span>— working grid</span><span>⋯ native grid</span>")
+    parts.append("<span>╎ native GSD</span><span><i class='sn-range'></i>trained at</span>")
     st.html(f'<div class="sn-legend">{"".join(parts)}</div>')
 
 
@@ -62,17 +60,18 @@ def curve(table: pd.DataFrame, cards: Sequence[Card], shown: Curve, grids: Seque
                 x=rows["cm_per_px"], y=rows[shown.column], mode="lines+markers", name=card.title,
                 line={"color": colour, "width": 2, "dash": DASHES[grid]},
                 marker={"symbol": marker, "size": 7 if grid == "working" else 5},
-                hovertemplate=f"%{{y:{shown.form}}}<extra>{escape(card.title)}{', native grid' * (grid == 'native')}</extra>",
+                hovertemplate=f"%{{y:{shown.form}}}<extra>{escape(card.title)}, {grid} grid</extra>",
             )  # fmt: skip
     steps = table["cm_per_px"]
     low, high = (steps.min(), steps.max()) if len(steps) else (native, native)
     figure.update_xaxes(
         type="log", tickvals=TICKS_CM_PER_PX, ticktext=[f"{v}" for v in TICKS_CM_PER_PX], autorange=False,
-        range=_log_range(min(low, native) / 1.12, max(high, native) * 1.12), showgrid=False, title=None,
+        range=_log_range(min(low, native) / 1.12, max(high, native) * 1.12), showgrid=False,
+        title={"text": "cm/px", "standoff": 2}, title_font_size=11,
     )  # fmt: skip
     figure.update_yaxes(range=_span(table[shown.column], shown), tickformat=_ticks(shown.form), nticks=6)
     figure.update_layout(
-        height=230, margin={"l": 44, "r": 8, "t": 8, "b": 28}, showlegend=False, hovermode="x unified",
+        height=240, margin={"l": 44, "r": 8, "t": 8, "b": 36}, showlegend=False, hovermode="x unified",
         hoverlabel={"namelength": -1},
     )  # fmt: skip
     return figure

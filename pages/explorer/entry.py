@@ -1,20 +1,25 @@
-"""The way into a page: always through app.py, which sets its layout and the navigation."""
+"""The way into a page: always through app.py, which sets the layout; and the list of all pages."""
 
 import streamlit as st
 
 _THROUGH_APP = "app.ran"
 
 
-def mark() -> None:
-    """Called by app.py at its start."""
+def navigation() -> st.Page:
+    """The pages in the bar on top; returns the one that is asked for."""
     st.session_state[_THROUGH_APP] = True
+    pages = [
+        st.Page("pages/explore.py", title="Explore", default=True),
+        st.Page("pages/sweep.py", title="Sweep"),
+    ]
+    return st.navigation(pages, position="top")
 
 
-def ensure(page: str) -> None:
+def through_app() -> None:
     """Start anew through app.py where a server's very first visit goes to a page's own address.
 
     Streamlit runs a file of the folder pages/ by itself until something has called `st.navigation`.
     """
     if not st.session_state.get(_THROUGH_APP):
-        st.navigation([st.Page(page)], position="hidden")
+        navigation()
         st.rerun()

@@ -1,4 +1,4 @@
-"""The film strip: rows by resolution, columns by model, each cell a picture with its score, as a figure of the paper."""
+"""The film strip: rows by resolution, columns by model, each cell a picture with its score."""
 
 from collections.abc import Callable, Sequence
 from io import BytesIO

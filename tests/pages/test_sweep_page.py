@@ -1,0 +1,154 @@
+"""The page Sweep without a browser: running, cancelling, curves, film strip, the way to Explore."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from PIL import Image
+from samples import geotiff
+from streamlit.testing.v1 import AppTest
+
+from pages.explorer import runs, steps, strip
+from pages.explorer.runs import Task
+from pages.explorer.sources import Subject
+from scinet.checkpoint import list_cards
+from scinet.errors import CheckpointError
+from scinet.raster import read_raster
+
+
+@pytest.fixture
+def sweep(app: AppTest) -> AppTest:
+    """The page on the village's tile of 64 px at 10 cm/px, from 10 to 20 cm/px, not yet run by hand."""
+    st.cache_resource.clear()
+    app.query_params["steps"] = ["10 cm/px native", "20 cm/px"]
+    app.query_params["density"] = "Fine"
+    app.run()
+    app.switch_page("pages/sweep.py").run()
+    assert not app.exception
+    return app
+
+
+def run_all(app: AppTest) -> AppTest:
+    app.button(key="run").click().run()
+    assert not app.exception
+    return app
+
+
+def html(app: AppTest) -> str:
+    return "".join(element.proto.body for element in app.get("html"))
+
+
+def charts(app: AppTest) -> list[dict]:
+    return [json.loads(element.proto.spec) for element in app.get("plotly_chart")]
+
+
+def test_nothing_runs_before_it_is_asked_for(sweep: AppTest) -> None:
+    assert sweep.button(key="run").label == "Run 8 times"  # two models at 10, 12.5, 16 and 20 cm/px
+    assert not charts(sweep)
+
+
+def test_a_sweep_gives_curves_verdicts_and_a_film_strip(sweep: AppTest) -> None:
+    run_all(sweep)
+    assert not [button for button in sweep.button if button.key == "run"]  # all is done
+    specs = charts(sweep)
+    assert len(specs) == 7  # IoU, F1 and five shares
+    for spec in specs:
+        assert spec["layout"]["xaxis"]["type"] == "log"
+        assert [len(line["x"]) for line in spec["data"]] == [4, 4] or spec["data"][0]["x"].get("bdata")
+    opens = [button.label for button in sweep.button if button.key.startswith("open-")]
+    assert len(opens) == 8 and all("IoU" in text for text in opens)
+    assert "working grid" not in html(sweep)
+    sweep.segmented_control(key="grid").set_value("Both").run()
+    assert "native grid" in html(sweep)
+    assert all(len(spec["data"]) == 4 for spec in charts(sweep))
+
+
+def test_nothing_is_computed_twice(sweep: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_all(sweep)
+    monkeypatch.setattr(runs, "segment_at", lambda *a, **k: pytest.fail("a second forward pass"))
+    sweep.slider(key="threshold").set_value(0.4).run()
+    sweep.switch_page("pages/explore.py").run()
+    sweep.switch_page("pages/sweep.py").run()
+    assert not sweep.exception and len(charts(sweep)) == 7
+
+
+def test_finished_steps_survive_a_cancel(sweep: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, ran = runs.run, []
+
+    def three_then_cancel(task: Task, progress):
+        ran.append(task)
+        if len(ran) == 3:
+            del st.session_state["sweep.running"]  # as the button's callback does
+        return real(task, progress)
+
+    monkeypatch.setattr(runs, "run", three_then_cancel)
+    run_all(sweep)
+    assert len(ran) == 3
+    assert ran[0].cm_per_px == 20  # what is quick comes first
+    assert sweep.button(key="run").label == "Go on: 5 of 8 runs are missing"
+    assert len([button for button in sweep.button if button.key.startswith("open-")]) == 3
+    run_all(sweep)
+    assert len(ran) == 8 and len({task.key for task in ran}) == 8
+
+
+def test_a_run_that_fails_is_said_and_the_rest_goes_on(sweep: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = runs.run
+
+    def fails_on_unet(task: Task, progress):
+        if task.card.name == "unet":
+            raise CheckpointError("unet.safetensors is damaged; restore it from the repository.")
+        return real(task, progress)
+
+    monkeypatch.setattr(runs, "run", fails_on_unet)
+    run_all(sweep)
+    assert [error.value for error in sweep.error] == ["unet.safetensors is damaged; restore it from the repository."]
+    assert len([button for button in sweep.button if button.key.startswith("open-")]) == 4
+
+
+def test_a_cell_opens_in_explore(sweep: AppTest) -> None:
+    run_all(sweep)
+    sweep.button(key="open-16-unet").click().run()
+    assert not sweep.exception
+    assert sweep.select_slider(key="gsd").value == 16
+    assert sweep.selectbox(key="right_pane").value == "UNet"
+
+
+def test_without_a_truth_it_shows_how_far_the_masks_agree(sweep: AppTest) -> None:
+    sweep.segmented_control(key="source").set_value("Upload").run()
+    sweep.file_uploader(key="image_file").set_value(("a.tif", geotiff(), "image/tiff")).run()
+    run_all(sweep)
+    assert len(charts(sweep)) == 3
+    assert "agreement" in html(sweep)
+
+
+def test_the_table_has_a_row_a_model_step_and_grid(sweep: AppTest) -> None:
+    run_all(sweep)
+    table = steps.table(known_runs(sweep), 0.5)
+    assert len(table) == 2 * 4 * 2
+    assert table["iou"].between(0, 1).all()
+    native = table[table["cm_per_px"] == 10]
+    assert (native.groupby("model")["iou"].nunique() == 1).all()  # both grids are one
+    assert native["agreement"].to_numpy() == pytest.approx(1)
+
+
+def known_runs(app: AppTest) -> list[runs.Run]:
+    subject, cards = app.session_state["explore.subject"], list_cards()
+    tasks = [Task(subject, card, gsd, "direct") for card in cards for gsd in (10, 12.5, 16, 20)]
+    known = [runs.known_run(task) for task in tasks]
+    return [run for run in known if run is not None]
+
+
+def test_the_sheet_has_a_row_a_resolution(village: Path, random_checkpoints: Path, monkeypatch) -> None:
+    monkeypatch.setenv("SCINET_CHECKPOINTS", str(random_checkpoints))
+    raster = read_raster(geotiff())
+    subject = Subject("sheet", "Sheet", raster, None)
+    cards = list_cards()
+    cells = {
+        (gsd, c.name): runs.run(Task(subject, c, gsd, "direct"), lambda _: None) for gsd in (10, 20) for c in cards
+    }
+    small = Image.open(io.BytesIO(strip.sheet(cells, [10, 20], cards, 0.5, lambda _: "IoU 1")))
+    large = Image.open(io.BytesIO(strip.sheet(cells, [10, 20, 40], cards, 0.5, lambda _: "IoU 1")))
+    assert small.format == "PNG" and small.width == large.width
+    assert large.height > small.height

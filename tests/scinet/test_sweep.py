@@ -1,0 +1,83 @@
+import doctest
+from math import nan
+
+import numpy as np
+import pytest
+
+from scinet import sweep
+from scinet.components import label
+from scinet.diagnose import diagnose
+from scinet.resample import resample
+from scinet.resolution import STEPS_CM_PER_PX
+from scinet.sweep import agreement, grade, holds_to, steps_around
+
+
+def test_doctests():
+    result = doctest.testmod(sweep)
+    assert result.attempted == 2 and result.failed == 0
+
+
+def test_native_takes_the_place_of_a_step_that_is_nearly_it():
+    assert steps_around(5.05)[3:6] == [4.0, 5.05, 6.3]
+    assert set(steps_around(5.18)) == {*STEPS_CM_PER_PX, 5.18}
+    assert steps_around(300.0)[-1] == 300.0
+
+
+@pytest.fixture
+def probability():
+    """Two houses of 24 x 24 px on a raster of 96 x 128 px: one found, one missed."""
+    truth, found = np.zeros((96, 128), bool), np.zeros((96, 128), np.float32)
+    truth[16:40, 16:40] = truth[16:40, 80:104] = True
+    found[16:40, 16:40] = 0.9
+    return truth, found
+
+
+def test_on_the_native_grid_both_grids_are_one(noise_raster, probability):
+    truth, found = probability
+    calls = []
+
+    def labels_on(raster):
+        calls.append(raster.shape)
+        return label(truth)
+
+    tallies = grade(found, 0.5, working=noise_raster, native=noise_raster, labels_on=labels_on)
+    expected = diagnose(truth, found > 0.5, pixel_area_m2=noise_raster.pixel_area_m2).tally
+    assert tallies == {"working": expected, "native": expected}
+    assert calls == [(96, 128)]
+    assert expected.shares.omission == 0.5
+
+
+def test_a_coarse_mask_loses_on_the_native_grid_alone(noise_raster, probability):
+    truth, _ = probability
+    working = resample(noise_raster, 40)
+    coarse_truth = label(truth[2::4, 2::4])
+    labels = {truth.shape: label(truth), coarse_truth.shape: coarse_truth}
+    exact = (coarse_truth > 0).astype(np.float32)
+    tallies = grade(exact, 0.5, working=working, native=noise_raster, labels_on=lambda r: labels[r.shape])
+    assert tallies["working"].shares.omission == 0
+    assert tallies["working"].true * 16 == tallies["native"].true  # the houses lie on the coarse grid
+    assert 0 < tallies["native"].shares.omission < 0.05  # bilinear interpolation rounds the corners
+
+
+def test_agreement_is_the_iou_with_the_own_native_mask(noise_raster, probability):
+    _, found = probability
+    assert agreement(found, 0.5, found > 0.5, noise_raster) == pytest.approx(1)
+    other = np.zeros_like(found)
+    other[16:40, 28:52] = 0.9
+    assert agreement(other, 0.5, found > 0.5, noise_raster) == pytest.approx(1 / 3, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "scores, expected",
+    [
+        ({10: 0.8, 20: 0.77, 40: 0.75}, 20),  # 0.75 is less than 0.76
+        ({10: 0.8, 20: 0.5, 40: 0.8}, 10),  # a break is a break
+        ({5: 0.1, 10: 0.8, 20: 0.9}, 20),  # finer than native counts nothing
+        ({20: 0.8, 40: 0.8}, None),  # native has not run yet
+        ({10: 0.0, 20: 0.0}, None),
+        ({10: nan, 20: 0.5}, None),
+        ({10: 0.8, 20: nan}, 10),
+    ],
+)
+def test_holds_to(scores, expected):
+    assert holds_to(scores, native_cm_per_px=10) == expected
