@@ -100,7 +100,8 @@ def _colours(dataset: DatasetReader, look: Look, how: dict[str, Any]) -> Colours
     return np.where(ok[..., np.newaxis], colours, np.uint8(0)).astype(np.uint8, copy=False), ok
 
 
-def _read(dataset: DatasetReader, bands: list[int], how: dict[str, Any]) -> NDArray[Any]:
+def _read(dataset: DatasetReader, bands: list[int], how: dict[str, Any]) -> Any:
+    """The bands (C, H, W), masked where `how` says so; its "out_shape" is (H, W)."""
     shape = how.get("out_shape")
     return dataset.read(bands, **{**how, "out_shape": (len(bands), *shape)} if shape else how)
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 from rasterio.crs import CRS
 from rasterio.io import DatasetReader
 from rasterio.transform import Affine
 from rasterio.windows import Window
+from scipy.ndimage import uniform_filter
 
 from scinet import remote
 from scinet.bands import Look, choose_look, read_colours, read_decimated_colours
@@ -75,7 +77,7 @@ class Scene:
         with self._open() as dataset:
             pixels, valid = read_decimated_colours(dataset, look, shape)
         if not valid.any():
-            raise RasterError(f"{self.name} holds no image: all of its pixels are nodata or transparent.")
+            raise RasterError(self._blank)
         scale = Affine.scale(self.width / shape[1], self.height / shape[0])
         return Raster(pixels, valid, self.transform @ scale, self.crs, (*look.notes, *self.notes))
 
@@ -98,6 +100,8 @@ class Scene:
         look = self._look
         with self._open() as dataset:
             pixels, valid = read_colours(dataset, look, Window(column_px, row_px, width_px, height_px))
+        if not valid.any() and pixels.shape[:2] == (self.height, self.width):
+            raise RasterError(self._blank)
         if not valid.any():
             raise RasterError(
                 f"{self.name} holds no image at column {column_px}, row {row_px}: the window is nodata. Move it."
@@ -105,6 +109,10 @@ class Scene:
         return Raster(
             pixels, valid, self.transform @ Affine.translation(column_px, row_px), self.crs, (*look.notes, *self.notes)
         )
+
+    @property
+    def _blank(self) -> str:
+        return f"{self.name} holds no image: all of its pixels are nodata or transparent."
 
     @cached_property
     def _look(self) -> Look:
@@ -142,3 +150,30 @@ def open_scene(source: Source, *, cm_per_px: float | None = None, name: str | No
                 "gdal_translate -of COG."
             )
         return Scene(source, name, width, height, transform, crs, block, tuple(dataset.overviews(1)), notes)
+
+
+def central_window(scene: Scene, overview: Raster | None, side_px: int) -> tuple[int, int]:
+    """Column and row of a window of at most `side_px` a side: full of image, and as near its middle as can be.
+
+    `overview` tells where the scene holds an image; without it, the scene's middle is taken.
+    """
+    width, height = min(side_px, scene.width), min(side_px, scene.height)
+    x, y = scene.width / 2, scene.height / 2
+    if overview is not None:
+        step_x, step_y = scene.width / overview.width, scene.height / overview.height
+        size = max(1, round(height / step_y)), max(1, round(width / step_x))
+        share = uniform_filter(overview.valid.astype(np.float32), size, mode="constant")
+        rows, columns = np.nonzero(overview.valid)
+        good_rows, good_columns = np.nonzero(share > 0.99 * share.max())
+        distance = (good_rows - rows.mean()) ** 2 + (good_columns - columns.mean()) ** 2
+        nearest = int(distance.argmin())
+        x, y = (good_columns[nearest] + 0.5) * step_x, (good_rows[nearest] + 0.5) * step_y
+    return window_around(scene, x, y, side_px)
+
+
+def window_around(scene: Scene, x_px: float, y_px: float, side_px: int) -> tuple[int, int]:
+    """Column and row of the window of at most `side_px` a side around a point of the scene, kept within it."""
+    width, height = min(side_px, scene.width), min(side_px, scene.height)
+    column = min(max(0, round(x_px - width / 2)), scene.width - width)
+    row = min(max(0, round(y_px - height / 2)), scene.height - height)
+    return column, row

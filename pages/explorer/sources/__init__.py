@@ -1,0 +1,41 @@
+"""The sidebar's first part: which image is explored, and its truth where there is one. One module a source."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import streamlit as st
+
+from pages.explorer.sources import path, scenes, tiles, town, upload
+from pages.explorer.sources.subject import Choice, Subject
+from scinet.errors import SciNetError
+
+__all__ = ["Choice", "Subject", "choose"]
+
+_SOURCES: dict[str, Callable[[], Choice]] = {
+    "Town": town.choose,
+    "Tiles": tiles.choose,
+    "Scenes": scenes.choose,
+    "Upload": upload.choose,
+    "Path": path.choose,
+}
+
+
+def choose() -> Choice:
+    """The widgets of the source; bad input leaves the former image in place.
+
+    The choice belongs to the session: pages that call this show the same image.
+    """
+    former: Subject | None = st.session_state.get("explore.subject")
+    names = list(_SOURCES)
+    source = st.segmented_control(
+        "Source", names, default=names[0], key="source", bind="query-params", persist_state="session",
+        required=True, width="stretch",
+    )  # fmt: skip
+    try:
+        choice = _SOURCES[source or names[0]]()
+    except SciNetError as error:
+        choice = Choice(None, problem=str(error))
+    if choice.subject is not None:
+        st.session_state["explore.subject"] = choice.subject
+        return choice
+    return replace(choice, subject=former)

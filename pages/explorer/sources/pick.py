@@ -1,0 +1,91 @@
+"""The dialog in which a window is picked on a scene's overview: a map of its own, there only while picking."""
+
+from collections.abc import Callable
+from io import BytesIO
+
+import folium
+import streamlit as st
+from PIL import Image
+from streamlit_folium import st_folium
+
+from pages.explorer.leaflet import serve, use_own_files
+from scinet.errors import SciNetError
+from scinet.raster import Raster
+from scinet.scene import Scene, window_around
+
+HEIGHT_PX = 460
+Place = tuple[int, int, int, int]
+
+
+@st.dialog("Choose a window", width="large")
+def pick_on_overview(scene: Scene, key: str, overview: Raster, place: Place, read: Callable[[Place], Raster]) -> None:
+    """A click moves the frame; the button takes its column and row over to the widgets."""
+    _, _, width, height = place
+    left, right = st.columns([3, 2])
+    with left:
+        clicked = _overview_map(scene, key, overview, _pending(key, place))
+        if clicked is not None and clicked != st.session_state.get("explore.clicked"):
+            st.session_state["explore.clicked"] = clicked
+            st.session_state["explore.pending"] = key, (
+                *window_around(scene, clicked[0], clicked[1], max(width, height)), width, height,
+            )  # fmt: skip
+            st.rerun(scope="fragment")
+    column, row, *_ = chosen = _pending(key, place)
+    with right:
+        try:
+            st.image(read(chosen).pixels, width="stretch")
+            problem = None
+        except SciNetError as error:
+            problem = str(error)
+            st.warning(problem)
+        st.caption(f"{width} × {height} px at column {column}, row {row}")
+        if st.button(
+            "Explore this window", type="primary", width="stretch", disabled=problem is not None,
+            on_click=_take, args=(column, row),
+        ):  # fmt: skip
+            st.rerun()
+
+
+def _pending(key: str, place: Place) -> Place:
+    """The window that the last click chose, else the one explored."""
+    of, pending = st.session_state.get("explore.pending", (None, place))
+    return pending if of == key else place
+
+
+def _take(column: int, row: int) -> None:
+    st.session_state["column"], st.session_state["row"] = column, row
+    st.session_state.pop("explore.pending", None)
+
+
+def _overview_map(scene: Scene, key: str, overview: Raster, place: Place) -> tuple[float, float] | None:
+    """Shows the overview with the frame; returns the last click in the scene's px (x, y)."""
+    bounds = [[-scene.height, 0], [0, scene.width]]
+    own = folium.Map(
+        location=[-scene.height / 2, scene.width / 2], crs="Simple", tiles=None, min_zoom=-9, max_zoom=1, zoomSnap=0.25,
+        attributionControl=False,
+    )  # fmt: skip
+    use_own_files(own)
+    image = folium.raster_layers.ImageOverlay("", bounds=bounds)
+    image.url = serve(_picture(key, overview), "image/webp", "overview")
+    image.add_to(own)
+    own.fit_bounds(bounds)
+    column, row, width, height = place
+    frame = folium.FeatureGroup().add_child(
+        folium.Rectangle(
+            [[-row - height, column], [-row, column + width]], color="#ffd23f", weight=3, fill_opacity=0.1,
+            interactive=False,
+        )
+    )  # fmt: skip
+    found = st_folium(
+        own, key=f"overview-{key[:12]}", height=HEIGHT_PX, use_container_width=True, feature_group_to_add=frame,
+        returned_objects=["last_clicked"],
+    )  # fmt: skip
+    click = (found or {}).get("last_clicked")
+    return (click["lng"], -click["lat"]) if click else None
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _picture(key: str, _overview: Raster) -> bytes:
+    file = BytesIO()
+    Image.fromarray(_overview.pixels).save(file, "WEBP", quality=80)
+    return file.getvalue()
