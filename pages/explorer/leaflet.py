@@ -5,12 +5,29 @@ from pathlib import Path
 
 import folium
 import streamlit.components.v1 as components
+from branca.element import MacroElement
+from folium.template import Template
 from streamlit import runtime
 
 FOLDER = Path(__file__).parents[1] / "leaflet"
 
 # Declared only so that the app's server hands out the folder's files; "../" leads there from st_folium's frame.
 _assets = components.declare_component("leaflet", path=str(FOLDER))
+
+
+class Fit(MacroElement):
+    """Keeps `bounds` in view, `padding` px (left, top, right, bottom) from the edges; needs the script "pick"."""
+
+    _template = Template(
+        "{% macro script(this, kwargs) %}"
+        "scinetPick.fit({{ this._parent.get_name() }}, {{ this.bounds|tojson }}, {{ this.padding|tojson }});"
+        "{% endmacro %}"
+    )
+
+    def __init__(self, bounds: list[list[float]], padding: tuple[int, int, int, int]):
+        super().__init__()
+        self._name = "Fit"
+        self.bounds, self.padding = bounds, padding
 
 
 def use_own_files(own: folium.Map, *scripts: str) -> None:

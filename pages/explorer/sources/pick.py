@@ -1,19 +1,24 @@
 """The dialog in which a window is picked on a scene's overview: a map of its own, there only while picking."""
 
 from collections.abc import Callable
-from io import BytesIO
 
 import folium
+import numpy as np
 import streamlit as st
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 from streamlit_folium import st_folium
 
-from pages.explorer.leaflet import serve, use_own_files
+from pages.explorer.leaflet import Fit, serve, use_own_files
+from scinet.draw import Bounds, encode_image
 from scinet.errors import SciNetError
 from scinet.raster import Raster
 from scinet.scene import Scene, window_around
 
 HEIGHT_PX = 460
+PREVIEW_PX = 640
+MIN_FRAME_PX = 10
+FRAME_COLOUR = "#ffd23f"
 Place = tuple[int, int, int, int]
 
 
@@ -33,7 +38,7 @@ def pick_on_overview(scene: Scene, key: str, overview: Raster, place: Place, rea
     column, row, *_ = chosen = _pending(key, place)
     with right:
         try:
-            st.image(read(chosen).pixels, width="stretch")
+            st.image(picture(read(chosen).pixels, PREVIEW_PX), width="stretch")
             problem = None
         except SciNetError as error:
             problem = str(error)
@@ -59,20 +64,22 @@ def _take(column: int, row: int) -> None:
 
 def _overview_map(scene: Scene, key: str, overview: Raster, place: Place) -> tuple[float, float] | None:
     """Shows the overview with the frame; returns the last click in the scene's px (x, y)."""
-    bounds = [[-scene.height, 0], [0, scene.width]]
+    bounds: Bounds = [[-scene.height, 0], [0, scene.width]]
     own = folium.Map(
-        location=[-scene.height / 2, scene.width / 2], crs="Simple", tiles=None, min_zoom=-9, max_zoom=1, zoomSnap=0.25,
+        location=[-scene.height / 2, scene.width / 2], crs="Simple", tiles=None, minZoom=-9, maxZoom=1, zoomSnap=0.25,
         attributionControl=False,
     )  # fmt: skip
-    use_own_files(own)
-    image = folium.raster_layers.ImageOverlay("", bounds=bounds)
-    image.url = serve(_picture(key, overview), "image/webp", "overview")
+    use_own_files(own, "pick")
+    image = folium.raster_layers.ImageOverlay(
+        np.zeros((1, 1)), bounds=bounds
+    )  # a relative address would be opened as a file
+    image.url = serve(_overview_picture(key, overview), "image/webp", "overview")
     image.add_to(own)
-    own.fit_bounds(bounds)
+    own.add_child(Fit(bounds, (4, 4, 4, 4)))
     column, row, width, height = place
     frame = folium.FeatureGroup().add_child(
         folium.Rectangle(
-            [[-row - height, column], [-row, column + width]], color="#ffd23f", weight=3, fill_opacity=0.1,
+            [[-row - height, column], [-row, column + width]], color=FRAME_COLOUR, weight=3, fill_opacity=0.1,
             interactive=False,
         )
     )  # fmt: skip
@@ -85,7 +92,18 @@ def _overview_map(scene: Scene, key: str, overview: Raster, place: Place) -> tup
 
 
 @st.cache_data(max_entries=4, show_spinner=False)
-def _picture(key: str, _overview: Raster) -> bytes:
-    file = BytesIO()
-    Image.fromarray(_overview.pixels).save(file, "WEBP", quality=80)
-    return file.getvalue()
+def _overview_picture(key: str, _overview: Raster) -> bytes:
+    return picture(_overview.pixels, max(_overview.shape))
+
+
+def picture(pixels: NDArray[np.uint8], max_px: int, frame: Place | None = None) -> bytes:
+    """A WebP of at most `max_px` a side; `frame` is drawn on it, in the pixels given."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((max_px, max_px))
+    if frame is not None:
+        scale = image.width / pixels.shape[1]
+        column, row, width, height = (scale * value for value in frame)
+        grow = max(0.0, MIN_FRAME_PX - max(width, height)) / 2  # seen however large the scene
+        corners = [column - grow, row - grow, column + width + grow, row + height + grow]
+        ImageDraw.Draw(image).rectangle(corners, outline=FRAME_COLOUR, width=3)
+    return encode_image(np.asarray(image))

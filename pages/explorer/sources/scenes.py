@@ -12,7 +12,9 @@ from scinet.scene import Scene, open_scene
 
 
 def choose() -> Choice:
-    folder = choose_folder()
+    left, right = st.columns(2, wrap=False)
+    with left:
+        folder = choose_folder()
     here = scenes_in(folder)
     scenes = {scene.id: scene for scene in sorted(published_scenes(), key=lambda scene: scene.id not in here)}
     taken = st.session_state.pop("explore.scene_taken", None)
@@ -23,7 +25,7 @@ def choose() -> Choice:
         persist_state="session", help="Those in the folder first.",
     )  # fmt: skip
     scene = scenes[name]
-    if st.button("Scenes on a map", width="stretch", key="world"):
+    if right.button("Map", width="stretch", key="world", help="The scenes on a map of the world"):
         show_world(published_scenes(), set(here), name)
     if name not in here:
         return Choice(

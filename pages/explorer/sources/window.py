@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import streamlit as st
-from PIL import Image, ImageDraw
 
-from pages.explorer.sources.pick import pick_on_overview
+from pages.explorer.sources.pick import pick_on_overview, picture
 from pages.explorer.sources.subject import Choice, Subject, hash_of
 from scinet.errors import RasterError, SciNetError
 from scinet.raster import Raster
@@ -18,7 +16,7 @@ from scinet.truth import Truth, read_truth, read_window_truth
 WHOLE_PIXELS = 4096 * 4096  # an image up to here is explored whole
 SIDES_PX = (512, 1024, 2048)
 OVERVIEW_PX = 2048
-FRAME_COLOUR = "#ffd23f"
+THUMBNAIL_PX = 560
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +62,9 @@ def check_pixels(scene: Scene, key: str) -> None:
 def _choose_window(scene: Scene, key: str) -> tuple[int, int, int, int]:
     """Column, row, width and height in px, from the widgets."""
     overview, problem = _try_overview(scene, key)
-    picture = st.container()
-    column_slot, row_slot, side_slot = st.columns(3, wrap=False)
+    top = st.container()
+    button_slot, side_slot = st.columns([3, 2], wrap=False, vertical_alignment="bottom")
+    column_slot, row_slot = st.columns(2, wrap=False)
     side = side_slot.selectbox(
         "Window", SIDES_PX, index=1, format_func=lambda v: f"{v} px", key="side", bind="query-params",
         persist_state="session",
@@ -82,12 +81,11 @@ def _choose_window(scene: Scene, key: str) -> tuple[int, int, int, int]:
     )
     place = int(column), int(row), width, height
     if overview is None:
-        picture.caption(problem)
+        top.caption(problem)
         return place
-    with picture:
-        st.image(_thumbnail(key, place, overview, scene), width="stretch")
-        if st.button("Choose on the image", width="stretch", key="pick"):
-            pick_on_overview(scene, key, overview, place, lambda at: _read(key, at, scene))
+    top.image(_thumbnail(key, place, overview, scene), width="stretch")
+    if button_slot.button("Choose on it", width="stretch", key="pick", help="Click a place on the image above."):
+        pick_on_overview(scene, key, overview, place, lambda at: _read(key, at, scene))
     return place
 
 
@@ -131,16 +129,6 @@ def _read_truth(
 @st.cache_data(max_entries=32, show_spinner=False)
 def _thumbnail(key: str, place: tuple[int, int, int, int], _overview: Raster, _scene: Scene) -> bytes:
     """The overview as a small picture with the window's frame on it."""
-    image = Image.fromarray(_overview.pixels)
-    image.thumbnail((560, 360))
-    scale = image.width / _scene.width
-    column, row, width, height = place
-    box = [scale * column, scale * row, scale * (column + width), scale * (row + height)]
-    middle = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    reach = max(4.0, (box[2] - box[0]) / 2, (box[3] - box[1]) / 2)  # seen however large the scene
-    ImageDraw.Draw(image).rectangle(
-        [middle[0] - reach, middle[1] - reach, middle[0] + reach, middle[1] + reach], outline=FRAME_COLOUR, width=3
-    )
-    file = BytesIO()
-    image.save(file, "WEBP", quality=80)
-    return file.getvalue()
+    scale = _overview.width / _scene.width
+    column, row, width, height = (round(scale * value) for value in place)
+    return picture(_overview.pixels, THUMBNAIL_PX, (column, row, width, height))

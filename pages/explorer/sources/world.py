@@ -11,7 +11,7 @@ import folium
 import streamlit as st
 from streamlit_folium import st_folium
 
-from pages.explorer.leaflet import FOLDER, use_own_files
+from pages.explorer.leaflet import FOLDER, Fit, use_own_files
 from scinet.catalog import PublishedScene
 
 HEIGHT_PX = 440
@@ -19,14 +19,14 @@ CHIP_PX = (34, 20)
 NAME_PX = 17
 NEAR_DEGREES = 2.0
 # Fine to coarse, light to dark: cm/px below which a colour holds.
-COLOURS = ((3.0, "#fde725"), (5.0, "#7ad151"), (7.0, "#22a884"), (9.0, "#2a788e"), (15.0, "#5a5fa8"), (99.0, "#8a4d9e"))
+COLOURS = ((3.0, "#fde725"), (5.0, "#7ad151"), (7.0, "#22a884"), (9.0, "#4aa3c0"), (15.0, "#8f9be0"), (99.0, "#d38be0"))
 
 
 @st.dialog("Scenes of the Open Cities AI Challenge", width="large")
 def show_world(scenes: Sequence[PublishedScene], on_disk: Collection[str], chosen: str) -> None:
     """A click on a scene takes it."""
     st.caption(
-        "Native cm/px on the ground of the 31 scenes of tier 1; bright frames: in your folder. Click one to choose it."
+        "Native cm/px on the ground of the 31 scenes of tier 1; white frame: in the folder. Click one to choose it."
     )
     found = st_folium(
         _world(scenes, on_disk, chosen), key="world_map", height=HEIGHT_PX, use_container_width=True,
@@ -44,9 +44,9 @@ def show_world(scenes: Sequence[PublishedScene], on_disk: Collection[str], chose
 
 def _world(scenes: Sequence[PublishedScene], on_disk: Collection[str], chosen: str) -> folium.Map:
     own = folium.Map(
-        location=[3, 15], tiles=None, min_zoom=1, max_zoom=6, zoomSnap=0.25, attributionControl=False,
+        location=[3, 15], tiles=None,  minZoom=1, maxZoom=7, zoomSnap=0.25, attributionControl=False,
     )  # fmt: skip
-    use_own_files(own)
+    use_own_files(own, "pick")
     land = json.loads((FOLDER / "land.geojson").read_text(encoding="utf-8"))
     style = {"color": "#3a4756", "weight": 1, "fillColor": "#1f2933", "fillOpacity": 1, "interactive": False}
     folium.GeoJson(land, style_function=lambda _: style).add_to(own)
@@ -55,11 +55,8 @@ def _world(scenes: Sequence[PublishedScene], on_disk: Collection[str], chosen: s
             marker.add_to(own)
     latitudes = [scene.latitude for scene in scenes]
     longitudes = [scene.longitude for scene in scenes]
-    own.fit_bounds(
-        [[min(latitudes), min(longitudes)], [max(latitudes), max(longitudes)]],
-        padding_top_left=(50, 20),
-        padding_bottom_right=(85, 190),
-    )
+    corners = [[min(latitudes), min(longitudes)], [max(latitudes), max(longitudes)]]
+    own.add_child(Fit(corners, (50, 20, 85, 190)))
     return own
 
 
@@ -95,7 +92,7 @@ class _Block:
         yield self._marker(name, (120, NAME_PX), (-60, self.top_px), interactive=False)
         for i, scene in enumerate(self.scenes):
             kinds = f"chip{' here' * (scene.id in on_disk)}{' chosen' * (scene.id == chosen)}"
-            html = f'<div class="{kinds}" style="background:{_colour(scene)}">{scene.cm_per_px:.1f}</div>'
+            html = f'<div class="{kinds}" style="background:{_colour(scene)}">{scene.cm_per_px:.2g}</div>'
             row, column = divmod(i, self.columns)
             corner = left_px + CHIP_PX[0] * column, self.top_px + NAME_PX + CHIP_PX[1] * row
             marker = self._marker(html, CHIP_PX, corner)
