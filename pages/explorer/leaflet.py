@@ -16,18 +16,22 @@ _assets = components.declare_component("leaflet", path=str(FOLDER))
 
 
 class Fit(MacroElement):
-    """Keeps `bounds` in view, `padding` px (left, top, right, bottom) from the edges; needs the script "pick"."""
+    """Keeps `bounds` in view, `padding` px (left, top, right, bottom) from the edges, as far as `least_zoom` allows.
+
+    It needs the script "pick".
+    """
 
     _template = Template(
         "{% macro script(this, kwargs) %}"
-        "scinetPick.fit({{ this._parent.get_name() }}, {{ this.bounds|tojson }}, {{ this.padding|tojson }});"
+        "scinetPick.fit({{ this._parent.get_name() }}, {{ this.bounds|tojson }}, {{ this.padding|tojson }}, "
+        "{{ this.least_zoom }});"
         "{% endmacro %}"
     )
 
-    def __init__(self, bounds: list[list[float]], padding: tuple[int, int, int, int]):
+    def __init__(self, bounds: list[list[float]], padding: tuple[int, int, int, int], least_zoom: float):
         super().__init__()
         self._name = "Fit"
-        self.bounds, self.padding = bounds, padding
+        self.bounds, self.padding, self.least_zoom = bounds, padding, least_zoom
 
 
 def use_own_files(own: folium.Map, *scripts: str) -> None:

@@ -19,12 +19,21 @@ _SOURCES: dict[str, Callable[[], Choice]] = {
     "Path": path.choose,
 }
 
+_BOUND = (
+    "source", "town", "town_gsd", "folder", "city", "native", "tile", "scene_file", "scene", "path", "truth_path",
+    "side", "column", "row",
+)  # fmt: skip
+
 
 def choose() -> Choice:
     """The widgets of the source; bad input leaves the former image in place.
 
     The choice belongs to the session: pages that call this show the same image.
     """
+    # Another page's widgets begin at what these keys hold only where that was set by hand, not by a link: so set it.
+    for key in _BOUND:
+        if key in st.session_state and key not in st.query_params:
+            st.session_state[key] = st.session_state[key]
     former: Subject | None = st.session_state.get("explore.subject")
     names = list(_SOURCES)
     source = st.segmented_control(

@@ -17,6 +17,7 @@ from scinet.scene import Scene, window_around
 
 HEIGHT_PX = 460
 PREVIEW_PX = 640
+MIN_ZOOM = -9
 MIN_FRAME_PX = 10
 FRAME_COLOUR = "#ffd23f"
 Place = tuple[int, int, int, int]
@@ -66,8 +67,8 @@ def _overview_map(scene: Scene, key: str, overview: Raster, place: Place) -> tup
     """Shows the overview with the frame; returns the last click in the scene's px (x, y)."""
     bounds: Bounds = [[-scene.height, 0], [0, scene.width]]
     own = folium.Map(
-        location=[-scene.height / 2, scene.width / 2], crs="Simple", tiles=None, minZoom=-9, maxZoom=1, zoomSnap=0.25,
-        attributionControl=False,
+        location=[-scene.height / 2, scene.width / 2], crs="Simple", tiles=None, minZoom=MIN_ZOOM, maxZoom=1,
+        zoomSnap=0.25, attributionControl=False,
     )  # fmt: skip
     use_own_files(own, "pick")
     image = folium.raster_layers.ImageOverlay(
@@ -75,7 +76,7 @@ def _overview_map(scene: Scene, key: str, overview: Raster, place: Place) -> tup
     )  # a relative address would be opened as a file
     image.url = serve(_overview_picture(key, overview), "image/webp", "overview")
     image.add_to(own)
-    own.add_child(Fit(bounds, (4, 4, 4, 4)))
+    own.add_child(Fit(bounds, (4, 4, 4, 4), MIN_ZOOM))
     column, row, width, height = place
     frame = folium.FeatureGroup().add_child(
         folium.Rectangle(

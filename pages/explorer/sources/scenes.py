@@ -12,7 +12,7 @@ from scinet.scene import Scene, open_scene
 
 
 def choose() -> Choice:
-    left, right = st.columns(2, wrap=False)
+    left, right = st.columns(2)
     with left:
         folder = choose_folder()
     here = scenes_in(folder)

@@ -63,8 +63,8 @@ def _choose_window(scene: Scene, key: str) -> tuple[int, int, int, int]:
     """Column, row, width and height in px, from the widgets."""
     overview, problem = _try_overview(scene, key)
     top = st.container()
-    button_slot, side_slot = st.columns([3, 2], wrap=False, vertical_alignment="bottom")
-    column_slot, row_slot = st.columns(2, wrap=False)
+    button_slot, side_slot = st.columns(2, vertical_alignment="bottom")
+    column_slot, row_slot = st.columns(2)
     side = side_slot.selectbox(
         "Window", SIDES_PX, index=1, format_func=lambda v: f"{v} px", key="side", bind="query-params",
         persist_state="session",

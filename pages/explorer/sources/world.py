@@ -18,6 +18,7 @@ HEIGHT_PX = 440
 CHIP_PX = (34, 20)
 NAME_PX = 17
 NEAR_DEGREES = 2.0
+LEAST_ZOOM = 3.25  # below it, the chips of two cities overlap
 # Fine to coarse, light to dark: cm/px below which a colour holds.
 COLOURS = ((3.0, "#fde725"), (5.0, "#7ad151"), (7.0, "#22a884"), (9.0, "#4aa3c0"), (15.0, "#8f9be0"), (99.0, "#d38be0"))
 
@@ -56,7 +57,7 @@ def _world(scenes: Sequence[PublishedScene], on_disk: Collection[str], chosen: s
     latitudes = [scene.latitude for scene in scenes]
     longitudes = [scene.longitude for scene in scenes]
     corners = [[min(latitudes), min(longitudes)], [max(latitudes), max(longitudes)]]
-    own.add_child(Fit(corners, (50, 20, 85, 190)))
+    own.add_child(Fit(corners, (50, 20, 85, 190), LEAST_ZOOM))
     return own
 
 
