@@ -35,7 +35,10 @@ def is_url(source: object) -> bool:
 
 def file_name(url: str) -> str:
     """What to call the file at an address."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no address at all: asking for it says so
+        return url
     return unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.netloc or url
 
 
