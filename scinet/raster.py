@@ -37,6 +37,7 @@ Source = str | Path | bytes | BinaryIO
 # make GDAL read any file or address.
 _DRIVERS = ["GTiff", "PNG", "JPEG", "WEBP", "JP2OpenJPEG"]  # GTiff reads COG too
 _GDAL_OPTIONS = {
+    "GDAL_CACHEMAX": 256,  # MB of decoded blocks; by default a twentieth of the machine's memory
     # The file alone counts: no world files, .aux.xml, .msk or .ovr that happen to lie beside it.
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": False,
@@ -191,12 +192,18 @@ def source_name(source: Source) -> str:
 
 @contextmanager
 def open_raster(
-    source: Source, name: str, *, max_pixels: int = MAX_PIXELS, by_windows: bool = False
+    source: Source,
+    name: str,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    by_windows: bool = False,
+    overview: int | None = None,
 ) -> Iterator[DatasetReader]:
     """Open a raster file; within, whatever GDAL cannot read becomes a RasterError.
 
     It has at most `max_pixels` pixels, unless it is to be read `by_windows` and its format can be: then a
     GeoTIFF may have any size, as long as its blocks fit in memory, and lie at an http or https address.
+    `overview` opens the file's own overview of that index (from 0) in its place.
     """
     web = by_windows and remote.is_url(source)
     path, content = (remote.gdal_path(str(source)), b"") if web else _path_or_bytes(source, name)
@@ -205,7 +212,7 @@ def open_raster(
     try:
         with warnings.catch_warnings(), rasterio.Env(**options):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with _dataset(path, content, drivers) as dataset:
+            with _dataset(path, content, drivers, overview) as dataset:
                 opened = True
                 if by_windows and dataset.driver == "GTiff":
                     _check_blocks(dataset, name)
@@ -227,12 +234,13 @@ def open_raster(
 
 
 @contextmanager
-def _dataset(path: str | None, content: bytes, drivers: list[str]) -> Iterator[DatasetReader]:
+def _dataset(path: str | None, content: bytes, drivers: list[str], overview: int | None) -> Iterator[DatasetReader]:
+    options = {"driver": drivers} if overview is None else {"driver": drivers, "overview_level": overview}
     if path is not None:
-        with DatasetReader(path, driver=drivers) as dataset:
+        with DatasetReader(path, **options) as dataset:
             yield dataset
     else:
-        with MemoryFile(content) as memory, memory.open(driver=drivers) as dataset:  # no copy of the bytes
+        with MemoryFile(content) as memory, memory.open(**options) as dataset:  # no copy of the bytes
             yield dataset
 
 

@@ -32,7 +32,7 @@ class Scene:
     name       what to call it in a message
     transform  pixel coordinates -> CRS units, or metres in a local plane where `crs` is None, as in `Raster`
     block      rows and columns of the blocks that the file decodes at once
-    overviews  factors by which the file's own overviews are coarser, ascending
+    overviews  factors by which the file's own overviews are coarser, in its order
     notes      what reading does to the image, in sentences for the page
     """
 
@@ -67,14 +67,17 @@ class Scene:
         """
         shrink = max(1.0, max(self.width, self.height) / max_px)
         shape = max(1, round(self.height / shrink)), max(1, round(self.width / shrink))
-        decoded = self.pixels / max([f for f in self.overviews if f <= shrink], default=1) ** 2
+        levels = [level for level, factor in enumerate(self.overviews) if factor <= shrink]
+        level = max(levels, key=lambda level: self.overviews[level], default=None)
+        decoded = self.pixels / (1 if level is None else self.overviews[level] ** 2)
         if decoded > (MAX_DECIMATED_WEB_PIXELS if self.is_remote else MAX_DECIMATED_PIXELS):
             raise RasterError(
                 f"{self.name} has {self.width} x {self.height} px and no overviews, so it cannot be shown as a whole. "
                 "Add them with gdaladdo, or save it with gdal_translate -of COG."
             )
         look = self._look
-        with self._open() as dataset:
+        # The overview itself, not the image with a smaller output: GDAL would read masks of the whole image then.
+        with self._open(level) as dataset:
             pixels, valid = read_decimated_colours(dataset, look, shape)
         if not valid.any():
             raise RasterError(self._blank)
@@ -119,8 +122,8 @@ class Scene:
         with self._open() as dataset:
             return choose_look(dataset)
 
-    def _open(self) -> AbstractContextManager[DatasetReader]:
-        return open_raster(self.source, self.name, by_windows=True)
+    def _open(self, overview: int | None = None) -> AbstractContextManager[DatasetReader]:
+        return open_raster(self.source, self.name, by_windows=True, overview=overview)
 
 
 def open_scene(source: Source, *, cm_per_px: float | None = None, name: str | None = None) -> Scene:

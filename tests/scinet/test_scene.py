@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp
+from rasterio.enums import ColorInterp, Resampling
 from rasterio.io import MemoryFile
 from rasterio.shutil import copy
 from rasterio.transform import Affine
@@ -67,6 +67,33 @@ def test_a_header_an_overview_and_windows(kind: str, cog: bytes, tmp_path: Path)
     assert overview.transform @ (300, 200) == pytest.approx(PLACE @ (900, 600))
     assert not overview.valid[:, :98].any() and overview.valid[:, 102:].all()
     assert (found.overview(5000).pixels == whole.pixels).all()
+
+
+@pytest.mark.parametrize("kind", ["nodata", "mask", "none"])
+def test_an_overview_reads_no_more_than_it_needs(kind: str, tmp_path: Path) -> None:
+    """Masks and nodata too: the full resolution is damaged here, and only the file's own overview is whole."""
+    path = tmp_path / "scene.tif"
+    values = np.full((3, 1024, 1024), 90, np.uint8)
+    values[:, :, :512] = 0
+    profile = {"width": 1024, "height": 1024, "count": 3, "dtype": "uint8", "crs": "EPSG:32630", "transform": PLACE}
+    profile |= {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate"}
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+        with rasterio.open(path, "w", driver="GTiff", nodata=0 if kind == "nodata" else None, **profile) as dataset:
+            dataset.write(values)
+            if kind == "mask":
+                dataset.write_mask(values[0] > 0)
+        with rasterio.open(path, "r+") as dataset:
+            dataset.build_overviews([4], Resampling.nearest)
+        with rasterio.open(path) as dataset:
+            place = int(dataset.get_tag_item("BLOCK_OFFSET_3_3", "TIFF", bidx=1))
+    content = bytearray(path.read_bytes())
+    content[place : place + 20] = bytes(20)
+    path.write_bytes(content)
+    found = open_scene(path)
+    with pytest.raises(RasterError, match="damaged"):
+        found.window(768, 768, 256, 256)
+    overview = found.overview(128)
+    assert overview.valid[:, 64:].all() and overview.valid[:, :64].any() == (kind == "none")
 
 
 def test_a_window_across_stripes_has_no_seam(cog: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
