@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from streamlit_folium import st_folium
 
 from pages.explorer.leaflet import Fit, serve, use_own_files
+from pages.explorer.sources.dialog import close_dialog
 from scinet.draw import Bounds, encode_image
 from scinet.errors import SciNetError
 from scinet.raster import Raster
@@ -23,7 +24,7 @@ FRAME_COLOUR = "#ffd23f"
 Place = tuple[int, int, int, int]
 
 
-@st.dialog("Choose a window", width="large")
+@st.dialog("Choose a window", width="large", on_dismiss=close_dialog)
 def pick_on_overview(scene: Scene, key: str, overview: Raster, place: Place, read: Callable[[Place], Raster]) -> None:
     """A click moves the frame; the button takes its column and row over to the widgets."""
     _, _, width, height = place
@@ -61,6 +62,7 @@ def _pending(key: str, place: Place) -> Place:
 def _take(column: int, row: int) -> None:
     st.session_state["column"], st.session_state["row"] = column, row
     st.session_state.pop("explore.pending", None)
+    close_dialog()
 
 
 def _overview_map(scene: Scene, key: str, overview: Raster, place: Place) -> tuple[float, float] | None:

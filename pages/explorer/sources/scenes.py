@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.explorer.sources.dialog import dialog_button
 from pages.explorer.sources.folder import choose_folder
 from pages.explorer.sources.path import file_key
 from pages.explorer.sources.subject import Choice, hash_of
@@ -25,7 +26,9 @@ def choose() -> Choice:
         persist_state="session", help="Those in the folder first.",
     )  # fmt: skip
     scene = scenes[name]
-    if right.button("Map", width="stretch", key="world", help="The scenes on a map of the world"):
+    with right:
+        looking = dialog_button("Map", "world", "The scenes on a map of the world")
+    if looking:
         show_world(published_scenes(), set(here), name)
     if name not in here:
         return Choice(

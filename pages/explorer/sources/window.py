@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.explorer.sources.dialog import dialog_button
 from pages.explorer.sources.pick import pick_on_overview, picture
 from pages.explorer.sources.subject import Choice, Subject, hash_of
 from scinet.errors import RasterError, SciNetError
@@ -84,7 +85,9 @@ def _choose_window(scene: Scene, key: str) -> tuple[int, int, int, int]:
         top.caption(problem)
         return place
     top.image(_thumbnail(key, place, overview, scene), width="stretch")
-    if button_slot.button("Choose on it", width="stretch", key="pick", help="Click a place on the image above."):
+    with button_slot:
+        picking = dialog_button("Choose on it", "pick", "Click a place on the image above.")
+    if picking:
         pick_on_overview(scene, key, overview, place, lambda at: _read(key, at, scene))
     return place
 

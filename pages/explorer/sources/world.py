@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit_folium import st_folium
 
 from pages.explorer.leaflet import FOLDER, Fit, use_own_files
+from pages.explorer.sources.dialog import close_dialog
 from scinet.catalog import PublishedScene
 
 HEIGHT_PX = 440
@@ -23,7 +24,7 @@ LEAST_ZOOM = 3.25  # below it, the chips of two cities overlap
 COLOURS = ((3.0, "#fde725"), (5.0, "#7ad151"), (7.0, "#22a884"), (9.0, "#4aa3c0"), (15.0, "#8f9be0"), (99.0, "#d38be0"))
 
 
-@st.dialog("Scenes of the Open Cities AI Challenge", width="large")
+@st.dialog("Scenes of the Open Cities AI Challenge", width="large", on_dismiss=close_dialog)
 def show_world(scenes: Sequence[PublishedScene], on_disk: Collection[str], chosen: str) -> None:
     """A click on a scene takes it."""
     st.caption(
@@ -40,6 +41,7 @@ def show_world(scenes: Sequence[PublishedScene], on_disk: Collection[str], chose
     for scene in scenes:
         if scene.id in clicked:
             st.session_state["explore.scene_taken"] = scene.id
+            close_dialog()
             st.rerun()
 
 
