@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages.explorer.sources import path, scenes, tiles, town, upload
 from pages.explorer.sources.subject import Choice, Subject
@@ -30,10 +31,7 @@ def choose() -> Choice:
 
     The choice belongs to the session: pages that call this show the same image.
     """
-    # Another page's widgets begin at what these keys hold only where that was set by hand, not by a link: so set it.
-    for key in _BOUND:
-        if key in st.session_state and key not in st.query_params:
-            st.session_state[key] = st.session_state[key]
+    _carry_over()
     former: Subject | None = st.session_state.get("explore.subject")
     names = list(_SOURCES)
     source = st.segmented_control(
@@ -48,3 +46,17 @@ def choose() -> Choice:
         st.session_state["explore.subject"] = choice.subject
         return choice
     return replace(choice, subject=former)
+
+
+def _carry_over() -> None:
+    """On another page, set the widgets to what the former page's held.
+
+    Streamlit does so for what was chosen by hand, but not for what came with a link.
+    """
+    context = get_script_run_ctx()
+    page = context.page_script_hash if context else None
+    if st.session_state.get("explore.page") not in (None, page):
+        for key in _BOUND:
+            if key in st.session_state and key not in st.query_params:
+                st.session_state[key] = st.session_state[key]
+    st.session_state["explore.page"] = page
