@@ -1,11 +1,13 @@
 """From the bands of an open raster file to 8-bit RGB and a map of the valid pixels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
@@ -16,47 +18,92 @@ OPAQUE = 128
 # Nodata of RGBA orthophotos after lossy compression: black that is no longer quite black.
 NEARLY_BLACK = 10
 _SAMPLE_PX = 1_000_000
+_SAMPLED_PX = 400_000_000
 _STRIPE_VALUES = 16_000_000
 
+Colours = tuple[NDArray[np.uint8], NDArray[np.bool_]]
 
-def read_colours(dataset: DatasetReader) -> tuple[NDArray[np.uint8], NDArray[np.bool_], tuple[str, ...]]:
-    """All pixels of a dataset as (RGB uint8 (H, W, 3), valid bool (H, W), notes for the page).
+
+@dataclass(frozen=True)
+class Look:
+    """How the values of a file become colours, the same for all of its windows.
+
+    bands    the bands (from 1) that are shown: [grey] or [red, green, blue]
+    alpha    the band of transparency
+    palette  RGBA uint8 (n, 4) for every value of the first band's dtype
+    stretch  the values that become 0 and 255
+    notes    what was chosen, in sentences for the page
+    """
+
+    bands: list[int]
+    alpha: int | None
+    palette: NDArray[np.uint8] | None
+    stretch: tuple[float, float] | None
+    notes: tuple[str, ...]
+
+
+def choose_look(dataset: DatasetReader) -> Look:
+    """How to show a dataset; reads at most two decimated samples of about a million pixels.
 
     8-bit values are left as they are, palettes are expanded; all other types are stretched linearly from
     their 2nd and 98th percentile, taken over the valid pixels of all three bands together so that colours
-    keep their hue. Pixels that are not valid are 0.
+    keep their hue.
 
     Raises RasterError for complex numbers; lets rasterio's errors through.
     """
-    height, width = dataset.height, dataset.width
-    pixels = np.zeros((height, width, 3), np.uint8)
-    valid = np.zeros((height, width), np.bool_)
     bands, alpha, notes = choose_bands(dataset)
     palette = _palette(dataset)
     stretch: tuple[float, float] | None = None
     if palette is None and any(dataset.dtypes[band - 1] != "uint8" for band in bands):
         stretch = _stretch_range(dataset, bands, alpha)
         notes = (*notes, _stretch_note(dataset.dtypes[bands[0] - 1], stretch))
-    for window in _stripes(dataset, len(bands)):
-        rows = slice(window.row_off, window.row_off + window.height)
-        values = dataset.read(bands, window=window)
-        ok = read_validity(dataset, bands, alpha, window)
-        if palette is not None:
-            rgba = palette[values[0]]
-            colours, ok = rgba[..., :3], ok & (rgba[..., 3] >= OPAQUE)
-        elif stretch is None:
-            colours = np.moveaxis(values, 0, -1)
-            # Only with an alpha band: there, opaque black is what compression or a careless export left of
-            # the collar. Without one, black may as well be a shadow or a tarred roof, and nothing says
-            # that a collar exists, so such pixels stay valid unless the file names them nodata.
-            if alpha is not None and len(bands) == 3:
-                ok &= colours.max(axis=-1) > NEARLY_BLACK
-        else:
-            ok &= np.isfinite(values).all(axis=0)
-            colours = np.moveaxis(_stretched(values, stretch), 0, -1)
-        np.copyto(pixels[rows], colours, where=ok[..., np.newaxis])
-        valid[rows] = ok
-    return pixels, valid, notes
+    return Look(bands, alpha, palette, stretch, notes)
+
+
+def read_colours(dataset: DatasetReader, look: Look, part: Window | None = None) -> Colours:
+    """The pixels of a dataset, or of a part of it, as (RGB uint8 (H, W, 3), valid bool (H, W)).
+
+    Pixels that are not valid are 0. Lets rasterio's errors through.
+    """
+    part = part or Window(0, 0, dataset.width, dataset.height)
+    pixels = np.zeros((part.height, part.width, 3), np.uint8)
+    valid = np.zeros((part.height, part.width), np.bool_)
+    for window in _stripes(dataset, len(look.bands), part):
+        rows = slice(window.row_off - part.row_off, window.row_off - part.row_off + window.height)
+        pixels[rows], valid[rows] = _colours(dataset, look, {"window": window})
+    return pixels, valid
+
+
+def read_decimated_colours(dataset: DatasetReader, look: Look, shape: tuple[int, int]) -> Colours:
+    """The whole dataset as `read_colours` gives it, averaged to (H, W) = `shape`, from overviews where it has them."""
+    average = look.palette is None  # the mean of two indices is another colour
+    resampling = Resampling.average if average else Resampling.nearest
+    return _colours(dataset, look, {"out_shape": shape, "resampling": resampling})
+
+
+def _colours(dataset: DatasetReader, look: Look, how: dict[str, Any]) -> Colours:
+    values = _read(dataset, look.bands, how)
+    ok = read_validity(dataset, look.bands, look.alpha, how)
+    if look.palette is not None:
+        rgba = look.palette[values[0]]
+        colours, ok = rgba[..., :3], ok & (rgba[..., 3] >= OPAQUE)
+    elif look.stretch is None:
+        colours = np.moveaxis(values, 0, -1)
+        # Only with an alpha band: there, opaque black is what compression or a careless export left of
+        # the collar. Without one, black may as well be a shadow or a tarred roof, and nothing says
+        # that a collar exists, so such pixels stay valid unless the file names them nodata.
+        if look.alpha is not None and len(look.bands) == 3:
+            ok &= colours.max(axis=-1) > NEARLY_BLACK
+    else:
+        ok &= np.isfinite(values).all(axis=0)
+        colours = np.moveaxis(_stretched(values, look.stretch), 0, -1)
+    return np.where(ok[..., np.newaxis], colours, np.uint8(0)).astype(np.uint8, copy=False), ok
+
+
+def _read(dataset: DatasetReader, bands: list[int], how: dict[str, Any]) -> Any:
+    """The bands (C, H, W), masked where `how` says so; its "out_shape" is (H, W)."""
+    shape = how.get("out_shape")
+    return dataset.read(bands, **{**how, "out_shape": (len(bands), *shape)} if shape else how)
 
 
 def read_brightness(dataset: DatasetReader) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -98,9 +145,9 @@ def choose_bands(dataset: DatasetReader) -> tuple[list[int], int | None, tuple[s
 
 
 def read_validity(
-    dataset: DatasetReader, bands: list[int], alpha: int | None, window: Window | None = None
+    dataset: DatasetReader, bands: list[int], alpha: int | None, how: Mapping[str, Any] = MappingProxyType({})
 ) -> NDArray[np.bool_]:
-    """Which pixels hold a value: bool (H, W) from nodata values, mask and alpha band.
+    """Which pixels hold a value: bool (H, W) from nodata values, mask and alpha band; `how` is for rasterio's read.
 
     A pixel with nodata in one of its bands only is valid: 0 is nodata in many files, and a colour without
     any blue is no hole.
@@ -110,12 +157,12 @@ def read_validity(
     for band, flag in zip(bands, flags, strict=True):
         if MaskFlags.alpha in flag and alpha is not None:
             continue
-        mask = dataset.read_masks(band, window=window) >= OPAQUE
+        mask = dataset.read_masks(band, **how) >= OPAQUE
         valid = mask if valid is None else valid | mask
         if MaskFlags.per_dataset in flag:
             break
     if alpha is not None:
-        opacity = dataset.read(alpha, window=window)
+        opacity = dataset.read(alpha, **how)
         # Beyond 8 bits, full opacity is 1, 255, 32767 or 65535, as the writing program pleased.
         opaque = opacity >= (OPAQUE if opacity.dtype == np.uint8 else 1)
         valid = opaque if valid is None else valid & opaque
@@ -137,31 +184,42 @@ def _looks_like_alpha(dataset: DatasetReader, band: int) -> bool:
     """Whether nearly all values of an 8-bit band are (but for lossy compression) 0 or 255, and some 255."""
     if dataset.dtypes[band - 1] != "uint8" or dataset.dtypes[0] != "uint8":
         return False
-    sample = dataset.read(band, out_shape=_sample_shape(dataset))
+    sample = dataset.read(band, **_sample(dataset))
     extreme = (sample < 16) | (sample >= 240)
     return bool(extreme.mean() > 0.99 and (sample >= 240).any())
 
 
-def _sample_shape(dataset: DatasetReader) -> tuple[int, int]:
-    step = max(1.0, (dataset.height * dataset.width / _SAMPLE_PX) ** 0.5)
-    return max(1, int(dataset.height / step)), max(1, int(dataset.width / step))
+def _sample(dataset: DatasetReader) -> dict[str, Any]:
+    """What to give rasterio's read for about a million pixels of the whole image.
+
+    Of its middle where that would decode a large file without overviews, which takes minutes.
+    """
+    height, width = dataset.height, dataset.width
+    if height * width > _SAMPLED_PX and not dataset.overviews(1):
+        side = min(height, width, round(_SAMPLE_PX**0.5))
+        return {"window": Window((width - side) // 2, (height - side) // 2, side, side)}
+    step = max(1.0, (height * width / _SAMPLE_PX) ** 0.5)
+    return {"out_shape": (max(1, int(height / step)), max(1, int(width / step)))}
 
 
-def _stripes(dataset: DatasetReader, bands: int) -> Iterator[Window]:
+def _stripes(dataset: DatasetReader, bands: int, part: Window) -> Iterator[Window]:
     """Windows of whole rows of blocks, so that every block is decoded once and memory stays bounded."""
     block_rows = dataset.block_shapes[0][0]
-    rows = max(1, _STRIPE_VALUES // (dataset.width * bands * block_rows)) * block_rows
-    for top in range(0, dataset.height, rows):
-        yield Window(0, top, dataset.width, min(rows, dataset.height - top))
+    rows = max(1, _STRIPE_VALUES // (part.width * bands * block_rows)) * block_rows
+    top, bottom = part.row_off, part.row_off + part.height
+    while top < bottom:
+        end = min(bottom, (top // block_rows) * block_rows + rows)
+        yield Window(part.col_off, top, part.width, end - top)
+        top = end
 
 
 def _stretch_range(dataset: DatasetReader, bands: list[int], alpha: int | None) -> tuple[float, float]:
     """The values that become 0 and 255, from a decimated sample of about a million pixels."""
-    shape = _sample_shape(dataset)
-    sample = dataset.read(bands, out_shape=(len(bands), *shape), masked=True)
+    how = _sample(dataset)
+    sample = _read(dataset, bands, {**how, "masked": True})
     keep = ~np.ma.getmaskarray(sample) & np.isfinite(sample.data)
     if alpha is not None:
-        keep &= dataset.read(alpha, out_shape=shape) > 0
+        keep &= dataset.read(alpha, **how) > 0
     values = sample.data[keep].astype(np.float64)
     if values.size == 0:
         return 0.0, 1.0

@@ -23,10 +23,10 @@ from shapely.geometry import shape as to_geometry
 from scinet.errors import TruthError
 from scinet.raster import Raster
 
-_LONLAT = CRS.from_epsg(4326)
-_SQLITE = b"SQLite format 3\0"
-_GEOPACKAGE_IDS = (b"GPKG", b"GP10", b"GP11")  # SQLite's application id, at byte 68
-_GIVE = "Give a GeoJSON or GeoPackage of building polygons."
+LONLAT = CRS.from_epsg(4326)
+SQLITE = b"SQLite format 3\0"
+GEOPACKAGE_IDS = (b"GPKG", b"GP10", b"GP11")  # SQLite's application id, at byte 68
+GIVE = "Give a GeoJSON or GeoPackage of building polygons."
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Footprints:
 def is_vector(content: bytes) -> bool:
     """Whether a file's content (its beginning suffices) can only be a vector file: JSON or SQLite."""
     text = content[:1024].lstrip(b"\xef\xbb\xbf \t\r\n")  # the byte order mark and blanks
-    return content.startswith(_SQLITE) or text.startswith((b"{", b"["))
+    return content.startswith(SQLITE) or text.startswith((b"{", b"["))
 
 
 def read_footprints(source: str | Path | bytes, *, name: str | None = None) -> Footprints:
@@ -65,17 +65,17 @@ def read_footprints(source: str | Path | bytes, *, name: str | None = None) -> F
         reason = (isinstance(error, OSError) and error.strerror) or "no such file"
         raise TruthError(f"{name} cannot be opened: {reason}.") from None
     if not content:
-        raise TruthError(f"{name} is empty (0 bytes). {_GIVE}")
+        raise TruthError(f"{name} is empty (0 bytes). {GIVE}")
     with np.errstate(invalid="ignore"):  # NaN among coordinates is sorted out here, and needs no warning
-        if content.startswith(_SQLITE):
+        if content.startswith(SQLITE):
             geometries, crs = _read_geopackage(content, name)
         elif is_vector(content):
             geometries, crs = _read_geojson(content, name)
         else:
-            raise TruthError(f"{name} is neither GeoJSON nor GeoPackage. {_GIVE}")
-        polygons = _clean(geometries)
+            raise TruthError(f"{name} is neither GeoJSON nor GeoPackage. {GIVE}")
+        polygons = clean_polygons(geometries)
     if not polygons:
-        raise TruthError(f"{name} holds no polygons. {_GIVE}")
+        raise TruthError(f"{name} holds no polygons. {GIVE}")
     return Footprints(polygons, crs)
 
 
@@ -152,7 +152,7 @@ def _in_pixels(footprints: Footprints, like: Raster) -> tuple[NDArray[Any], NDAr
     return polygons, visible
 
 
-def _clean(geometries: list[Any]) -> tuple[Polygon | MultiPolygon, ...]:
+def clean_polygons(geometries: list[Any]) -> tuple[Polygon | MultiPolygon, ...]:
     """Valid, flat, distinct polygons of what was read, in its order."""
     polygons: dict[bytes, Polygon | MultiPolygon] = {}
     for geometry in geometries:
@@ -179,7 +179,7 @@ def _read_geojson(content: bytes, name: str) -> tuple[list[Any], CRS | None]:
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
-        raise TruthError(f"{name} is damaged: it is no valid JSON. {_GIVE}") from None
+        raise TruthError(f"{name} is damaged: it is no valid JSON. {GIVE}") from None
     kind = document.get("type") if isinstance(document, dict) else None
     if kind == "FeatureCollection":
         features = document.get("features")
@@ -190,7 +190,7 @@ def _read_geojson(content: bytes, name: str) -> tuple[list[Any], CRS | None]:
     else:
         features = None
     if not isinstance(features, list):
-        raise TruthError(f"{name} is JSON but no GeoJSON. {_GIVE}")
+        raise TruthError(f"{name} is JSON but no GeoJSON. {GIVE}")
     geometries = []
     for feature in features:
         try:
@@ -203,7 +203,7 @@ def _read_geojson(content: bytes, name: str) -> tuple[list[Any], CRS | None]:
     # Most of them decide: a stray one must not.
     lonlat = (np.abs(shapely.bounds(geometries)) <= (360, 90, 360, 90)).all(axis=1).mean() > 0.5
     if lonlat and crs.is_projected:
-        return geometries, _LONLAT
+        return geometries, LONLAT
     if not lonlat and crs.is_geographic:
         raise TruthError(f"{name} holds no longitudes and latitudes. Save it in WGS 84, or with its CRS named.")
     return geometries, crs
@@ -211,7 +211,7 @@ def _read_geojson(content: bytes, name: str) -> tuple[list[Any], CRS | None]:
 
 def _geojson_crs(document: dict[str, Any], name: str) -> CRS | None:
     if "crs" not in document:
-        return _LONLAT  # RFC 7946
+        return LONLAT  # RFC 7946
     member = document["crs"]
     if member is None:
         return None  # the 2008 specification: no CRS can be assumed
@@ -219,15 +219,15 @@ def _geojson_crs(document: dict[str, Any], name: str) -> CRS | None:
         properties = member["properties"]
         text = str(properties["name"] if "name" in properties else f"EPSG:{properties['code']}")
         if text.upper().endswith("CRS84"):
-            return _LONLAT
+            return LONLAT
         return CRS.from_user_input(text)
     except (CRSError, KeyError, TypeError):
         raise TruthError(f"{name} names an unknown CRS. Save it in WGS 84 (longitude, latitude).") from None
 
 
 def _read_geopackage(content: bytes, name: str) -> tuple[list[Any], CRS | None]:
-    if content[68:72] not in _GEOPACKAGE_IDS:
-        raise TruthError(f"{name} is a SQLite database but no GeoPackage. {_GIVE}")
+    if content[68:72] not in GEOPACKAGE_IDS:
+        raise TruthError(f"{name} is a SQLite database but no GeoPackage. {GIVE}")
     found = []
     try:
         # A copy, away from any -wal or -journal file, under the suffix that belongs to the driver.
@@ -237,10 +237,10 @@ def _read_geopackage(content: bytes, name: str) -> tuple[list[Any], CRS | None]:
             for layer, kind in pyogrio.list_layers(path):
                 if kind is not None:  # a table without geometry
                     meta, _, wkb, _ = pyogrio.raw.read(path, layer=layer, columns=[], force_2d=True)
-                    kept = [g for g in shapely.from_wkb(wkb, on_invalid="ignore") if _is_polygonal(g)]
+                    kept = [g for g in shapely.from_wkb(wkb, on_invalid="ignore") if is_polygonal(g)]
                     found += [(layer, kept, meta["crs"])] if kept else []
     except (DataSourceError, DataLayerError, FeatureError, GeometryError):
-        raise TruthError(f"{name} is damaged or incomplete: its polygons cannot be read. {_GIVE}") from None
+        raise TruthError(f"{name} is damaged or incomplete: its polygons cannot be read. {GIVE}") from None
     if not found:
         return [], None
     if len(found) > 1:
@@ -253,5 +253,5 @@ def _read_geopackage(content: bytes, name: str) -> tuple[list[Any], CRS | None]:
         raise TruthError(f"{name} names an unknown CRS. Save it in WGS 84 (longitude, latitude).") from None
 
 
-def _is_polygonal(geometry: Any) -> bool:
+def is_polygonal(geometry: Any) -> bool:
     return geometry is not None and geometry.geom_type in ("Polygon", "MultiPolygon", "GeometryCollection")

@@ -21,11 +21,13 @@ from rasterio.io import DatasetReader, MemoryFile
 from rasterio.transform import Affine
 from rasterio.warp import reproject
 
-from scinet.bands import read_brightness, read_colours
+from scinet import remote
+from scinet.bands import choose_look, read_brightness, read_colours
 from scinet.errors import GsdMissingError, RasterError, TruthError
 from scinet.resolution import ground_m2_per_px, ground_metres_per_px, has_place_on_earth, parse_cm_per_px
 
 MAX_PIXELS = 100_000_000
+MAX_BLOCK_VALUES = 4 * MAX_PIXELS
 MIN_SIDE_PX = 8
 MASK_NODATA = 255
 
@@ -35,6 +37,7 @@ Source = str | Path | bytes | BinaryIO
 # make GDAL read any file or address.
 _DRIVERS = ["GTiff", "PNG", "JPEG", "WEBP", "JP2OpenJPEG"]  # GTiff reads COG too
 _GDAL_OPTIONS = {
+    "GDAL_CACHEMAX": 256,  # MB of decoded blocks; by default a twentieth of the machine's memory
     # The file alone counts: no world files, .aux.xml, .msk or .ovr that happen to lie beside it.
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": False,
@@ -110,30 +113,14 @@ def read_raster(source: Source, *, cm_per_px: float | None = None, max_pixels: i
     """
     if cm_per_px is not None:
         cm_per_px = parse_cm_per_px(cm_per_px)
-    name = _name(source)
-    with _open(source, name, max_pixels) as dataset:
-        if min(dataset.width, dataset.height) < MIN_SIDE_PX:
-            raise RasterError(
-                f"{name} is only {dataset.width} x {dataset.height} px. "
-                f"Give an image of at least {MIN_SIDE_PX} x {MIN_SIDE_PX} px."
-            )
-        transform, crs = _georeference(dataset)
-        if crs is None:
-            if cm_per_px is None:
-                raise GsdMissingError(f"{name} carries no georeference. Give its resolution in cm/px.")
-            metres = cm_per_px / 100.0
-            transform = Affine(metres, 0.0, 0.0, 0.0, -metres, 0.0)
-        x, y = ground_metres_per_px(transform, crs, dataset.width, dataset.height)
-        pixels, valid, notes = read_colours(dataset)
+    name = source_name(source)
+    with open_raster(source, name, max_pixels=max_pixels) as dataset:
+        transform, crs, notes = georeference(dataset, name, cm_per_px)
+        look = choose_look(dataset)
+        pixels, valid = read_colours(dataset, look)
     if not valid.any():
         raise RasterError(f"{name} holds no image: all of its pixels are nodata or transparent.")
-    if abs(x / y - 1.0) > 0.01:
-        notes = (
-            *notes,
-            f"Pixels are {100 * x:.3g} x {100 * y:.3g} cm on the ground; "
-            f"their geometric mean, {100 * math.sqrt(x * y):.3g} cm, counts as the resolution.",
-        )
-    return Raster(pixels, valid, transform, crs, notes)
+    return Raster(pixels, valid, transform, crs, (*look.notes, *notes))
 
 
 def read_mask(
@@ -148,11 +135,11 @@ def read_mask(
 
     Raises TruthError where the file cannot be read, has another size or lies elsewhere.
     """
-    name = name or _name(source)
+    name = name or source_name(source)
     try:
-        with _open(source, name, max_pixels) as dataset:
+        with open_raster(source, name, max_pixels=max_pixels) as dataset:
             values, valid = read_brightness(dataset)
-            transform, crs = _georeference(dataset)
+            transform, crs = _place(dataset)
     except RasterError as error:
         raise TruthError(str(error)) from None
     mask = _is_building(values, valid, name) & valid
@@ -193,8 +180,10 @@ def write_mask(path: str | Path, mask: NDArray[np.uint8], like: Raster) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _name(source: Source) -> str:
+def source_name(source: Source) -> str:
     """What to call a source in a message."""
+    if remote.is_url(source):
+        return remote.file_name(str(source))
     if isinstance(source, str | Path):
         return Path(source).name or str(source)
     name = getattr(source, "name", None)
@@ -202,24 +191,39 @@ def _name(source: Source) -> str:
 
 
 @contextmanager
-def _open(source: Source, name: str, max_pixels: int) -> Iterator[DatasetReader]:
-    """Open a raster; within, whatever GDAL cannot read becomes a RasterError."""
-    path, content = _path_or_bytes(source, name)
+def open_raster(
+    source: Source,
+    name: str,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    by_windows: bool = False,
+    overview: int | None = None,
+) -> Iterator[DatasetReader]:
+    """Open a raster file; within, whatever GDAL cannot read becomes a RasterError.
+
+    It has at most `max_pixels` pixels, unless it is to be read `by_windows` and its format can be: then a
+    GeoTIFF may have any size, as long as its blocks fit in memory, and lie at an http or https address.
+    `overview` opens the file's own overview of that index (from 0) in its place.
+    """
+    web = by_windows and remote.is_url(source)
+    path, content = (remote.gdal_path(str(source)), b"") if web else _path_or_bytes(source, name)
+    drivers, options = (["GTiff"], _GDAL_OPTIONS | remote.GDAL_OPTIONS) if web else (_DRIVERS, _GDAL_OPTIONS)
     opened = False
     try:
-        with warnings.catch_warnings(), rasterio.Env(**_GDAL_OPTIONS):
+        with warnings.catch_warnings(), rasterio.Env(**options):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            if path is not None:
-                with DatasetReader(path, driver=_DRIVERS) as dataset:
-                    opened = True
+            with _dataset(path, content, drivers, overview) as dataset:
+                opened = True
+                if by_windows and dataset.driver == "GTiff":
+                    _check_blocks(dataset, name)
+                else:
                     _check_size(dataset, name, max_pixels)
-                    yield dataset
-            else:
-                with MemoryFile(content) as memory, memory.open(driver=_DRIVERS) as dataset:
-                    opened = True
-                    _check_size(dataset, name, max_pixels)
-                    yield dataset
+                yield dataset
     except (RasterioError, CPLE_BaseError, OSError):
+        if web:
+            raise RasterError(
+                f"{name} cannot be read from its address: it is damaged, or the connection failed. Try again."
+            ) from None
         if not opened:
             raise RasterError(
                 f"{name} is no image that can be read. Give a GeoTIFF, PNG, JPEG, WebP or JPEG 2000."
@@ -227,6 +231,45 @@ def _open(source: Source, name: str, max_pixels: int) -> Iterator[DatasetReader]
         raise RasterError(f"{name} is damaged or incomplete: its pixels cannot be read.") from None
     except MemoryError:
         raise RasterError(f"{name} does not fit in memory. Cut or shrink it first.") from None
+
+
+@contextmanager
+def _dataset(path: str | None, content: bytes, drivers: list[str], overview: int | None) -> Iterator[DatasetReader]:
+    options = {"driver": drivers} if overview is None else {"driver": drivers, "overview_level": overview}
+    if path is not None:
+        with DatasetReader(path, **options) as dataset:
+            yield dataset
+    else:
+        with MemoryFile(content) as memory, memory.open(**options) as dataset:  # no copy of the bytes
+            yield dataset
+
+
+def georeference(
+    dataset: DatasetReader, name: str, cm_per_px: float | None
+) -> tuple[Affine, CRS | None, tuple[str, ...]]:
+    """Transform, CRS and notes of an open file; `cm_per_px` is used only where it has no place on the earth.
+
+    Raises GsdMissingError where there is neither, RasterError where the file is smaller than 8 px or off the earth.
+    """
+    if min(dataset.width, dataset.height) < MIN_SIDE_PX:
+        raise RasterError(
+            f"{name} is only {dataset.width} x {dataset.height} px. "
+            f"Give an image of at least {MIN_SIDE_PX} x {MIN_SIDE_PX} px."
+        )
+    transform, crs = _place(dataset)
+    if crs is None:
+        if cm_per_px is None:
+            raise GsdMissingError(f"{name} carries no georeference. Give its resolution in cm/px.")
+        metres = cm_per_px / 100.0
+        transform = Affine(metres, 0.0, 0.0, 0.0, -metres, 0.0)
+    x, y = ground_metres_per_px(transform, crs, dataset.width, dataset.height)
+    if abs(x / y - 1.0) <= 0.01:
+        return transform, crs, ()
+    note = (
+        f"Pixels are {100 * x:.3g} x {100 * y:.3g} cm on the ground; "
+        f"their geometric mean, {100 * math.sqrt(x * y):.3g} cm, counts as the resolution."
+    )
+    return transform, crs, (note,)
 
 
 def _path_or_bytes(source: Source, name: str) -> tuple[str | None, bytes]:
@@ -265,7 +308,19 @@ def _check_size(dataset: DatasetReader, name: str, max_pixels: int) -> None:
         )
 
 
-def _georeference(dataset: DatasetReader) -> tuple[Affine, CRS | None]:
+def _check_blocks(dataset: DatasetReader, name: str) -> None:
+    """Refuse blocks that would not fit in memory: GDAL decodes whole ones, whatever the window."""
+    if dataset.count == 0:
+        raise RasterError(f"{name} holds no bands. Give an image.")
+    height, width = max(dataset.block_shapes)
+    if height * width * dataset.count > MAX_BLOCK_VALUES:
+        raise RasterError(
+            f"{name} is stored in pieces of {width} x {height} px, too large to read a part of it. "
+            "Save it in tiles: gdal_translate -of COG IN OUT."
+        )
+
+
+def _place(dataset: DatasetReader) -> tuple[Affine, CRS | None]:
     """The transform and CRS, which is None where the file does not place every pixel on the earth.
 
     The identity is what GDAL gives for "none"; ground control points and RPCs need a rectification first;

@@ -6,11 +6,13 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from scinet.clip import read_clipped_footprints
 from scinet.components import label
 from scinet.errors import TruthError
 from scinet.footprints import Footprints, check_overlap, is_vector, rasterize, read_footprints
 from scinet.raster import Raster, read_mask
 from scinet.resample import resample_mask
+from scinet.scene import Scene
 
 # Footprints, or a bool mask (H, W) on the image's native grid.
 Truth = Footprints | NDArray[np.bool_]
@@ -29,6 +31,20 @@ def read_truth(source: str | Path | bytes | BinaryIO, like: Raster, name: str) -
     return footprints
 
 
+def read_window_truth(source: Path | bytes, window: Raster, scene: Scene, name: str) -> Truth:
+    """Read the truth of a window of a scene: footprints cut at its edges, or the part of a georeferenced mask.
+
+    Of a vector file only what touches the window is held in memory; where the scene has footprints but the window
+    has none, the truth is a mask without a building. `name` is what to call the source in a message.
+
+    Raises TruthError where it cannot be read or belongs elsewhere.
+    """
+    if not is_vector(_head(source, name)):
+        return read_mask(source, window, name=name)
+    footprints = read_clipped_footprints(source, window, scene, name)
+    return np.zeros(window.shape, np.bool_) if footprints is None else footprints
+
+
 def truth_labels(truth: Truth, raster: Raster) -> NDArray[np.int32]:
     """The buildings as labels int32 (H, W) on `raster`'s grid, which covers the extent of the truth's image.
 
@@ -39,6 +55,17 @@ def truth_labels(truth: Truth, raster: Raster) -> NDArray[np.int32]:
     if isinstance(truth, Footprints):
         return rasterize(truth, raster)
     return resample_mask(label(truth), raster.shape)
+
+
+def _head(source: Path | bytes, name: str) -> bytes:
+    if isinstance(source, bytes):
+        return source[:1024]
+    try:
+        with source.open("rb") as file:
+            return file.read(1024)
+    except (OSError, ValueError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or "no such file"
+        raise TruthError(f"{name} cannot be opened: {reason}.") from None
 
 
 def _content(source: str | Path | bytes | BinaryIO, name: str) -> bytes:

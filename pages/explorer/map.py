@@ -1,24 +1,20 @@
 """The swiped map: a folium map of two sides, whose contents pages/leaflet/map.js changes in place.
 
-Folium and streamlit-folium load Leaflet and its plugins from a content network; here they get the files in
-pages/leaflet, which the app's own server hands out. A step of the slider sends addresses of images and outlines
+A step of the slider sends addresses of images and outlines
 alone, as one small layer: whatever changes folium's map itself would load it anew and lose the view.
 """
 
-import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import folium
 import numpy as np
 import streamlit as st
-import streamlit.components.v1 as components
 from branca.element import MacroElement
 from folium.template import Template
-from streamlit import runtime
 from streamlit_folium import st_folium
 
+from pages.explorer.leaflet import serve, use_own_files
 from pages.explorer.runs import Verdict, truth_on
 from pages.explorer.sources import Subject
 from scinet import draw
@@ -29,11 +25,6 @@ HEIGHT_PX = 480
 SIDES = {"left": 400, "right": 401}  # a pane for each, and its place in the stack
 FILL, OUTLINES = "Fill", "Outlines"
 STYLES = (FILL, OUTLINES)
-
-# Declared only so that the app's server hands out the folder's files; "../" leads there from st_folium's frame.
-_assets = components.declare_component("leaflet", path=str(Path(__file__).parents[1] / "leaflet"))
-_scripts = [(name, f"../{_assets.name}/{name}.js") for name in ("leaflet", "swipe", "map")]
-_styles = [(name, f"../{_assets.name}/{name}.css") for name in ("leaflet", "map")]
 
 
 class Frame(MacroElement):
@@ -77,13 +68,13 @@ def show_map(subject: Subject, raster: Raster, left: Verdict | None, right: Verd
         overlay = None
         if verdict is not None and style == FILL:
             picture, place = _overlay(key, verdict)
-            url = _serve(picture, "image/png", f"{side}-overlay")
+            url = serve(picture, "image/png", f"{side}-overlay")
             overlay = {"url": url, "bounds": place, "alt": f"mask of {verdict.card.title}"}
         state[side] = {
             "title": verdict.card.title if verdict else "Image",
-            "base": {"url": _serve(base, "image/webp", f"{side}-base"), "bounds": bounds, "alt": "image"},
+            "base": {"url": serve(base, "image/webp", f"{side}-base"), "bounds": bounds, "alt": "image"},
             "overlay": overlay,
-            "outlines": _serve(features, "application/json", f"{side}-outlines") if features else None,
+            "outlines": serve(features, "application/json", f"{side}-outlines") if features else None,
         }
     with st.container(key="map_frame"):
         st_folium(
@@ -103,7 +94,7 @@ def _empty_map(subject: str, crs: str, bounds: draw.Bounds) -> folium.Map:
         min_zoom=-6 if simple else 2, max_zoom=9 if simple else 27, zoomSnap=0.25, zoomDelta=0.75,
         wheelPxPerZoomLevel=90, maxBoundsViscosity=0.8,
     )  # fmt: skip
-    own.default_js, own.default_css = _scripts, _styles
+    use_own_files(own, "swipe", "map")
     for side, z_index in SIDES.items():
         folium.map.CustomPane(side, z_index=z_index).add_to(own)
     Frame(subject, bounds).add_to(own)
@@ -189,15 +180,3 @@ def _mask_outlines(verdict: Verdict) -> list[dict[str, Any]]:
         for kind, area in zip(components_.kind, components_.area_m2, strict=True)
     ]  # fmt: skip
     return draw.outlines(shapes, verdict.raster.crs, properties)
-
-
-def _serve(data: bytes, mimetype: str, place: str) -> str:
-    """A URL for the map's frame: a file of the app's server, which a step resends in 7 kB, else a data URI.
-
-    Streamlit's media files are its own affair and may change: this is the one place that uses them.
-    """
-    try:
-        url = runtime.get_instance().media_file_mgr.add(data, mimetype, f"map-{place}")
-    except (RuntimeError, AttributeError):
-        return f"data:{mimetype};base64,{base64.b64encode(data).decode()}"
-    return "../.." + url  # the frame lives at component/<name>/index.html

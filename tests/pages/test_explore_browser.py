@@ -165,3 +165,26 @@ def test_upload_slide_and_swipe(page: Page, address: str) -> None:
     page.get_by_test_id("stAlert").first.wait_for()
     settle(page)
     page.get_by_text("256 × 256 px").wait_for()  # the former image is still there
+
+
+def test_pick_a_window_of_a_scene(page: Page, address: str, data_dir: Path) -> None:
+    page.goto(f"{address}/?source=Scenes&folder={data_dir}&side=512+px&models=UNet&gsd=40+cm/px")
+    page.get_by_role("button", name="Choose on it").click()
+    dialog = page.get_by_role("dialog")
+    dialog.frame_locator("iframe").locator("img.leaflet-image-layer").wait_for()
+    page.wait_for_timeout(1000)  # the dialog opens, and the map fits
+    box = dialog.locator("iframe").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"])
+    dialog.get_by_text(re.compile(r"at column 2..., row 1[78]..")).wait_for()  # of 9216 x 4096 px
+    dialog.get_by_role("button", name="Explore this window").click()
+    page.get_by_text("Accra d41d81 · column 2").wait_for()
+    page.wait_for_function("/column=2...&row=1[78]../.test(location.search)", timeout=60_000)
+
+    page.get_by_role("button", name="Map", exact=True).click()
+    chips = dialog.frame_locator("iframe").locator(".chip")
+    chips.nth(30).wait_for()
+    assert chips.count() == 31
+    chips.filter(has_text="2").first.click()
+    page.get_by_text(re.compile("is not in the folder")).wait_for()
+    page.get_by_text("Accra d41d81 · column 2").wait_for()  # the former image is still there

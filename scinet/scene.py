@@ -1,0 +1,182 @@
+"""Rasters that may be too large for memory: a header at first, then an overview and windows of it."""
+
+import math
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from rasterio.crs import CRS
+from rasterio.io import DatasetReader
+from rasterio.transform import Affine
+from rasterio.windows import Window
+from scipy.ndimage import uniform_filter
+
+from scinet import remote
+from scinet.bands import Look, choose_look, read_colours, read_decimated_colours
+from scinet.errors import RasterError
+from scinet.raster import MAX_PIXELS, MIN_SIDE_PX, Raster, Source, georeference, open_raster, source_name
+from scinet.resolution import ground_metres_per_px, parse_cm_per_px
+
+# Pixels that may be decoded for an overview: some seconds' worth from a disk, and from the web.
+MAX_DECIMATED_PIXELS = 400_000_000
+MAX_DECIMATED_WEB_PIXELS = 25_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """An image that is read by parts; it holds no file open and may be read by several threads.
+
+    source     path, http(s) address, bytes or open binary file, which each read opens anew
+    name       what to call it in a message
+    transform  pixel coordinates -> CRS units, or metres in a local plane where `crs` is None, as in `Raster`
+    block      rows and columns of the blocks that the file decodes at once
+    overviews  factors by which the file's own overviews are coarser, in its order
+    notes      what reading does to the image, in sentences for the page
+    """
+
+    source: Source
+    name: str
+    width: int
+    height: int
+    transform: Affine
+    crs: CRS | None
+    block: tuple[int, int]
+    overviews: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+    @property
+    def is_remote(self) -> bool:
+        return remote.is_url(self.source)
+
+    @cached_property
+    def cm_per_px(self) -> float:
+        """GSD: ground centimetres a pixel at the scene's centre, the geometric mean of x and y."""
+        return 100.0 * math.sqrt(math.prod(ground_metres_per_px(self.transform, self.crs, self.width, self.height)))
+
+    def overview(self, max_px: int) -> Raster:
+        """The whole scene, decimated so that its longer side has at most `max_px` pixels.
+
+        Raises RasterError where the scene is large and the file has no overviews to take it from, or where it
+        holds nodata only or cannot be read.
+        """
+        shrink = max(1.0, max(self.width, self.height) / max_px)
+        shape = max(1, round(self.height / shrink)), max(1, round(self.width / shrink))
+        levels = [level for level, factor in enumerate(self.overviews) if factor <= shrink]
+        level = max(levels, key=lambda level: self.overviews[level], default=None)
+        decoded = self.pixels / (1 if level is None else self.overviews[level] ** 2)
+        if decoded > (MAX_DECIMATED_WEB_PIXELS if self.is_remote else MAX_DECIMATED_PIXELS):
+            raise RasterError(
+                f"{self.name} has {self.width} x {self.height} px and no overviews, so it cannot be shown as a whole. "
+                "Add them with gdaladdo, or save it with gdal_translate -of COG."
+            )
+        look = self._look
+        # The overview itself, not the image with a smaller output: GDAL would read masks of the whole image then.
+        with self._open(level) as dataset:
+            pixels, valid = read_decimated_colours(dataset, look, shape)
+        if not valid.any():
+            raise RasterError(self._blank)
+        scale = Affine.scale(self.width / shape[1], self.height / shape[0])
+        return Raster(pixels, valid, self.transform @ scale, self.crs, (*look.notes, *self.notes))
+
+    def window(self, column_px: int, row_px: int, width_px: int, height_px: int) -> Raster:
+        """The part with its upper left corner at a column and row of the scene, at the native resolution.
+
+        Raises RasterError where it is not within the scene, has more than 100 million pixels, holds nodata
+        only or cannot be read.
+        """
+        if min(width_px, height_px) < MIN_SIDE_PX or width_px * height_px > MAX_PIXELS:
+            raise RasterError(
+                f"A window of {width_px} x {height_px} px cannot be read: at least {MIN_SIDE_PX} x {MIN_SIDE_PX} px "
+                f"and at most {MAX_PIXELS / 1e6:g} million pixels can."
+            )
+        if min(column_px, row_px) < 0 or column_px + width_px > self.width or row_px + height_px > self.height:
+            raise RasterError(
+                f"The window of {width_px} x {height_px} px at column {column_px}, row {row_px} reaches beyond "
+                f"{self.name}, which has {self.width} x {self.height} px."
+            )
+        look = self._look
+        with self._open() as dataset:
+            pixels, valid = read_colours(dataset, look, Window(column_px, row_px, width_px, height_px))
+        if not valid.any() and pixels.shape[:2] == (self.height, self.width):
+            raise RasterError(self._blank)
+        if not valid.any():
+            raise RasterError(
+                f"{self.name} holds no image at column {column_px}, row {row_px}: the window is nodata. Move it."
+            )
+        return Raster(
+            pixels, valid, self.transform @ Affine.translation(column_px, row_px), self.crs, (*look.notes, *self.notes)
+        )
+
+    @property
+    def _blank(self) -> str:
+        return f"{self.name} holds no image: all of its pixels are nodata or transparent."
+
+    @cached_property
+    def _look(self) -> Look:
+        with self._open() as dataset:
+            return choose_look(dataset)
+
+    def _open(self, overview: int | None = None) -> AbstractContextManager[DatasetReader]:
+        return open_raster(self.source, self.name, by_windows=True, overview=overview)
+
+
+def open_scene(source: Source, *, cm_per_px: float | None = None, name: str | None = None) -> Scene:
+    """The header of an image: a path, an http(s) address of a COG, bytes or an open binary file.
+
+    A GeoTIFF may have any size; other formats, which are decoded as a whole, at most 100 million pixels.
+    `cm_per_px` (ground centimetres) is used only where the file carries no georeference; `name` is what to
+    call it in a message.
+
+    Raises GsdMissingError where there is neither, ResolutionError where `cm_per_px` is no usable number and
+    RasterError where the file cannot be opened or its blocks do not fit in memory.
+    """
+    if cm_per_px is not None:
+        cm_per_px = parse_cm_per_px(cm_per_px)
+    if isinstance(source, Path):
+        source = str(source)
+    name = name or source_name(source)
+    if remote.is_url(source):
+        remote.check_url(str(source))
+    with open_raster(source, name, by_windows=True) as dataset:
+        transform, crs, notes = georeference(dataset, name, cm_per_px)
+        block = max(dataset.block_shapes)
+        width, height = dataset.width, dataset.height
+        if remote.is_url(source) and block[1] == width and width * height > MAX_DECIMATED_WEB_PIXELS:
+            raise RasterError(
+                f"{name} is no Cloud Optimized GeoTIFF: it has no tiles. Download it, or save it with "
+                "gdal_translate -of COG."
+            )
+        return Scene(source, name, width, height, transform, crs, block, tuple(dataset.overviews(1)), notes)
+
+
+def central_window(scene: Scene, overview: Raster | None, side_px: int) -> tuple[int, int]:
+    """Column and row of a window of at most `side_px` a side: full of image, and as near its middle as can be.
+
+    `overview` tells where the scene holds an image; without it, the scene's middle is taken.
+    """
+    width, height = min(side_px, scene.width), min(side_px, scene.height)
+    x, y = scene.width / 2, scene.height / 2
+    if overview is not None:
+        step_x, step_y = scene.width / overview.width, scene.height / overview.height
+        size = max(1, round(height / step_y)), max(1, round(width / step_x))
+        share = uniform_filter(overview.valid.astype(np.float32), size, mode="constant")
+        rows, columns = np.nonzero(overview.valid)
+        good_rows, good_columns = np.nonzero(share > 0.99 * share.max())
+        distance = (good_rows - rows.mean()) ** 2 + (good_columns - columns.mean()) ** 2
+        nearest = int(distance.argmin())
+        x, y = (good_columns[nearest] + 0.5) * step_x, (good_rows[nearest] + 0.5) * step_y
+    return window_around(scene, x, y, side_px)
+
+
+def window_around(scene: Scene, x_px: float, y_px: float, side_px: int) -> tuple[int, int]:
+    """Column and row of the window of at most `side_px` a side around a point of the scene, kept within it."""
+    width, height = min(side_px, scene.width), min(side_px, scene.height)
+    column = min(max(0, round(x_px - width / 2)), scene.width - width)
+    row = min(max(0, round(y_px - height / 2)), scene.height - height)
+    return column, row

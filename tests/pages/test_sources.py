@@ -1,0 +1,222 @@
+"""Where images come from: folders of tiles and scenes, windows of large images, paths, uploads, other pages."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import shapely
+import streamlit as st
+from rasterio.transform import from_origin
+from samples import PROJECT, geotiff, house, map_state, png
+from streamlit.testing.v1 import AppTest
+
+from pages.explorer.sources import window
+from pages.explorer.sources.subject import Subject
+
+SCENE = "d41d81"
+SIDE = 1100  # of the scene, px
+PAGE = """
+import streamlit as st
+from pages.explorer import sources
+
+st.session_state["seen"] = sources.choose()
+"""
+PAGES = """
+import streamlit as st
+
+st.navigation([st.Page("one.py", default=True), st.Page("two.py")]).run()
+"""
+
+
+@pytest.fixture
+def scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in the published layout with one small scene, which counts as a large one, and its labels."""
+    monkeypatch.setattr(window, "WHOLE_PIXELS", 500_000)
+    image, city = tmp_path / "train_tier_1" / "acc" / SCENE / f"{SCENE}.tif", tmp_path / "train_tier_1" / "acc"
+    image.parent.mkdir(parents=True)
+    place = from_origin(810_000, 620_000, 0.05, 0.05)
+    profile = {"width": SIDE, "height": SIDE, "count": 3, "dtype": "uint8", "crs": "EPSG:32630", "transform": place}
+    pixels = np.random.default_rng(0).integers(40, 250, (3, SIDE, SIDE), np.uint8)
+    with rasterio.open(image, "w", driver="GTiff", tiled=True, **profile) as dataset:
+        dataset.write(pixels)
+    labels = city / f"{SCENE}-labels" / f"{SCENE}.geojson"
+    labels.parent.mkdir()
+    features = [
+        {"type": "Feature", "properties": {}, "geometry": shapely.geometry.mapping(shapely.box(*box))}
+        for box in ((810_001, 619_990, 810_005, 619_995), (810_045, 619_950, 810_050, 619_955))
+    ]
+    crs = {"type": "name", "properties": {"name": "EPSG:32630"}}
+    labels.write_text(json.dumps({"type": "FeatureCollection", "features": features, "crs": crs}))
+    return tmp_path
+
+
+@pytest.fixture
+def sources(monkeypatch: pytest.MonkeyPatch, village: Path, tmp_path: Path) -> AppTest:
+    """Two pages of nothing but the source's widgets; `seen` in their session state is what was chosen."""
+    monkeypatch.setenv("SCINET_DATA", str(village))
+    monkeypatch.syspath_prepend(str(PROJECT))
+    st.cache_resource.clear()
+    folder = tmp_path / "app"
+    folder.mkdir()
+    for name, text in (("app.py", PAGES), ("one.py", PAGE), ("two.py", PAGE)):
+        (folder / name).write_text(text)
+    return AppTest.from_file(str(folder / "app.py"), default_timeout=60)
+
+
+def subject(app: AppTest) -> Subject:
+    assert not app.exception
+    choice = app.session_state["seen"]
+    assert choice.problem is None and choice.hint is None and choice.subject is not None
+    return choice.subject
+
+
+def test_a_scene_opens_at_its_middle(sources: AppTest, scenes: Path) -> None:
+    sources.query_params.update({"source": "Scenes", "folder": str(scenes), "side": "512 px"})
+    sources.run()
+    found = subject(sources)
+    assert found.title == "Accra d41d81 · column 294, row 294"
+    assert found.raster.shape == (512, 512)
+    assert isinstance(found.truth, np.ndarray) and not found.truth.any()  # no building there
+
+
+def test_a_link_restores_the_window_with_its_truth(sources: AppTest, scenes: Path) -> None:
+    sources.query_params.update(
+        {"source": "Scenes", "folder": str(scenes), "side": "512 px", "column": "10", "row": "20"}
+    )
+    sources.run()
+    found = subject(sources)
+    assert found.raster.transform @ (0, 0) == pytest.approx((810_000.5, 619_999))
+    assert len(found.truth.polygons) == 1
+    sources.number_input(key="row").set_value(400).run()
+    assert subject(sources).title.endswith("column 10, row 400")
+    assert subject(sources).key != found.key
+
+
+@pytest.mark.parametrize("place", [{"column": "99999", "row": "-4"}, {"column": "here"}])
+def test_a_link_to_no_place_opens_the_middle(sources: AppTest, scenes: Path, place: dict[str, str]) -> None:
+    sources.query_params.update({"source": "Scenes", "folder": str(scenes), "side": "512 px", **place})
+    sources.run()
+    assert subject(sources).title.endswith("column 294, row 294")
+
+
+def test_a_larger_window_stays_within_the_scene(sources: AppTest, scenes: Path) -> None:
+    sources.query_params.update(
+        {"source": "Scenes", "folder": str(scenes), "side": "512 px", "column": "588", "row": "588"}
+    )
+    sources.run()
+    for side, corner, size in ((1024, 76, 1024), (2048, 0, 1100)):
+        sources.selectbox(key="side").set_value(side).run()
+        found = subject(sources)
+        assert found.title.endswith(f"column {corner}, row {corner}") and found.raster.shape == (size, size)
+
+
+def test_a_scene_that_is_not_there_says_how_to_get_it(sources: AppTest, scenes: Path) -> None:
+    sources.query_params.update({"source": "Scenes", "folder": str(scenes)})
+    sources.run()
+    former = subject(sources)
+    sources.selectbox(key="scene").set_value("401175").run()
+    choice = sources.session_state["seen"]
+    assert not sources.exception and choice.subject.key == former.key
+    assert "train_tier_1/mon/401175/401175.tif" in choice.hint and "0.3 GB" in choice.hint
+
+
+def test_tiles_by_city_and_resolution(sources: AppTest) -> None:
+    sources.query_params["source"] = "Tiles"
+    sources.run()
+    assert sources.selectbox(key="city").value == "Village" and sources.selectbox(key="native").value == 10
+    assert subject(sources).title == "Village · east"
+
+
+def test_a_folder_of_scenes_is_one_of_tiles_too(sources: AppTest, scenes: Path) -> None:
+    sources.query_params.update({"source": "Tiles", "folder": str(scenes)})
+    sources.run()
+    assert subject(sources).title.startswith("acc d41d81")
+
+
+@pytest.mark.parametrize("way", ["typed", "flag", "environment"])
+def test_three_ways_to_name_the_folder(
+    sources: AppTest, scenes: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources.query_params["source"] = "Tiles"
+    if way == "typed":
+        sources.run().text_input(key="folder").set_value(str(scenes))
+    elif way == "flag":
+        monkeypatch.setattr("sys.argv", ["app.py", "--data", str(scenes)])
+    else:
+        monkeypatch.setenv("SCINET_DATA", str(scenes))
+    sources.run()
+    assert subject(sources).title.startswith("acc d41d81")
+
+
+@pytest.mark.parametrize("flag", [["--data"], ["--data", "/nowhere/at/all"]])
+def test_a_folder_that_is_none(sources: AppTest, flag: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["app.py", *flag])
+    sources.query_params["source"] = "Tiles"
+    sources.run()
+    assert not sources.exception
+    assert "--data DIR" in sources.session_state["seen"].problem
+
+
+def test_a_path_and_its_truth(sources: AppTest, scenes: Path) -> None:
+    folder = scenes / "train_tier_1" / "acc"
+    sources.query_params.update({"source": "Path", "path": str(folder / SCENE / f"{SCENE}.tif"), "side": "512 px"})
+    sources.query_params.update({"column": "0", "row": "0"})
+    sources.run()
+    assert subject(sources).truth is None
+    sources.text_input(key="truth_path").set_value(str(folder / f"{SCENE}-labels" / f"{SCENE}.geojson")).run()
+    assert len(subject(sources).truth.polygons) == 1
+    sources.text_input(key="truth_path").set_value(str(folder / "nowhere.geojson")).run()
+    assert "cannot be opened" in sources.session_state["seen"].problem
+    assert sources.session_state["seen"].subject.truth is None
+
+
+@pytest.mark.parametrize("path", ["/nowhere/at/all.tif", "http://127.0.0.1:9/scene.tif", "~nobody/scene.tif", "a\0b"])
+def test_a_path_that_leads_nowhere(sources: AppTest, path: str) -> None:
+    former = subject(sources.run())
+    sources.segmented_control(key="source").set_value("Path").run()
+    assert "URL" in sources.session_state["seen"].hint
+    sources.text_input(key="path").set_value(path).run()
+    choice = sources.session_state["seen"]
+    assert not sources.exception and choice.problem and choice.subject.key == former.key
+
+
+def test_a_large_upload_is_explored_by_windows(sources: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window, "WHOLE_PIXELS", 500_000)
+    sources.query_params["side"] = "512 px"
+    sources.run()
+    sources.segmented_control(key="source").set_value("Upload").run()
+    sources.file_uploader(key="image_file").set_value(("big.tif", geotiff(repeat=16), "image/tiff")).run()
+    assert subject(sources).title == "big.tif · column 256, row 256"
+    sources.file_uploader(key="truth_file").set_value(("mask.png", png(house()[1]), "image/png")).run()
+    assert "same size, or a georeferenced one" in sources.session_state["seen"].problem
+
+
+@pytest.mark.parametrize("source", ["Town", "Scenes", "Tiles", "Upload"])
+def test_the_choice_goes_along_to_another_page(sources: AppTest, scenes: Path, source: str) -> None:
+    links = {
+        "Town": {"town": "3", "town_gsd": "20 cm/px"},
+        "Scenes": {"folder": str(scenes), "side": "512 px", "column": "10", "row": "20"},
+        "Tiles": {"tile": "west"},
+        "Upload": {},
+    }
+    sources.query_params.update({"source": source, **links[source]})
+    sources.run()
+    if source == "Upload":
+        sources.file_uploader(key="image_file").set_value(("house.tif", geotiff(), "image/tiff")).run()
+    former = subject(sources)
+    sources.query_params.clear()
+    sources.switch_page("two.py").run()
+    assert subject(sources).key == former.key
+
+
+def test_explore_shows_a_window_and_its_errors(app: AppTest, scenes: Path) -> None:
+    app.query_params.update(
+        {"source": "Scenes", "folder": str(scenes), "side": "512 px", "column": "0", "row": "0", "models": "UNet"}
+    )
+    app.query_params["gsd"] = "20 cm/px"
+    app.run()
+    assert not app.exception and not app.error
+    assert map_state(app)["right"]["overlay"]
+    assert "Omission" in "".join(element.proto.body for element in app.get("html"))
