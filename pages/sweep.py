@@ -17,7 +17,7 @@ from scinet.checkpoint import Card, list_cards
 from scinet.errors import SciNetError
 from scinet.scores import iou
 from scinet.segment import STRATEGIES, Strategy
-from scinet.sweep import HOLDS_SHARE, holds_to, steps_around
+from scinet.sweep import HOLDS_SHARE, holds_to, step_title, steps_around
 
 DENSITIES = {"Fine": 1, "Medium": 2, "Coarse": 3}  # every step, every second, every third
 GRID_CHOICES = {"Working": ("working",), "Native": ("native",), "Both": ("working", "native")}
@@ -59,7 +59,7 @@ def choose_settings(subject: Subject) -> Settings:
     st.session_state["sweep.steps_of"] = subject.key
     low, high = st.select_slider(
         "Resolutions from, to", options, value=(native, coarsest), key="steps", bind="query-params",
-        format_func=lambda v: f"{v:.3g} cm/px native" if v == native else f"{v:g} cm/px",
+        format_func=lambda v: step_title(v, native),
         help="Ground sample distance in cm per pixel. The native resolution always takes part.",
     )  # fmt: skip
     density = st.segmented_control(
@@ -223,14 +223,6 @@ def downloads(table: pd.DataFrame, cells: strip.Cells, subject: Subject, setting
     )  # fmt: skip
 
 
-def open_in_explore(run: Run) -> None:
-    task = run.task
-    st.session_state["gsd"] = task.cm_per_px
-    st.session_state["explore.slider_of"] = task.subject.key
-    st.session_state["right_pane"] = task.card.title
-    st.switch_page("pages/explore.py")
-
-
 def main() -> None:
     entry.through_app()
     panels.style()
@@ -272,11 +264,7 @@ def show(subject: Subject, settings: Settings, known: list[Run]) -> None:
     cells = {(run.task.cm_per_px, run.task.card.name): run for run in known}
     gsds = sorted({gsd for gsd, _ in cells})
     downloads(table, cells, subject, settings)
-    clicked = strip.show(
-        cells, gsds, settings.cards, settings.threshold, lambda run: figure_of(run, settings.threshold)
-    )
-    if clicked:
-        open_in_explore(clicked)
+    strip.show(cells, gsds, settings.cards, settings.threshold, lambda run: figure_of(run, settings.threshold))
 
 
 main()

@@ -28,6 +28,15 @@ def steps_around(native_cm_per_px: float) -> list[float]:
     return sorted([*others, native_cm_per_px])
 
 
+def step_title(cm_per_px: float, native_cm_per_px: float) -> str:
+    """What a step is called on pages and in their addresses.
+
+    >>> step_title(5.18, 5.18), step_title(10.0, 5.18)
+    ('5.18 cm/px native', '10 cm/px')
+    """
+    return f"{cm_per_px:.3g} cm/px native" if cm_per_px == native_cm_per_px else f"{cm_per_px:g} cm/px"
+
+
 def grade(
     probability: np.ndarray,
     threshold: float,

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pages.explorer import steps
 from pages.explorer.runs import Run
 from scinet.checkpoint import Card
+from scinet.sweep import step_title
 
 Cells = dict[tuple[float, str], Run]  # by cm/px and the checkpoint's name
 SHEET_PX, MARGIN_PX, LINE_PX = 360, 12, 26
@@ -16,9 +17,8 @@ SHEET_PX, MARGIN_PX, LINE_PX = 360, 12, 26
 
 def show(
     cells: Cells, gsds: Sequence[float], cards: Sequence[Card], threshold: float, caption: Callable[[Run], str]
-) -> Run | None:
-    """The strip; returns the run whose button was clicked."""
-    clicked = None
+) -> None:
+    """The strip; a cell's score leads to the same image, model and resolution in Explore."""
     with st.container(key="strip"):
         for cm_per_px in gsds:
             columns = st.columns([1, *[4] * len(cards)], gap="small", wrap=False, vertical_alignment="center")
@@ -29,14 +29,25 @@ def show(
                     column.html('<div class="sn-awaited">not run yet</div>')
                     continue
                 column.image(steps.cell(run, threshold), width="stretch", alt=f"{run.task.text}: {caption(run)}")
-                pressed = column.button(
-                    f"{card.title} · {caption(run)}",
-                    key=f"open-{cm_per_px:.4g}-{card.name}",
+                # A link, not st.switch_page, which refuses while widgets of the page are bound to the address
+                column.page_link(
+                    "pages/explore.py",
+                    label=f"{card.title} · {caption(run)}",
                     help=f"Open {run.task.text} in Explore",
+                    query_params=_address(run, cards),
                     width="stretch",
                 )
-                clicked = run if pressed else clicked
-    return clicked
+
+
+def _address(run: Run, cards: Sequence[Card]) -> dict[str, str]:
+    """What differs in Explore's address from what the session keeps: its resolution, and the sides of the map."""
+    native = run.task.subject.raster.cm_per_px
+    other = next((card.title for card in cards if card.name != run.task.card.name), "Image")
+    return {
+        "gsd": step_title(run.task.cm_per_px, native),
+        "left_pane": run.task.card.title,
+        "right_pane": other,
+    }
 
 
 def sheet(

@@ -14,7 +14,7 @@ from scinet.sweep import agreement, grade, holds_to, steps_around
 
 def test_doctests():
     result = doctest.testmod(sweep)
-    assert result.attempted == 2 and result.failed == 0
+    assert result.attempted == 3 and result.failed == 0
 
 
 def test_native_takes_the_place_of_a_step_that_is_nearly_it():
