@@ -134,7 +134,7 @@
         if (!p.title) return;
         const rows = p.rows.map(([k, v]) => `<tr><td>${escape(k)}</td><td>${escape(v)}</td></tr>`).join("");
         layer.bindTooltip(
-          `<b><i style="background:${escape(p.colour)}"></i>${escape(p.title)}</b><table>${rows}</table>`,
+          `<b><i style="background:${escape(p.dot ?? p.colour)}"></i>${escape(p.title)}</b><table>${rows}</table>`,
           { sticky: true, className: "tip", opacity: 1 });
         layer.on("mouseover", () => layer.setStyle({ weight: p.weight + 1.5 }));
         layer.on("mouseout", () => layer.setStyle({ weight: p.weight }));
@@ -142,9 +142,14 @@
     }).addTo(map);
   }
 
+  const ramp = ({ title, ramp: colours, threshold }) =>
+    `<span class="ramp">${escape(title)} <small>0</small><u style="background:linear-gradient(to right,${
+      colours.map(escape).join()})"><b style="left:${100 * threshold}%"></b></u><small>1</small>` +
+    `<small class="threshold">threshold ${threshold.toFixed(2)}</small></span>`;
+
   function showLegend(items) {
-    legend.getContainer().innerHTML = items.map(({ title, colour }) =>
-      `<span><i style="background:${escape(colour)}"></i>${escape(title)}</span>`).join("");
+    legend.getContainer().innerHTML = items.map((item) => item.ramp ? ramp(item) :
+      `<span><i style="background:${escape(item.colour)}"></i>${escape(item.title)}</span>`).join("");
     legend.getContainer().style.display = items.length ? "" : "none";
   }
 

@@ -215,3 +215,18 @@ def test_a_damaged_checkpoint_does_not_take_the_other_with_it(
     app.run()
     assert "sci-net.safetensors" in only_error(app)
     assert map_state(app)["right"]["overlay"]
+
+
+def test_probability_is_a_heat_map_with_the_threshold_in_its_legend(app: AppTest) -> None:
+    app.run()
+    mask = map_state(app)["left"]["overlay"]
+    app.segmented_control(key="style").set_value("Probability").run()
+    state = map_state(app)
+    assert not app.exception
+    assert state["left"]["overlay"]["url"] != mask["url"] and state["left"]["overlay"]["bounds"] == mask["bounds"]
+    assert [item["title"] for item in state["legend"]] == ["Probability", "True footprint"]
+    assert state["legend"][0]["threshold"] == 0.5
+    app.slider(key="threshold").set_value(0.7).run()
+    later = map_state(app)
+    assert later["legend"][0]["threshold"] == 0.7
+    assert later["left"]["overlay"] == state["left"]["overlay"]
