@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.explorer import panels, runs, sources
-from pages.explorer.map import Look, Side, show_map
+from pages.explorer import panels, runs, sources, worst
+from pages.explorer.map import COMPARISONS, Look, Side, show_map
 from pages.explorer.outlines import STYLES
 from pages.explorer.runs import Run, Task
 from pages.explorer.sources import Subject
@@ -60,10 +60,13 @@ def choose_settings() -> Settings:
     )
     panes = [IMAGE, *(card.title for card in chosen)]
     left, right = st.columns(2)
-    left_pane = left.selectbox("Left of the divider", panes, index=1 if len(panes) > 2 else 0, key="left_pane")
-    right_pane = right.selectbox("Right of the divider", panes, index=min(2, len(panes) - 1), key="right_pane")
+    left_pane = left.selectbox("Left", panes, index=1 if len(panes) > 2 else 0, key="left_pane")
+    right_pane = right.selectbox("Right", panes, index=min(2, len(panes) - 1), key="right_pane")
     style = st.segmented_control("Display", STYLES, default=STYLES[0], key="style", required=True, width="stretch")
-    look = Look(style or STYLES[0], threshold)
+    compare = st.segmented_control(
+        "Compare by", COMPARISONS, default=COMPARISONS[0], key="compare", required=True, width="stretch"
+    )
+    look = Look(style or STYLES[0], compare or COMPARISONS[0], threshold)
     return Settings(chosen, strategy, threshold, left_pane, right_pane, look)
 
 
@@ -155,8 +158,10 @@ def show_results(
     cm_per_px: float,
 ) -> None:
     left, right = st.columns([3, 2], gap="small")
+    target = worst.target_of(subject)
     with left:
-        show_map(subject, raster, sides.get(settings.left), sides.get(settings.right), settings.look)
+        show_map(subject, raster, sides.get(settings.left), sides.get(settings.right), settings.look, target)
+        worst.show(subject, [s.verdict for s in shown])
         panels.pictures(subject, raster, shown)
     with right:
         show_numbers(subject, shown, cm_per_px)

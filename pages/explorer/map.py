@@ -1,4 +1,4 @@
-"""The swiped map: a folium map of two sides, whose contents pages/leaflet/map.js changes in place.
+"""The map: two sides, swiped or side by side, on a folium map whose contents pages/leaflet/map.js changes in place.
 
 Folium and streamlit-folium load Leaflet and its plugins from a content network; here they get the files in
 pages/leaflet, which the app's own server hands out. A step of the slider sends addresses of images and outlines
@@ -24,15 +24,18 @@ from pages.explorer import outlines
 from pages.explorer.outlines import FILL, OUTLINES, PROBABILITY
 from pages.explorer.runs import Run, Verdict
 from pages.explorer.sources import Subject
+from pages.explorer.worst import Target
 from scinet import draw
 from scinet.raster import Raster
 
 HEIGHT_PX = 480
+SWIPE, SIDE_BY_SIDE = "Swipe", "Side by side"
+COMPARISONS = (SWIPE, SIDE_BY_SIDE)
 SIDES = {"left": 400, "right": 401}  # a pane for each, and its place in the stack
 
 # Declared only so that the app's server hands out the folder's files; "../" leads there from st_folium's frame.
 _assets = components.declare_component("leaflet", path=str(Path(__file__).parents[1] / "leaflet"))
-_scripts = [(name, f"../{_assets.name}/{name}.js") for name in ("leaflet", "swipe", "map")]
+_scripts = [(name, f"../{_assets.name}/{name}.js") for name in ("leaflet", "swipe", "twin", "map")]
 _styles = [(name, f"../{_assets.name}/{name}.css") for name in ("leaflet", "map")]
 
 
@@ -76,17 +79,29 @@ class Side:
 
 @dataclass(frozen=True)
 class Look:
-    """How the map shows its sides: one of STYLES, and the threshold that the legend names."""
+    """How the map shows its sides: one of STYLES, of COMPARISONS, and the threshold that the legend names."""
 
     style: str
+    compare: str
     threshold: float
 
 
-def show_map(subject: Subject, raster: Raster, left: Side | None, right: Side | None, look: Look) -> None:
-    """The map of a subject at a working resolution; a side without a result shows the image alone."""
+def show_map(
+    subject: Subject, raster: Raster, left: Side | None, right: Side | None, look: Look, target: Target | None = None
+) -> None:
+    """The map of a subject at a working resolution; a side without a result shows the image alone.
+
+    A target is flown to when it is new, and marked as long as it is given.
+    """
     base, bounds = _image(subject.key, raster.shape, raster)
     _, whole = _image(subject.key, subject.raster.shape, subject.raster)  # the same at each step: the map stays
-    state: dict[str, Any] = {"legend": _legend(subject, left or right, look)}
+    state: dict[str, Any] = {
+        "legend": _legend(subject, left or right, look),
+        "paired": look.compare == SIDE_BY_SIDE,
+        "target": None,
+    }
+    if target is not None:
+        state["target"] = {"id": target.id, "url": _serve(target.geojson, "application/json", "target")}
     for name, side in (("left", left), ("right", right)):
         verdict = side.verdict if side else None
         key = verdict.key if verdict else (subject.key, raster.shape)
