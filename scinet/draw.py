@@ -84,7 +84,7 @@ def encode_classes(classes: NDArray[np.uint8], colours: Sequence[str], opacity: 
     return _palette_png(classes, palette, [0.0] + [opacity] * len(colours))
 
 
-def encode_probability(levels: NDArray[np.uint8], opacity: float = 0.75) -> bytes:
+def encode_probability(levels: NDArray[np.uint8], opacity: float = 0.7) -> bytes:
     """A palette PNG of `probability_levels` (H, W) in `PROBABILITY_COLOURS`, fading out below `FAINT`."""
     probabilities = np.linspace(0, 1, PROBABILITY_LEVELS)
     colours = sample_colorscale(list(PROBABILITY_COLOURS), probabilities, colortype="tuple")

@@ -136,6 +136,12 @@ def _rows(subject: Subject, verdict: Verdict, kinds: Sequence[str]) -> None:
     )  # fmt: skip
     count = f"The {ROWS} most affected of {len(whole):,}" if len(whole) > ROWS else f"{len(whole):,}"
     st.caption(f"{count}, sorted by affected area.")
+    if target is not None and not marked:  # where the table has no row of it to untick
+        st.button("Unmark the building on the map", key="unmark", type="tertiary", on_click=_unmark)
+
+
+def _unmark() -> None:
+    st.session_state[TARGET] = None
 
 
 def _coloured(shown: pd.DataFrame) -> Styler:
