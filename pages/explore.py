@@ -1,13 +1,14 @@
 """Explore: an image, its masks and their errors at any ground resolution."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.explorer import panels, runs, sources
-from pages.explorer.map import STYLES, show_map
+from pages.explorer import panels, runs, sources, worst
+from pages.explorer.map import COMPARISONS, Look, Side, show_map
+from pages.explorer.outlines import STYLES
 from pages.explorer.runs import Run, Task
 from pages.explorer.sources import Subject
 from scinet.checkpoint import Card, checkpoints_folder, list_cards
@@ -33,7 +34,7 @@ class Settings:
     threshold: float
     left: str
     right: str
-    style: str
+    look: Look
 
 
 def choose_settings() -> Settings:
@@ -59,12 +60,14 @@ def choose_settings() -> Settings:
     )
     panes = [IMAGE, *(card.title for card in chosen)]
     left, right = st.columns(2)
-    left_pane = left.selectbox("Left of the divider", panes, index=1 if len(panes) > 2 else 0, key="left_pane")
-    right_pane = right.selectbox("Right of the divider", panes, index=min(2, len(panes) - 1), key="right_pane")
-    style = st.segmented_control(
-        "Errors drawn as", STYLES, default=STYLES[0], key="style", required=True, width="stretch"
+    left_pane = left.selectbox("Left", panes, index=1 if len(panes) > 2 else 0, key="left_pane")
+    right_pane = right.selectbox("Right", panes, index=min(2, len(panes) - 1), key="right_pane")
+    style = st.segmented_control("Display", STYLES, default=STYLES[0], key="style", required=True, width="stretch")
+    compare = st.segmented_control(
+        "Compare by", COMPARISONS, default=COMPARISONS[0], key="compare", required=True, width="stretch"
     )
-    return Settings(chosen, strategy, threshold, left_pane, right_pane, style or STYLES[0])
+    look = Look(style or STYLES[0], compare or COMPARISONS[0], threshold)
+    return Settings(chosen, strategy, threshold, left_pane, right_pane, look)
 
 
 def choose_resolution(subject: Subject) -> float:
@@ -135,7 +138,8 @@ def show(subject: Subject, settings: Settings) -> None:
                 reference = runs.judge(known, settings.threshold)
         shown.append(panels.Shown(runs.judge(result, settings.threshold), reference))
     preview.empty()
-    show_results(subject, raster, shown, settings, cm_per_px)
+    sides = {s.verdict.card.title: Side(result, s.verdict) for result, s in zip(results, shown, strict=True)}
+    show_results(subject, raster, shown, sides, settings, cm_per_px)
     st.session_state["explore.seen"] = True
     # The change against native can wait until the masks are there. Once: a run too large to keep comes back.
     awaited: set[runs.Key] = st.session_state.setdefault("explore.awaited", set())
@@ -146,12 +150,18 @@ def show(subject: Subject, settings: Settings) -> None:
 
 
 def show_results(
-    subject: Subject, raster: Raster, shown: Sequence[panels.Shown], settings: Settings, cm_per_px: float
+    subject: Subject,
+    raster: Raster,
+    shown: Sequence[panels.Shown],
+    sides: Mapping[str, Side],
+    settings: Settings,
+    cm_per_px: float,
 ) -> None:
-    sides = {s.verdict.card.title: s.verdict for s in shown}
     left, right = st.columns([3, 2], gap="small")
+    target = worst.target_of(subject)
     with left:
-        show_map(subject, raster, sides.get(settings.left), sides.get(settings.right), settings.style)
+        show_map(subject, raster, sides.get(settings.left), sides.get(settings.right), settings.look, target)
+        worst.show(subject, [s.verdict for s in shown])
         panels.pictures(subject, raster, shown)
     with right:
         show_numbers(subject, shown, cm_per_px)

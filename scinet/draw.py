@@ -14,6 +14,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from PIL import Image
+from plotly.colors import sample_colorscale, sequential
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 from shapely.geometry.base import BaseGeometry
@@ -34,11 +35,16 @@ SHARE_COLOURS = {
 }  # fmt: skip
 MASK_COLOUR = BLUE
 TRUTH_COLOUR = "#FFFFFF"
+# Perceptually uniform, in order for every kind of colour vision, and of hues that aerial images lack
+PROBABILITY_COLOURS = tuple(sequential.Plasma)
 # Of middle lightness: at least 3:1 against both a white page and a dark one
 MODEL_COLOURS = {
     "sci-net": "#D55E00", "unet": "#2E86C8", "unet-aspp": "#009E73", "pspnet": "#7F858C",
     "deeplabv3plus": "#B8569B", "manet": "#8F8300", "hrnet": "#7B6FD0",
 }  # fmt: skip
+
+PROBABILITY_LEVELS = 32  # too fine for the eye to part, and a third of the file that 256 would make
+FAINT = 0.3  # lower probabilities fade out, so that the image shows through
 
 KINDS = tuple(KIND_COLOURS)  # a pixel's class in `error_classes` is 1 + the index here
 
@@ -74,12 +80,29 @@ def encode_image(
 
 def encode_classes(classes: NDArray[np.uint8], colours: Sequence[str], opacity: float = 0.5) -> bytes:
     """A palette PNG of a class image uint8 (H, W): 0 transparent, class i in colours[i - 1] ("#rrggbb")."""
-    image = Image.fromarray(classes)
-    image.putpalette([0, 0, 0] + [channel for colour in colours for channel in bytes.fromhex(colour[1:])])
-    alphas = bytes([0] + [round(255 * opacity)] * len(colours))
+    palette = [(0, 0, 0), *(tuple(bytes.fromhex(colour[1:])) for colour in colours)]
+    return _palette_png(classes, palette, [0.0] + [opacity] * len(colours))
+
+
+def encode_probability(levels: NDArray[np.uint8], opacity: float = 0.7) -> bytes:
+    """A palette PNG of `probability_levels` (H, W) in `PROBABILITY_COLOURS`, fading out below `FAINT`."""
+    probabilities = np.linspace(0, 1, PROBABILITY_LEVELS)
+    colours = sample_colorscale(list(PROBABILITY_COLOURS), probabilities, colortype="tuple")
+    palette = [tuple(round(255 * channel) for channel in colour) for colour in colours]
+    return _palette_png(levels, palette, opacity * np.minimum(1, probabilities / FAINT))
+
+
+def _palette_png(indices: NDArray[np.uint8], palette: Sequence[tuple[int, ...]], opacities: Iterable[float]) -> bytes:
+    image = Image.fromarray(indices)
+    image.putpalette([channel for colour in palette for channel in colour])
     buffer = BytesIO()
-    image.save(buffer, "PNG", transparency=alphas, compress_level=3)
+    image.save(buffer, "PNG", transparency=bytes(round(255 * o) for o in opacities), compress_level=3)
     return buffer.getvalue()
+
+
+def probability_levels(probability: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Probabilities (H, W) in [0, 1] as the nearest of `PROBABILITY_LEVELS` even steps, uint8 (H, W)."""
+    return np.rint(probability * (PROBABILITY_LEVELS - 1)).astype(np.uint8)
 
 
 def mask_picture(mask: NDArray[np.bool_], min_px: int = 640) -> bytes:
@@ -122,6 +145,12 @@ def classes_for_map(
     """A class image on the raster's grid as a palette PNG, and where it lies on the map."""
     placed, bounds = _place(classes, raster, max_px=max_px, nearest=True)
     return encode_classes(placed, colours, opacity), bounds
+
+
+def probability_for_map(probability: NDArray[np.float32], raster: Raster, max_px: int = 4096) -> tuple[bytes, Bounds]:
+    """A probability in [0, 1] on the raster's grid as a palette PNG, and where it lies on the map."""
+    placed, bounds = _place(probability_levels(probability), raster, max_px=max_px, nearest=True)
+    return encode_probability(placed), bounds
 
 
 def outlines(

@@ -1,10 +1,11 @@
-"""The swiped map: a folium map of two sides, whose contents pages/leaflet/map.js changes in place.
+"""The map: two sides, swiped or side by side, on a folium map whose contents pages/leaflet/map.js changes in place.
 
 A step of the slider sends addresses of images and outlines
 alone, as one small layer: whatever changes folium's map itself would load it anew and lose the view.
 """
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import folium
@@ -14,17 +15,19 @@ from branca.element import MacroElement
 from folium.template import Template
 from streamlit_folium import st_folium
 
+from pages.explorer import outlines
 from pages.explorer.leaflet import serve, use_own_files
-from pages.explorer.runs import Verdict, truth_on
+from pages.explorer.outlines import FILL, OUTLINES, PROBABILITY
+from pages.explorer.runs import Run, Verdict
 from pages.explorer.sources import Subject
+from pages.explorer.worst import Target
 from scinet import draw
-from scinet.footprints import Footprints, polygonize
 from scinet.raster import Raster
 
 HEIGHT_PX = 480
+SWIPE, SIDE_BY_SIDE = "Swipe", "Side by side"
+COMPARISONS = (SWIPE, SIDE_BY_SIDE)
 SIDES = {"left": 400, "right": 401}  # a pane for each, and its place in the stack
-FILL, OUTLINES = "Fill", "Outlines"
-STYLES = (FILL, OUTLINES)
 
 
 class Frame(MacroElement):
@@ -57,24 +60,53 @@ class Contents(folium.map.Layer):
         self.state = state
 
 
-def show_map(subject: Subject, raster: Raster, left: Verdict | None, right: Verdict | None, style: str) -> None:
-    """The map of a subject at a working resolution; a side without a verdict shows the image alone."""
+@dataclass(frozen=True, eq=False)
+class Side:
+    """A model's result on one side of the map."""
+
+    run: Run
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the map shows its sides: one of STYLES, of COMPARISONS, and the threshold that the legend names."""
+
+    style: str
+    compare: str
+    threshold: float
+
+
+def show_map(
+    subject: Subject, raster: Raster, left: Side | None, right: Side | None, look: Look, target: Target | None = None
+) -> None:
+    """The map of a subject at a working resolution; a side without a result shows the image alone.
+
+    A target is flown to when it is new, and marked as long as it is given.
+    """
     base, bounds = _image(subject.key, raster.shape, raster)
     _, whole = _image(subject.key, subject.raster.shape, subject.raster)  # the same at each step: the map stays
-    state: dict[str, Any] = {"legend": _legend(subject, left, right)}
-    for side, verdict in (("left", left), ("right", right)):
+    state: dict[str, Any] = {
+        "legend": _legend(subject, left or right, look),
+        "paired": look.compare == SIDE_BY_SIDE,
+        "target": None,
+    }
+    if target is not None:
+        state["target"] = {"id": target.id, "url": serve(target.geojson, "application/json", "target")}
+    for name, side in (("left", left), ("right", right)):
+        verdict = side.verdict if side else None
         key = verdict.key if verdict else (subject.key, raster.shape)
-        features = _features(key, style, subject, verdict, raster)
+        features = _features(key, look.style, subject, verdict, raster)
         overlay = None
-        if verdict is not None and style == FILL:
-            picture, place = _overlay(key, verdict)
-            url = serve(picture, "image/png", f"{side}-overlay")
-            overlay = {"url": url, "bounds": place, "alt": f"mask of {verdict.card.title}"}
-        state[side] = {
-            "title": verdict.card.title if verdict else "Image",
-            "base": {"url": serve(base, "image/webp", f"{side}-base"), "bounds": bounds, "alt": "image"},
+        if side is not None and look.style != OUTLINES:
+            picture, place = _mask(key, side.verdict) if look.style == FILL else _heat(side.run.task.key, side)
+            url = serve(picture, "image/png", f"{name}-overlay")
+            overlay = {"url": url, "bounds": place, "alt": f"{look.style} of {side.verdict.card.title}"}
+        state[name] = {
+            "title": side.verdict.card.title if side else "Image",
+            "base": {"url": serve(base, "image/webp", f"{name}-base"), "bounds": bounds, "alt": "image"},
             "overlay": overlay,
-            "outlines": serve(features, "application/json", f"{side}-outlines") if features else None,
+            "outlines": serve(features, "application/json", f"{name}-outlines") if features else None,
         }
     with st.container(key="map_frame"):
         st_folium(
@@ -94,17 +126,21 @@ def _empty_map(subject: str, crs: str, bounds: draw.Bounds) -> folium.Map:
         min_zoom=-6 if simple else 2, max_zoom=9 if simple else 27, zoomSnap=0.25, zoomDelta=0.75,
         wheelPxPerZoomLevel=90, maxBoundsViscosity=0.8,
     )  # fmt: skip
-    use_own_files(own, "swipe", "map")
+    use_own_files(own, "swipe", "twin", "map")
     for side, z_index in SIDES.items():
         folium.map.CustomPane(side, z_index=z_index).add_to(own)
     Frame(subject, bounds).add_to(own)
     return own
 
 
-def _legend(subject: Subject, left: Verdict | None, right: Verdict | None) -> list[dict[str, str]]:
-    if left is None and right is None:
-        return [{"title": "True footprint", "colour": draw.TRUTH_COLOUR}] if subject.truth is not None else []
-    if subject.truth is None:
+def _legend(subject: Subject, side: Side | None, look: Look) -> list[dict[str, Any]]:
+    truth = [{"title": "True footprint", "colour": draw.TRUTH_COLOUR}] if subject.truth is not None else []
+    if side is None:
+        return truth
+    if look.style == PROBABILITY:
+        ramp = {"title": "Probability", "ramp": draw.PROBABILITY_COLOURS, "threshold": look.threshold}
+        return [ramp, *truth]
+    if not truth:
         return [{"title": "Mask", "colour": draw.MASK_COLOUR}]
     return [{"title": draw.KIND_TITLES[kind], "colour": draw.KIND_COLOURS[kind]} for kind in draw.KINDS]
 
@@ -115,7 +151,7 @@ def _image(key: str, shape: tuple[int, int], _raster: Raster) -> tuple[bytes, dr
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)
-def _overlay(key: tuple[object, ...], _verdict: Verdict) -> tuple[bytes, draw.Bounds]:
+def _mask(key: tuple[object, ...], _verdict: Verdict) -> tuple[bytes, draw.Bounds]:
     if _verdict.diagnosis is None:
         classes, colours = _verdict.prediction.astype(np.uint8), [draw.MASK_COLOUR]
     else:
@@ -125,58 +161,14 @@ def _overlay(key: tuple[object, ...], _verdict: Verdict) -> tuple[bytes, draw.Bo
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)
+def _heat(key: tuple[object, ...], _side: Side) -> tuple[bytes, draw.Bounds]:
+    return draw.probability_for_map(_side.run.probability, _side.verdict.raster)
+
+
+@st.cache_resource(max_entries=48, show_spinner=False)
 def _features(
     key: tuple[object, ...], style: str, _subject: Subject, _verdict: Verdict | None, _raster: Raster
 ) -> bytes:
-    """The outlines of one side as GeoJSON: true footprints by kind, and in outline style the mask's too."""
-    features: list[dict[str, Any]] = []
-    if _verdict is not None and style == OUTLINES:
-        features += _mask_outlines(_verdict)
-    if _subject.truth is not None:
-        features += _truth_outlines(_subject, _verdict, _raster, thin=style == FILL)
+    """The outlines of one side as GeoJSON."""
+    features = outlines.of_side(_subject, _raster, _verdict, style)
     return json.dumps({"type": "FeatureCollection", "features": features}).encode() if features else b""
-
-
-def _truth_outlines(subject: Subject, verdict: Verdict | None, raster: Raster, *, thin: bool) -> list[dict[str, Any]]:
-    labels = truth_on(subject, raster)
-    ids = np.unique(labels[raster.valid & (labels > 0)])  # in the order of the diagnosis, which numbers them anew
-    if isinstance(subject.truth, Footprints):
-        polygons, crs = subject.truth.polygons, subject.truth.crs
-    else:
-        polygons, crs = tuple(polygonize(labels, raster)), raster.crs
-    shapes = [polygons[i - 1] for i in ids]
-    weight = 1.5 if thin else 2.5
-    if verdict is None or verdict.diagnosis is None:
-        plain = {"colour": draw.TRUTH_COLOUR, "weight": weight, "title": "True building", "rows": []}
-        return draw.outlines(shapes, crs, [plain] * len(shapes))
-    buildings = verdict.diagnosis.buildings
-    rows = zip(buildings.kind, buildings.area_m2, buildings.completeness, buildings.pieces, strict=True)
-    properties = [
-        {
-            "colour": draw.KIND_COLOURS[kind],
-            "weight": weight,
-            "title": draw.KIND_TITLES[kind],
-            "rows": [["Area", _area(area_m2)], ["Completeness", f"{completeness:.0%}"], ["Pieces", f"{pieces}"]],
-        }
-        for kind, area_m2, completeness, pieces in rows
-    ]
-    return draw.outlines(shapes, crs, properties)
-
-
-def _area(area_m2: float) -> str:
-    return f"{area_m2:,.0f} m²" if area_m2 >= 10 else f"{area_m2:.1f} m²"
-
-
-def _mask_outlines(verdict: Verdict) -> list[dict[str, Any]]:
-    shapes = polygonize(verdict.predicted_labels, verdict.raster)
-    plain = {"colour": draw.MASK_COLOUR, "weight": 2, "title": "", "rows": []}
-    if verdict.diagnosis is None:
-        return draw.outlines(shapes, verdict.raster.crs, [plain] * len(shapes))
-    components_ = verdict.diagnosis.components
-    properties = [
-        {"colour": draw.KIND_COLOURS["false"], "weight": 2, "title": "False area", "rows": [["Area", _area(area)]]}
-        if kind == "false"
-        else {"colour": draw.TRUTH_COLOUR, "weight": 1, "dash": "4 3", "title": "", "rows": []}
-        for kind, area in zip(components_.kind, components_.area_m2, strict=True)
-    ]  # fmt: skip
-    return draw.outlines(shapes, verdict.raster.crs, properties)

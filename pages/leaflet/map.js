@@ -1,4 +1,4 @@
-// What lies on the app's folium map: two sides that are swiped, each with images, outlines and a title.
+// What lies on the app's folium map: two sides, swiped or side by side, each with images, outlines and a title.
 // pages/explorer/map.py builds the map and calls scinetMap.open once and scinetMap.show on every run with the
 // whole state; only what differs is touched, so the view and the divider outlive a step of the slider.
 (() => {
@@ -9,16 +9,22 @@
 
   let map = null;
   let frame = null;       // what the map was built for: bounds, id
-  let swipe = null;
+  let swipe = null;       // the divider, where the sides share the map
+  let divider = 0.5;      // where it is, or was
+  let twin = null;        // else the map of the right side and the bond between the two
+  let tools = [];         // the controls that lie bottom right
   let touched = false;    // the reader has moved the map: no refit on resize
   let sides = {};         // side -> {images: {slot: [ImageOverlay]}, outlines, outlinesUrl, title}
   let legend = null;
+  let marks = [];         // the lines around the target
+  let marked = null;      // the target's id; it is flown to once
+  let flown = null;
 
   // ---- the view outlives a remount of this page
   const memory = {
     save() {
       const c = map.getCenter();
-      const view = { id: frame.id, at: [c.lat, c.lng], zoom: map.getZoom(), divider: swipe.get(), touched };
+      const view = { id: frame.id, at: [c.lat, c.lng], zoom: map.getZoom(), divider, touched, flown };
       try { sessionStorage.setItem("scinet-view", JSON.stringify(view)); } catch { /* storage refused */ }
     },
     load() {
@@ -32,9 +38,11 @@
     sides = {};
     const former = memory.load();
     for (const side of SIDES) sides[side] = { images: {}, outlines: null, outlinesUrl: null };
-    L.control.zoom({ position: "bottomright" }).addTo(map);
-    fitButton().addTo(map);
-    L.control.scale({ position: "bottomright", imperial: false, maxWidth: 110 }).addTo(map);
+    tools = [
+      L.control.zoom({ position: "bottomright" }), fitButton(),
+      L.control.scale({ position: "bottomright", imperial: false, maxWidth: 110 }),
+    ];
+    tools.forEach((tool) => tool.addTo(map));
     legend = Object.assign(L.control({ position: "bottomleft" }), {
       onAdd: () => L.DomUtil.create("div", "legend"),
     }).addTo(map);
@@ -45,19 +53,24 @@
     if (restore) map.setView(former.at, former.zoom, { animate: false });
     else fit();
     touched = restore;
-    swipe = L.control.swipe({ at: former.divider ?? 0.5, onchange: () => swipe && fadeTitles() }).addTo(map);
+    flown = former.id === frame.id ? former.flown : null;
+    marks = [];
+    marked = null;
+    addMarkPane(map);
+    divider = former.divider ?? 0.5;
+    twin = null;
+    addDivider();
     for (const name of ["mousedown", "wheel", "keydown", "touchstart"]) {
-      map.getContainer().addEventListener(name, () => { touched = true; }, { passive: true });
+      addEventListener(name, () => { touched = true; }, { passive: true });
     }
     map.on("moveend zoomend", () => { crispness(); memory.save(); });
     addEventListener("pagehide", memory.save);
-    fadeTitles();
     watchSize();
   }
 
   function fit() {
     map.fitBounds(frame.bounds, { animate: false, padding: [6, 6] });
-    map.setMaxBounds(L.latLngBounds(frame.bounds).pad(1));
+    for (const own of maps()) own.setMaxBounds(L.latLngBounds(frame.bounds).pad(1));
   }
 
   const fitButton = () => Object.assign(L.control({ position: "bottomright" }), {
@@ -75,11 +88,50 @@
     },
   });
 
+  const maps = () => twin ? [twin.first, twin.second] : [map];
+  const mapOf = (side) => side === "right" && twin ? twin.second : map;
+
+  function addMarkPane(own) {
+    L.extend(own.createPane("mark").style, { zIndex: 450, pointerEvents: "none" });
+  }
+
+  function addDivider() {
+    swipe = L.control.swipe({ at: divider, onchange: (at) => { divider = at; fadeTitles(); } }).addTo(map);
+  }
+
   // A title goes when the divider leaves no room for it.
   function fadeTitles() {
-    const at = swipe.get();
-    sides.left.title.style.opacity = at < 0.14 ? 0 : 1;
-    sides.right.title.style.opacity = at > 0.86 ? 0 : 1;
+    sides.left.title.style.opacity = !twin && divider < 0.14 ? 0 : 1;
+    sides.right.title.style.opacity = !twin && divider > 0.86 ? 0 : 1;
+  }
+
+  // One map with a divider, or two in step: the right side moves to the other map and is drawn anew there.
+  function compare(paired) {
+    if (paired === Boolean(twin)) return;
+    const right = sides.right;
+    Object.values(right.images).flat().forEach((overlay) => overlay.remove());
+    if (right.outlines) right.outlines.remove();
+    sides.right = { images: {}, outlines: null, outlinesUrl: null, title: right.title };
+    marks.splice(0).forEach((line) => line.remove());
+    marked = null;
+    tools.forEach((tool) => tool.remove());
+    if (paired) {
+      swipe.remove();
+      swipe = null;
+      twin = L.twin(map);
+      twin.second.createPane("right");
+      addMarkPane(twin.second);
+      twin.second.on("moveend zoomend", crispness);
+    } else {
+      right.title.remove();
+      twin.remove();
+      twin = null;
+      addDivider();
+    }
+    mapOf("right").getContainer().append(right.title);
+    tools.forEach((tool) => tool.addTo(mapOf("right")));
+    fadeTitles();
+    if (!touched) fit();
   }
 
   // Coarse pixels are shown as pixels; fine ones are averaged by the browser.
@@ -114,7 +166,7 @@
       crispness();
     };
     overlay.on("load error", settle);
-    overlay.addTo(map);
+    overlay.addTo(mapOf(side));
   }
 
   async function showOutlines(side, url) {
@@ -134,21 +186,54 @@
         if (!p.title) return;
         const rows = p.rows.map(([k, v]) => `<tr><td>${escape(k)}</td><td>${escape(v)}</td></tr>`).join("");
         layer.bindTooltip(
-          `<b><i style="background:${escape(p.colour)}"></i>${escape(p.title)}</b><table>${rows}</table>`,
+          `<b><i style="background:${escape(p.dot ?? p.colour)}"></i>${escape(p.title)}</b><table>${rows}</table>`,
           { sticky: true, className: "tip", opacity: 1 });
         layer.on("mouseover", () => layer.setStyle({ weight: p.weight + 1.5 }));
         layer.on("mouseout", () => layer.setStyle({ weight: p.weight }));
       },
-    }).addTo(map);
+    }).addTo(mapOf(side));
   }
 
+  // Marks the target above both sides, and flies to it where it is a new one.
+  async function showTarget(target) {
+    const id = target ? target.id : null;
+    if (marked === id) return;
+    marked = id;
+    const data = target && await (await fetch(target.url)).json();
+    if (marked !== id) return;
+    marks.splice(0).forEach((line) => line.remove());
+    if (!data || !data.features.length) return;
+    const line = (style) => L.geoJSON(data, { pane: "mark", interactive: false, style: { fill: false, ...style } });
+    for (const own of maps()) {
+      marks.push(line({ color: "#10151b", weight: 9, opacity: 0.75 }).addTo(own));
+      marks.push(line({ color: "#fff", weight: 4, className: "mark" }).addTo(own));
+    }
+    if (flown === id) return;
+    flown = id;
+    touched = true;
+    fly(marks[0].getBounds());
+  }
+
+  // Close enough to see the building, far enough to see where it stands.
+  function fly(bounds) {
+    const closest = map.getBoundsZoom(frame.bounds) + 3;
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    (twin ?? map).flyToBounds(bounds.pad(1), { maxZoom: closest, duration: 0.9, animate: !still });
+  }
+
+  const ramp = ({ title, ramp: colours, threshold }) =>
+    `<span class="ramp">${escape(title)} <small>0</small><u style="background:linear-gradient(to right,${
+      colours.map(escape).join()})"><b style="left:${100 * threshold}%"></b></u><small>1</small>` +
+    `<small class="threshold">threshold ${threshold.toFixed(2)}</small></span>`;
+
   function showLegend(items) {
-    legend.getContainer().innerHTML = items.map(({ title, colour }) =>
-      `<span><i style="background:${escape(colour)}"></i>${escape(title)}</span>`).join("");
+    legend.getContainer().innerHTML = items.map((item) => item.ramp ? ramp(item) :
+      `<span><i style="background:${escape(item.colour)}"></i>${escape(item.title)}</span>`).join("");
     legend.getContainer().style.display = items.length ? "" : "none";
   }
 
   function show(state) {
+    compare(state.paired);
     for (const side of SIDES) {
       sides[side].title.textContent = state[side].title;
       showImage(side, "base", state[side].base);
@@ -156,14 +241,15 @@
       showOutlines(side, state[side].outlines).catch((error) => console.error(error));
     }
     showLegend(state.legend);
+    showTarget(state.target).catch((error) => console.error(error));
     return L.layerGroup();   // what folium adds to the map in the name of this state
   }
 
   function watchSize() {
     new ResizeObserver(() => {
-      map.invalidateSize({ animate: false });
+      for (const own of maps()) own.invalidateSize({ animate: false });
       if (!touched) fit();
-      swipe.clip();
+      if (swipe) swipe.clip();
     }).observe(map.getContainer());
   }
 

@@ -29,6 +29,13 @@
       return this;
     },
 
+    remove() {
+      this._map.off("move zoom viewreset resize", this.clip, this);
+      this._line.remove();
+      for (const side of ["left", "right"]) this._map.getPane(this.options[side]).style.clipPath = "";
+      return this;
+    },
+
     get() { return this._at; },
 
     set(at) {

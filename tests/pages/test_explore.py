@@ -215,3 +215,44 @@ def test_a_damaged_checkpoint_does_not_take_the_other_with_it(
     app.run()
     assert "sci-net.safetensors" in only_error(app)
     assert map_state(app)["right"]["overlay"]
+
+
+def test_probability_is_a_heat_map_with_the_threshold_in_its_legend(app: AppTest) -> None:
+    app.run()
+    mask = map_state(app)["left"]["overlay"]
+    app.segmented_control(key="style").set_value("Probability").run()
+    state = map_state(app)
+    assert not app.exception
+    assert state["left"]["overlay"]["url"] != mask["url"] and state["left"]["overlay"]["bounds"] == mask["bounds"]
+    assert [item["title"] for item in state["legend"]] == ["Probability", "True footprint"]
+    assert state["legend"][0]["threshold"] == 0.5
+    app.slider(key="threshold").set_value(0.7).run()
+    later = map_state(app)
+    assert later["legend"][0]["threshold"] == 0.7
+    assert later["left"]["overlay"] == state["left"]["overlay"]
+
+
+def test_side_by_side_is_a_state_of_the_same_map(app: AppTest) -> None:
+    app.run()
+    before = map_state(app)
+    assert before["paired"] is False
+    app.segmented_control(key="compare").set_value("Side by side").run()
+    after = map_state(app)
+    assert not app.exception
+    assert after["paired"] is True and after["frame"] == before["frame"] and after["left"] == before["left"]
+
+
+def test_the_worst_buildings_of_the_chosen_model_and_kinds(app: AppTest) -> None:
+    app.run()
+    assert app.segmented_control(key="worst_model").value == "Sci-Net"
+    everything = ["missed", "merged", "fragmented", "false", "found"]
+    app.pills(key="worst_kinds").set_value(everything).run()
+    rows = app.dataframe[0].value
+    assert (rows["title"] != "False area").sum() == 1  # the one house
+    assert rows["affected_m2"].is_monotonic_decreasing
+    app.segmented_control(key="worst_model").set_value("UNet").run()
+    assert not app.exception and not app.dataframe[0].value.equals(rows)
+    app.pills(key="worst_kinds").set_value([]).run()
+    assert not app.exception and not len(app.dataframe)
+    app.multiselect(key="models").set_value([]).run()
+    assert not app.exception

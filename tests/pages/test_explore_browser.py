@@ -12,11 +12,12 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-from samples import PROJECT, geotiff
+from samples import PROJECT, geotiff, house, png
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-Browser, FrameLocator, Page = sync_api.Browser, sync_api.FrameLocator, sync_api.Page
+Browser, FrameLocator, Locator, Page = sync_api.Browser, sync_api.FrameLocator, sync_api.Locator, sync_api.Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 CHROMIUM_ARGS = [
@@ -122,6 +123,98 @@ def view(frame: FrameLocator) -> tuple[float, float]:
     box = frame.locator("img.slot-base").first.bounding_box()
     assert box is not None
     return box["width"], box["x"]
+
+
+def places(frame: FrameLocator) -> list[tuple[float, float, float]]:
+    """Where both sides show the image, in pixels from their own map's corner: left, top, width."""
+    return frame.locator("img.slot-base").evaluate_all(
+        """images => images.map(image => {
+            const [own, map] = [image, image.closest(".leaflet-container")].map(e => e.getBoundingClientRect());
+            return [own.left - map.left, own.top - map.top, own.width];
+        })"""
+    )
+
+
+def moved(
+    page: Page, frame: FrameLocator, former: list[tuple[float, float, float]]
+) -> list[tuple[float, float, float]]:
+    """The places once they differ from the former ones and have come to rest."""
+    end, last = time.monotonic() + PATIENCE_S, former
+    while time.monotonic() < end:
+        page.wait_for_timeout(700)
+        now = places(frame)
+        if now == last and now != former:
+            return now
+        last = now
+    raise AssertionError("the map did not move")
+
+
+def in_step(places: list[tuple[float, float, float]]) -> bool:
+    left, right = places
+    return bool(right == pytest.approx(left, abs=2))
+
+
+def test_fly_to_a_building_and_side_by_side(page: Page, address: str) -> None:
+    page.goto(f"{address}/?source=Upload&town_gsd=20+cm/px")
+    page.get_by_text("Upload an image in the sidebar").wait_for()
+    uploads = page.get_by_test_id("stFileUploader").locator("input[type=file]")
+    uploads.first.set_input_files({"name": "village.tif", "mimeType": "image/tiff", "buffer": geotiff(repeat=4)})
+    page.get_by_text("256 × 256 px").wait_for()
+    truth = np.tile(house()[1], (4, 4))
+    uploads.nth(1).set_input_files({"name": "truth.png", "mimeType": "image/png", "buffer": png(truth)})
+    page.get_by_text("Worst buildings").wait_for()
+    frame = settle(page)
+    frame.locator("body").evaluate("body => { body.dataset.once = 'yes'; }")  # gone where the map loads anew
+
+    whole = places(frame)
+    table = page.get_by_test_id("stDataFrame")
+    table.scroll_into_view_if_needed()
+    table.click(position={"x": 16, "y": 52})  # the box of the first row
+    near = moved(page, frame, whole)
+    assert in_step(near) and near[0][2] > 1.5 * whole[0][2]
+    marks = frame.locator("path.mark")
+    marks.first.wait_for(state="attached")
+    settle(page)
+
+    page.get_by_text("Side by side", exact=True).click()
+    frame.locator(".twin img.slot-overlay").wait_for(state="attached")
+    settle(page)
+    both = moved(page, frame, near)
+    assert in_step(both) and both[0][2] == pytest.approx(near[0][2], abs=1)
+    assert marks.count() == 2 and frame.get_by_role("slider", name="Divider").count() == 0
+
+    frame.locator(".twin").focus()
+    page.keyboard.press("ArrowLeft")  # the right map leads
+    panned = moved(page, frame, both)
+    assert in_step(panned) and panned[0][0] > both[0][0]
+    page.mouse.move(*middle(frame.locator("#map_div")))
+    page.mouse.wheel(0, 120)  # the left map leads
+    zoomed = moved(page, frame, panned)
+    assert in_step(zoomed) and zoomed[0][2] < panned[0][2]
+
+    native = image_urls(frame)
+    page.get_by_role("slider", name="Ground resolution").press("ArrowRight")
+    page.wait_for_function(
+        "urls => [...document.querySelector('iframe[title*=folium]').contentDocument"
+        ".querySelectorAll('img.slot-base')].every(image => !urls.includes(image.getAttribute('src')))",
+        arg=native,
+    )
+    settle(page)
+    page.wait_for_timeout(1500)  # a second flight would be under way
+    for former, now in zip(zoomed, places(frame), strict=True):
+        assert now == pytest.approx(former, abs=1)
+
+    page.get_by_text("Swipe", exact=True).click()
+    frame.get_by_role("slider", name="Divider").wait_for()
+    settle(page)
+    assert frame.locator(".twin").count() == 0 and marks.count() == 1
+    assert frame.locator("body").get_attribute("data-once") == "yes"
+
+
+def middle(locator: Locator) -> tuple[float, float]:
+    box = locator.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 def test_upload_slide_and_swipe(page: Page, address: str) -> None:

@@ -104,3 +104,22 @@ def test_pixels_of_a_small_mask_stay_square() -> None:
     mask[4:8, 4:8] = True
     large = np.asarray(Image.open(BytesIO(draw.mask_picture(mask, min_px=64))))
     assert large.shape == (64, 64) and large.sum() == 16 * 16
+
+
+def test_a_heat_map_is_clear_near_0_and_brightens_towards_1() -> None:
+    probability = np.tile(np.linspace(0, 1, 64, dtype=np.float32), (64, 1))
+    data, bounds = draw.probability_for_map(probability, plain(64, 64))
+    assert bounds == [[-32.0, 0.0], [0.0, 32.0]]
+    image = Image.open(BytesIO(data))
+    assert image.mode == "P" and len(data) < 2000
+    rgba = np.asarray(image.convert("RGBA"))[0].astype(int)
+    alpha = rgba[:, 3]
+    assert alpha[0] == 0 and (np.diff(alpha) >= 0).all() and alpha[-1] > 128
+    luminance = rgba[:, :3] @ (0.2126, 0.7152, 0.0722)
+    assert (np.diff(luminance) >= 0).all() and luminance[-1] - luminance[0] > 150
+
+
+def test_a_heat_map_lies_where_the_mask_does(noise_raster: Raster) -> None:
+    _, place = draw.classes_for_map(np.ones(noise_raster.shape, np.uint8), noise_raster, ["#ffffff"])
+    _, bounds = draw.probability_for_map(np.ones(noise_raster.shape, np.float32), noise_raster)
+    assert np.allclose(bounds, place)

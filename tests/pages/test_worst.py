@@ -1,0 +1,62 @@
+"""The table of the worst buildings: what is in it, in which order, and where a row leads."""
+
+import json
+
+import numpy as np
+import pytest
+from rasterio.transform import Affine
+from shapely import union_all
+from shapely.geometry import shape
+
+from pages.explorer import outlines, worst
+from pages.explorer.runs import Verdict
+from pages.explorer.sources import Subject
+from scinet.checkpoint import Card
+from scinet.diagnose import diagnose
+from scinet.raster import Raster
+
+
+@pytest.fixture
+def village() -> tuple[Subject, Verdict]:
+    """At 1 m/px: a pair of houses of 36 m2 fused, one of 64 m2 missed, one of 16 m2 found, a false area of 50 m2."""
+    truth = np.zeros((40, 40), bool)
+    truth[2:8, 2:8] = truth[2:8, 10:16] = True
+    truth[20:28, 2:10] = True
+    truth[20:24, 20:24] = True
+    prediction = np.zeros_like(truth)
+    prediction[2:8, 2:16] = prediction[20:24, 20:23] = True
+    prediction[30:35, 28:38] = True
+    pixels = np.zeros((40, 40, 3), np.uint8)
+    raster = Raster(pixels, np.ones((40, 40), bool), Affine(1, 0, 0, 0, -1, 0), None)
+    diagnosis = diagnose(truth, prediction, pixel_area_m2=1.0)
+    card = Card(name="a", architecture="unet", gsd_range_cm_per_px=(5.0, 20.0), window_px=64)
+    subject = Subject(key="worst-village", title="Village", raster=raster, truth=truth, credit="")
+    return subject, Verdict(("a",), card, raster, prediction, diagnosis.predicted_labels, diagnosis)
+
+
+def test_the_most_affected_area_comes_first(village: tuple[Subject, Verdict]) -> None:
+    rows = worst.table(*village)
+    assert rows["kind"].tolist() == ["missed", "false", "merged", "merged", "found"]
+    assert rows["affected_m2"].tolist() == [64, 50, 36, 36, 4]
+    assert rows["area_m2"].tolist() == [64, 50, 36, 36, 16]
+    assert rows["partners"].dropna().tolist() == [0, 1, 1, 0]
+    assert rows["completeness"].isna().tolist() == [False, True, False, False, False]
+
+
+@pytest.mark.parametrize("row, bounds", [(0, (2, -28, 10, -20)), (1, (28, -35, 38, -30))])
+def test_a_row_leads_to_its_place(
+    village: tuple[Subject, Verdict], row: int, bounds: tuple[int, int, int, int]
+) -> None:
+    target = worst._target(*village, worst.table(*village).iloc[row])
+    features = json.loads(target.geojson)["features"]
+    assert union_all([shape(feature["geometry"]) for feature in features]).bounds == bounds
+
+
+def test_tooltips_tell_of_partners_mergers_and_false_areas(village: tuple[Subject, Verdict]) -> None:
+    subject, verdict = village
+    features = outlines.of_side(subject, verdict.raster, verdict, outlines.FILL)
+    told = [(f["properties"]["title"], dict(f["properties"]["rows"])) for f in features]
+    assert ("Merger", {"Buildings": "2", "Component": "84 m²"}) in told
+    assert ("False area", {"Component": "50 m²", "On no building": "50 m²"}) in told
+    merged = [rows for title, rows in told if title == "Merged"]
+    assert merged == [{"Area": "36 m²", "Completeness": "100%", "Pieces": "0", "Partners": "1"}] * 2
