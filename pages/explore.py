@@ -31,6 +31,7 @@ class Settings:
     cards: tuple[Card, ...]
     strategy: Strategy
     threshold: float
+    min_area_m2: float
     left: str
     right: str
     style: str
@@ -49,14 +50,19 @@ def choose_settings() -> Settings:
         placeholder="Choose models" if cards else "No checkpoints found",
     )
     chosen = tuple(by_name[name] for name in names)
-    left, right = st.columns([5, 4])
-    strategy = left.selectbox(
+    strategy = st.selectbox(
         "Strategy", STRATEGIES, format_func=lambda s: STRATEGY_TITLES.get(s, s), key="strategy",
         bind="query-params", help=STRATEGY_HELP,
     )  # fmt: skip
-    threshold = right.slider(
-        "Threshold", 0.05, 0.95, 0.5, 0.05, key="threshold", help="Pixels of a higher probability are building."
-    )
+    left, right = st.columns([4, 5])
+    threshold = left.slider(
+        "Threshold", 0.05, 0.95, 0.5, 0.05, key="threshold",
+        help="Probability in 0 to 1: pixels of a higher one are building.",
+    )  # fmt: skip
+    min_area_m2 = right.number_input(
+        "Min. area, m²", 0.0, 10_000.0, 0.0, 1.0, format="%g", key="min_area", bind="query-params",
+        help="Minimum area in m²: predicted components of less are dropped from the mask. 0 keeps them all.",
+    )  # fmt: skip
     panes = [IMAGE, *(card.title for card in chosen)]
     left, right = st.columns(2)
     left_pane = left.selectbox("Left of the divider", panes, index=1 if len(panes) > 2 else 0, key="left_pane")
@@ -64,7 +70,7 @@ def choose_settings() -> Settings:
     style = st.segmented_control(
         "Errors drawn as", STYLES, default=STYLES[0], key="style", required=True, width="stretch"
     )
-    return Settings(chosen, strategy, threshold, left_pane, right_pane, style or STYLES[0])
+    return Settings(chosen, strategy, threshold, min_area_m2, left_pane, right_pane, style or STYLES[0])
 
 
 def choose_resolution(subject: Subject) -> float:
@@ -132,8 +138,9 @@ def show(subject: Subject, settings: Settings) -> None:
             if known is None:
                 lacking.append(task)
             else:
-                reference = runs.judge(known, settings.threshold)
-        shown.append(panels.Shown(runs.judge(result, settings.threshold), reference))
+                reference = runs.judge(known, settings.threshold, settings.min_area_m2)
+        verdict = runs.judge(result, settings.threshold, settings.min_area_m2)
+        shown.append(panels.Shown(verdict, reference))
     preview.empty()
     show_results(subject, raster, shown, settings, cm_per_px)
     st.session_state["explore.seen"] = True
