@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.explorer import panels, runs, sources
+from pages.explorer import downloads, panels, runs, sources
 from pages.explorer.map import STYLES, show_map
 from pages.explorer.runs import Run, Task
 from pages.explorer.sources import Subject
@@ -171,6 +171,8 @@ def show_numbers(subject: Subject, shown: Sequence[panels.Shown], cm_per_px: flo
         panels.areas(shown)
     else:
         panels.scores_and_shares(shown, cm_per_px)
+    if shown:
+        downloads.button([s.verdict for s in shown])
     remark = panels.outside_training([s.verdict.card for s in shown], cm_per_px)
     if remark:
         st.caption(remark)
