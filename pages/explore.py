@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.explorer import downloads, panels, runs, sources
+from pages.explorer import downloads, intro, panels, runs, sources
 from pages.explorer.map import STYLES, show_map
 from pages.explorer.runs import Run, Task
 from pages.explorer.sources import Subject
@@ -48,6 +48,7 @@ def choose_settings() -> Settings:
         key="models",
         bind="query-params",
         placeholder="Choose models" if cards else "No checkpoints found",
+        help="Each model runs once at each resolution; the map shows two of them.",
     )
     chosen = tuple(by_name[name] for name in names)
     strategy = st.selectbox(
@@ -65,10 +66,28 @@ def choose_settings() -> Settings:
     )  # fmt: skip
     panes = [IMAGE, *(card.title for card in chosen)]
     left, right = st.columns(2)
-    left_pane = left.selectbox("Left of the divider", panes, index=1 if len(panes) > 2 else 0, key="left_pane")
-    right_pane = right.selectbox("Right of the divider", panes, index=min(2, len(panes) - 1), key="right_pane")
+    left_pane = left.selectbox(
+        "Map, left",
+        panes,
+        index=1 if len(panes) > 2 else 0,
+        key="left_pane",
+        help="What the map shows left of its divider.",
+    )
+    right_pane = right.selectbox(
+        "Map, right",
+        panes,
+        index=min(2, len(panes) - 1),
+        key="right_pane",
+        help="What the map shows right of its divider.",
+    )
     style = st.segmented_control(
-        "Errors drawn as", STYLES, default=STYLES[0], key="style", required=True, width="stretch"
+        "Errors drawn as",
+        STYLES,
+        default=STYLES[0],
+        key="style",
+        required=True,
+        width="stretch",
+        help="Fill: every pixel in the colour of its error. Outlines: true footprints by kind, and false areas.",
     )
     return Settings(chosen, strategy, threshold, min_area_m2, left_pane, right_pane, style or STYLES[0])
 
@@ -88,7 +107,7 @@ def choose_resolution(subject: Subject) -> float:
         format_func=lambda v: f"{v:.3g} cm/px native" if v == native else f"{v:g} cm/px",
         key="gsd",
         bind="query-params",
-        help="The image is resampled to this ground sample distance before the models see it.",
+        help="In cm on the ground a pixel: the image is resampled to this ground sample distance before the models see it.",
     )
 
 
@@ -185,6 +204,7 @@ def main() -> None:
     with st.sidebar:
         choice = sources.choose()
         settings = choose_settings()
+    picture = intro.open_card()
     notices = st.container()
     if choice.problem:
         notices.error(choice.problem)
@@ -199,6 +219,7 @@ def main() -> None:
         return
     panels.facts(choice.subject)
     show(choice.subject, settings)
+    intro.fill(picture)
 
 
 main()

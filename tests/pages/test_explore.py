@@ -232,3 +232,12 @@ def test_a_damaged_checkpoint_does_not_take_the_other_with_it(
     app.run()
     assert "sci-net.safetensors" in only_error(app)
     assert map_state(app)["right"]["overlay"]
+
+
+def test_the_first_visit_is_introduced_and_can_be_again(app: AppTest) -> None:
+    app.run()
+    app.button(key="intro_close").click().run()
+    assert not app.exception and not any(button.key == "intro_close" for button in app.button)
+    app.button(key="intro_open").click().run()
+    assert app.button(key="intro_close")
+    assert not app.exception
