@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.explorer import panels, runs, sources, worst
+from pages.explorer import downloads, intro, panels, runs, sources, worst
 from pages.explorer.map import COMPARISONS, Look, Side, show_map
 from pages.explorer.outlines import STYLES
 from pages.explorer.runs import Run, Task
@@ -14,8 +14,8 @@ from pages.explorer.sources import Subject
 from scinet.checkpoint import Card, checkpoints_folder, list_cards
 from scinet.errors import SciNetError
 from scinet.raster import Raster
-from scinet.resolution import STEPS_CM_PER_PX
 from scinet.segment import STRATEGIES, Strategy
+from scinet.sweep import step_title, steps_around
 
 IMAGE = "Image"
 STRATEGY_TITLES = {"direct": "Direct", "canonical": "Canonical", "multi-scale": "Multi-scale"}
@@ -32,6 +32,7 @@ class Settings:
     cards: tuple[Card, ...]
     strategy: Strategy
     threshold: float
+    min_area_m2: float
     left: str
     right: str
     look: Look
@@ -48,32 +49,49 @@ def choose_settings() -> Settings:
         key="models",
         bind="query-params",
         placeholder="Choose models" if cards else "No checkpoints found",
+        help="Each model runs once at each resolution; the map shows two of them.",
     )
     chosen = tuple(by_name[name] for name in names)
-    left, right = st.columns([5, 4])
-    strategy = left.selectbox(
+    strategy = st.selectbox(
         "Strategy", STRATEGIES, format_func=lambda s: STRATEGY_TITLES.get(s, s), key="strategy",
         bind="query-params", help=STRATEGY_HELP,
     )  # fmt: skip
-    threshold = right.slider(
-        "Threshold", 0.05, 0.95, 0.5, 0.05, key="threshold", help="Pixels of a higher probability are building."
-    )
+    left, right = st.columns([4, 5])
+    threshold = left.slider(
+        "Threshold", 0.05, 0.95, 0.5, 0.05, key="threshold", bind="query-params",
+        help="Probability in 0 to 1: pixels of a higher one are building.",
+    )  # fmt: skip
+    min_area_m2 = right.number_input(
+        "Min. area, m²", 0.0, 10_000.0, 0.0, 1.0, format="%g", key="min_area", bind="query-params",
+        help="Minimum area in m²: predicted components of less are dropped from the mask. 0 keeps them all.",
+    )  # fmt: skip
     panes = [IMAGE, *(card.title for card in chosen)]
     left, right = st.columns(2)
-    left_pane = left.selectbox("Left", panes, index=1 if len(panes) > 2 else 0, key="left_pane")
-    right_pane = right.selectbox("Right", panes, index=min(2, len(panes) - 1), key="right_pane")
-    style = st.segmented_control("Display", STYLES, default=STYLES[0], key="style", required=True, width="stretch")
+    left_pane = left.selectbox(
+        "Left", panes, index=1 if len(panes) > 2 else 0, key="left_pane", bind="query-params",
+        help="Left side of the map: a model's mask, or the image alone.",
+    )  # fmt: skip
+    right_pane = right.selectbox(
+        "Right", panes, index=min(2, len(panes) - 1), key="right_pane", bind="query-params",
+        help="Right side of the map: a model's mask, or the image alone.",
+    )  # fmt: skip
+    style = st.segmented_control(
+        "Display", STYLES, default=STYLES[0], key="style", bind="query-params", required=True, width="stretch",
+        help="Fill: every pixel in the colour of its error. Outlines: true footprints by kind, and false areas. "
+        "Probability: how sure the model is, from 0 to 1.",
+    )  # fmt: skip
     compare = st.segmented_control(
-        "Compare by", COMPARISONS, default=COMPARISONS[0], key="compare", required=True, width="stretch"
-    )
+        "Compare by", COMPARISONS, default=COMPARISONS[0], key="compare", bind="query-params", required=True,
+        width="stretch", help="Swipe: one map with a divider. Side by side: two maps that move together.",
+    )  # fmt: skip
     look = Look(style or STYLES[0], compare or COMPARISONS[0], threshold)
-    return Settings(chosen, strategy, threshold, left_pane, right_pane, look)
+    return Settings(chosen, strategy, threshold, min_area_m2, left_pane, right_pane, look)
 
 
 def choose_resolution(subject: Subject) -> float:
     """The slider; a new image starts at its native resolution, which is one of the steps."""
     native = subject.raster.cm_per_px
-    options = sorted([step for step in STEPS_CM_PER_PX if abs(step / native - 1) > 0.02] + [native])
+    options = steps_around(native)
     former = st.session_state.get("explore.slider_of")
     if former not in (None, subject.key):
         st.session_state["gsd"] = native
@@ -82,10 +100,10 @@ def choose_resolution(subject: Subject) -> float:
         "Ground resolution",
         options,
         value=native,
-        format_func=lambda v: f"{v:.3g} cm/px native" if v == native else f"{v:g} cm/px",
+        format_func=lambda v: step_title(v, native),
         key="gsd",
         bind="query-params",
-        help="The image is resampled to this ground sample distance before the models see it.",
+        help="Ground sample distance, cm a pixel: the image is resampled to it before the models see it.",
     )
 
 
@@ -135,8 +153,9 @@ def show(subject: Subject, settings: Settings) -> None:
             if known is None:
                 lacking.append(task)
             else:
-                reference = runs.judge(known, settings.threshold)
-        shown.append(panels.Shown(runs.judge(result, settings.threshold), reference))
+                reference = runs.judge(known, settings.threshold, settings.min_area_m2)
+        verdict = runs.judge(result, settings.threshold, settings.min_area_m2)
+        shown.append(panels.Shown(verdict, reference))
     preview.empty()
     sides = {s.verdict.card.title: Side(result, s.verdict) for result, s in zip(results, shown, strict=True)}
     show_results(subject, raster, shown, sides, settings, cm_per_px)
@@ -174,6 +193,8 @@ def show_numbers(subject: Subject, shown: Sequence[panels.Shown], cm_per_px: flo
         panels.areas(shown)
     else:
         panels.scores_and_shares(shown, cm_per_px)
+    if shown:
+        downloads.button([s.verdict for s in shown])
     remark = panels.outside_training([s.verdict.card for s in shown], cm_per_px)
     if remark:
         st.caption(remark)
@@ -186,6 +207,7 @@ def main() -> None:
     with st.sidebar:
         choice = sources.choose()
         settings = choose_settings()
+    picture = intro.open_card()
     notices = st.container()
     if choice.problem:
         notices.error(choice.problem)
@@ -200,6 +222,7 @@ def main() -> None:
         return
     panels.facts(choice.subject)
     show(choice.subject, settings)
+    intro.fill(picture)
 
 
 main()

@@ -75,7 +75,14 @@ def choose_settings(subject: Subject) -> Settings:
         "trained at, and the result back. Multi-scale: the mean of 0.5x, 1x and 2x.",
     )  # fmt: skip
     threshold = right.slider(
-        "Threshold", 0.05, 0.95, 0.5, 0.05, key="threshold", help="Pixels of a higher probability are building."
+        "Threshold",
+        0.05,
+        0.95,
+        0.5,
+        0.05,
+        key="threshold",
+        bind="query-params",
+        help="Pixels of a higher probability are building.",
     )
     return Settings(tuple(by_name[name] for name in names), strategy, threshold, tuple(sorted(chosen, reverse=True)))
 

@@ -1,5 +1,7 @@
 """Connected components of masks, their sizes, and the table of overlaps between two labellings."""
 
+import math
+
 import numpy as np
 from scipy import ndimage, sparse
 
@@ -17,6 +19,20 @@ def label(mask: np.ndarray) -> np.ndarray:
     labels = np.empty(mask.shape, np.int32)
     ndimage.label(mask, FOUR_CONNECTED, output=labels)
     return labels
+
+
+def without_small(mask: np.ndarray, min_area_m2: float, pixel_area_m2: float) -> np.ndarray:
+    """A bool mask (H, W) without its 4-connected components of less than ``min_area_m2``.
+
+    Holes stay as they are. Areas that ``pixel_area_m2`` divides are kept in spite of rounding.
+    """
+    least_px = math.ceil(min_area_m2 / pixel_area_m2 - 1e-6)
+    if least_px <= 1:
+        return mask
+    labels = label(mask)
+    large = np.bincount(labels.ravel()) >= least_px
+    large[0] = False
+    return large[labels]
 
 
 def hole_labels(mask: np.ndarray) -> np.ndarray:

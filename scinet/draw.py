@@ -37,10 +37,11 @@ MASK_COLOUR = BLUE
 TRUTH_COLOUR = "#FFFFFF"
 # Perceptually uniform, in order for every kind of colour vision, and of hues that aerial images lack
 PROBABILITY_COLOURS = tuple(sequential.Plasma)
-# Of middle lightness: at least 3:1 against both a white page and a dark one
+# Of middle lightness, at least 3:1 against both a white page and a dark one, which leaves less room between them:
+# charts give each model a marker too.
 MODEL_COLOURS = {
-    "sci-net": "#D55E00", "unet": "#2E86C8", "unet-aspp": "#009E73", "pspnet": "#7F858C",
-    "deeplabv3plus": "#B8569B", "manet": "#8F8300", "hrnet": "#7B6FD0",
+    "sci-net": "#D55E00", "unet": "#2E86C8", "unet-aspp": "#009E73", "pspnet": "#907890",
+    "deeplabv3plus": "#606090", "manet": "#A84830", "hrnet": "#007860",
 }  # fmt: skip
 
 PROBABILITY_LEVELS = 32  # too fine for the eye to part, and a third of the file that 256 would make

@@ -10,7 +10,7 @@ class SciNetError(Exception):
 
 
 class RasterError(SciNetError):
-    """An image cannot be read, written or placed on the ground."""
+    """An image cannot be read or placed on the ground."""
 
 
 class GsdMissingError(RasterError):
@@ -19,6 +19,10 @@ class GsdMissingError(RasterError):
 
 class TruthError(SciNetError):
     """A truth mask or a footprint file cannot be read, or does not belong to the image."""
+
+
+class WriteError(SciNetError):
+    """A file cannot be written."""
 
 
 class CheckpointError(SciNetError):

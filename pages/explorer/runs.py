@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.explorer.shelf import inference, shelf
 from pages.explorer.sources import Subject
 from scinet.checkpoint import Card, Model, load_model
-from scinet.components import label
+from scinet.components import label, without_small
 from scinet.diagnose import Diagnosis, diagnose
 from scinet.raster import Raster
 from scinet.resample import resample
@@ -56,11 +56,17 @@ class Verdict:
     """A mask on the working grid, and what is wrong with it where there is a truth."""
 
     key: Key
-    card: Card
+    run: Run
+    threshold: float
+    min_area_m2: float
     raster: Raster
     prediction: NDArray[np.bool_]
     predicted_labels: NDArray[np.int32]
     diagnosis: Diagnosis | None
+
+    @property
+    def card(self) -> Card:
+        return self.run.task.card
 
 
 def known_run(task: Task) -> Run | None:
@@ -95,22 +101,24 @@ def _model(name: str, sha256: str) -> Model:
     return load_model(name)
 
 
-def judge(known: Run, threshold: float) -> Verdict:
-    """The mask at a threshold and its diagnosis; no forward pass."""
-    key = (*known.task.key, threshold)
+def judge(known: Run, threshold: float, min_area_m2: float = 0.0) -> Verdict:
+    """The mask at a threshold, without components below a minimum area, and its diagnosis; no forward pass."""
+    key = (*known.task.key, threshold, min_area_m2)
 
     def make() -> Verdict:
         subject = known.task.subject
         raster = working_raster(subject, known.task.cm_per_px)
-        prediction = (known.probability > threshold) & raster.valid
-        if subject.truth is None:
-            return Verdict(key, known.task.card, raster, prediction, label(prediction), None)
-        diagnosis = diagnose(
-            truth_on(subject, raster), prediction, valid=raster.valid, pixel_area_m2=raster.pixel_area_m2
-        )
-        return Verdict(key, known.task.card, raster, prediction, diagnosis.predicted_labels, diagnosis)
+        prediction = without_small((known.probability > threshold) & raster.valid, min_area_m2, raster.pixel_area_m2)
+        diagnosis = None
+        if subject.truth is not None:
+            diagnosis = diagnose(
+                truth_on(subject, raster), prediction, valid=raster.valid, pixel_area_m2=raster.pixel_area_m2
+            )
+        labels = label(prediction) if diagnosis is None else diagnosis.predicted_labels
+        return Verdict(key, known, threshold, min_area_m2, raster, prediction, labels, diagnosis)
 
-    return shelf(MADE).keep(key, make, lambda verdict: 10 * verdict.prediction.size)
+    # A verdict keeps its run's probability in memory, even where the shelf of runs has dropped it.
+    return shelf(MADE).keep(key, make, lambda verdict: 14 * verdict.prediction.size)
 
 
 def truth_on(subject: Subject, raster: Raster) -> NDArray[np.int32]:

@@ -102,6 +102,23 @@ def test_a_threshold_needs_no_forward_pass(app: AppTest, monkeypatch: pytest.Mon
     assert len({json.dumps(state["left"]["overlay"]) for state in (before, low, high)}) > 1
 
 
+def test_a_minimum_area_drops_components_at_once(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    app.query_params["min_area"] = "1"
+    app.run()
+    assert app.number_input(key="min_area").value == 1.0
+    app.slider(key="threshold").set_value(0.05).run()
+    before = map_state(app)
+
+    def no_run(*_: object, **__: object) -> None:
+        raise AssertionError("a forward pass")
+
+    monkeypatch.setattr(runs, "segment_at", no_run)
+    app.number_input(key="min_area").set_value(10_000.0).run()  # more than the whole image
+    assert not app.exception and not app.error
+    assert map_state(app)["left"]["overlay"] != before["left"]["overlay"]
+    assert '<th title="share of the predicted area that is building">Precision</th><td>&ndash;' in html(app)
+
+
 def test_sides_and_style_of_the_map(app: AppTest) -> None:
     app.run()
     app.selectbox(key="left_pane").set_value("Image").run()
@@ -255,4 +272,13 @@ def test_the_worst_buildings_of_the_chosen_model_and_kinds(app: AppTest) -> None
     app.pills(key="worst_kinds").set_value([]).run()
     assert not app.exception and not len(app.dataframe)
     app.multiselect(key="models").set_value([]).run()
+    assert not app.exception
+
+
+def test_the_first_visit_is_introduced_and_can_be_again(app: AppTest) -> None:
+    app.run()
+    app.button(key="intro_close").click().run()
+    assert not app.exception and not any(button.key == "intro_close" for button in app.button)
+    app.button(key="intro_open").click().run()
+    assert app.button(key="intro_close")
     assert not app.exception

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from scinet.components import compact, hole_labels, label, overlaps
+from scinet.components import compact, hole_labels, label, overlaps, without_small
 
 
 def mask(*rows: str) -> np.ndarray:
@@ -23,6 +23,15 @@ def mask(*rows: str) -> np.ndarray:
 def test_components_and_holes(picture, components, holes):
     assert label(picture).max() == components
     assert hole_labels(picture).max() == holes
+
+
+def test_small_components_go_and_large_ones_keep_their_holes():
+    picture = mask("####..#", "#.##...", "####..#", "......#", "......#")
+    kept = without_small(picture, 3 * 0.1, 0.1)  # 0.30000000000000004 m2
+    assert kept.tolist() == mask("####...", "#.##...", "####..#", "......#", "......#").tolist()
+    assert without_small(picture, 0.31, 0.1).sum() == 11
+    assert without_small(picture, 1.2, 0.1).sum() == 0
+    assert without_small(picture, 0.0, 0.1).tolist() == picture.tolist()
 
 
 def test_compact_renumbers_after_nodata():

@@ -14,8 +14,8 @@ from rasterio.warp import transform as transform_points
 from shapely import MultiPolygon, Polygon, box
 
 from scinet.components import label
-from scinet.errors import TruthError
-from scinet.footprints import Footprints, check_overlap, polygonize, rasterize, read_footprints
+from scinet.errors import TruthError, WriteError
+from scinet.footprints import Footprints, check_overlap, polygonize, rasterize, read_footprints, write_footprints
 from scinet.raster import Raster, read_raster
 
 LONLAT = CRS.from_epsg(4326)
@@ -304,3 +304,81 @@ def test_published_footprints_match_the_tiles_masks(data_dir: Path) -> None:
     assert len(tiles) == 24
     assert truth.any()
     assert (found & truth).sum() / (found | truth).sum() > 0.95
+
+
+# --- writing
+
+
+def blocks() -> np.ndarray:
+    """A court with a hole that touches its edge in a corner, and a block of 2 x 3 px: labels 1 and 2."""
+    mask = np.zeros((60, 80), bool)
+    mask[10:30, 10:40] = True
+    mask[15:20, 15:25] = False
+    mask[10, 20] = False
+    mask[11, 21] = mask[40, 41] = False
+    mask[40:42, 50:53] = True
+    return label(mask)
+
+
+def read_back(path: Path) -> tuple[dict[str, Any], list[Any], dict[str, list[Any]]]:
+    meta, _, wkb, columns = pyogrio.raw.read(path)
+    return meta, list(shapely.from_wkb(wkb)), dict(zip(meta["fields"], [c.tolist() for c in columns], strict=True))
+
+
+def test_a_geopackage_keeps_crs_areas_kinds_and_holes(tmp_path: Path, image: Raster) -> None:
+    labels = blocks()
+    write_footprints(tmp_path / "out.gpkg", labels, image, ["good", "false"])
+    meta, polygons, columns = read_back(tmp_path / "out.gpkg")
+    assert CRS.from_user_input(meta["crs"]) == UTM and meta["geometry_type"] == "Polygon"
+    assert columns["kind"] == ["good", "false"]
+    assert [len(p.interiors) for p in polygons] == [2, 0]
+    assert columns["area_m2"] == pytest.approx([n * image.pixel_area_m2 for n in np.bincount(labels.ravel())[1:]])
+    assert [p.area for p in polygons] == pytest.approx(columns["area_m2"], rel=0.003)  # UTM's scale
+    again = rasterize(read_footprints(tmp_path / "out.gpkg"), image)
+    assert (again == labels).all()
+    assert [p.name for p in tmp_path.iterdir()] == ["out.gpkg"]
+
+
+def test_geojson_is_that_of_the_rfc(tmp_path: Path, image: Raster) -> None:
+    labels = blocks()
+    write_footprints(tmp_path / "out.geojson", labels, image)
+    document = json.loads((tmp_path / "out.geojson").read_text())
+    assert "crs" not in document or document["crs"]["properties"]["name"].endswith("CRS84")
+    first, second = (shapely.geometry.shape(feature["geometry"]) for feature in document["features"])
+    assert first.exterior.is_ccw and not first.interiors[0].is_ccw and len(first.interiors) == 2
+    assert first.is_valid and second.is_valid
+    west, north = (value[0] for value in transform_points(UTM, LONLAT, [810_000 + 5], [620_000 - 4]))
+    assert second.bounds[::3] == pytest.approx((west, north), abs=2e-7)
+    values = [repr(value) for x, y in second.exterior.coords for value in (x, y)]
+    assert max(len(value.partition(".")[2]) for value in values) == 7
+    assert list(document["features"][1]["properties"]) == ["area_m2"]
+    assert document["features"][1]["properties"]["area_m2"] == pytest.approx(6 * image.pixel_area_m2)
+    assert (rasterize(read_footprints(tmp_path / "out.geojson"), image) == labels).all()
+
+
+def test_without_a_crs_a_geopackage_is_in_metres_and_geojson_is_refused(tmp_path: Path) -> None:
+    local = blank(Affine(0.1, 0, 0, 0, -0.1, 0), crs=None)
+    write_footprints(tmp_path / "out.gpkg", blocks(), local)
+    read = read_footprints(tmp_path / "out.gpkg")
+    assert read.crs is None and read.polygons[1].bounds == pytest.approx((5.0, -4.2, 5.3, -4.0))
+    assert (rasterize(read, local) == blocks()).all()
+    with pytest.raises(TruthError, match="GeoPackage"):
+        write_footprints(tmp_path / "out.geojson", blocks(), local)
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson"])
+def test_an_empty_mask_is_a_file_without_features(suffix: str, tmp_path: Path, image: Raster) -> None:
+    path = tmp_path / f"out{suffix}"
+    write_footprints(path, np.zeros(image.shape, np.int32), image, [])
+    assert pyogrio.read_info(path)["features"] == 0
+
+
+def test_labels_in_parts_and_a_folder_that_is_not_there(tmp_path: Path, image: Raster) -> None:
+    labels = blocks()
+    labels[50:55, 70:75] = 2
+    write_footprints(tmp_path / "out.gpkg", labels, image)
+    _, polygons, columns = read_back(tmp_path / "out.gpkg")
+    assert [p.geom_type for p in polygons] == ["MultiPolygon"] * 2
+    assert columns["area_m2"][1] == pytest.approx(31 * image.pixel_area_m2)
+    with pytest.raises(WriteError, match="folder does not exist"):
+        write_footprints(tmp_path / "no" / "out.gpkg", labels, image)

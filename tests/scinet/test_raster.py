@@ -16,8 +16,8 @@ from rasterio.shutil import copy
 from rasterio.transform import Affine
 from rasterio.warp import calculate_default_transform, reproject
 
-from scinet.errors import GsdMissingError, RasterError, ResolutionError, SciNetError, TruthError
-from scinet.raster import Raster, read_mask, read_raster, write_mask
+from scinet.errors import GsdMissingError, RasterError, ResolutionError, SciNetError, TruthError, WriteError
+from scinet.raster import Raster, read_mask, read_raster, write_mask, write_probability
 
 UTM = CRS.from_epsg(32630)
 PLACE = Affine(0.1, 0, 810_000, 0, -0.1, 620_000)
@@ -589,14 +589,30 @@ def test_write_mask_round_trips(tmp_path: Path, image: Raster, building: NDArray
 
 def test_write_mask_leaves_nothing_behind_where_it_fails(tmp_path: Path, image: Raster) -> None:
     mask = np.zeros(SHAPE, np.uint8)
-    with pytest.raises(RasterError, match="folder does not exist"):
+    with pytest.raises(WriteError, match="folder does not exist"):
         write_mask(tmp_path / "no" / "out.tif", mask, image)
     (tmp_path / "folder").mkdir()
-    with pytest.raises(RasterError, match="cannot be written"):
+    with pytest.raises(WriteError, match="cannot be written"):
         write_mask(tmp_path / "folder", mask, image)
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
     with pytest.raises(ValueError, match="uint8"):
         write_mask(tmp_path / "out.tif", mask[1:], image)
+
+
+def test_a_probability_comes_back_with_its_scale_and_nodata(tmp_path: Path, image: Raster) -> None:
+    probability = np.linspace(0, 1, image.valid.size, dtype=np.float32).reshape(SHAPE)
+    image.valid[:, :5] = False
+    path = tmp_path / "probability.tif"
+    write_probability(path, probability, image)
+    with MemoryFile(path.read_bytes()) as memory, memory.open() as dataset:
+        steps = dataset.read(1)
+        assert (dataset.crs, dataset.transform, dataset.dtypes) == (UTM, PLACE, ("uint8",))
+        assert dataset.profile["tiled"] and dataset.compression.name == "deflate"
+        assert (dataset.nodata, dataset.scales, dataset.offsets) == (255, (0.004,), (0.0,))
+        assert "0.004" in dataset.tags()["TIFFTAG_IMAGEDESCRIPTION"]
+        assert (dataset.dataset_mask() == np.where(image.valid, 255, 0)).all()
+    assert (steps[:, :5] == 255).all() and steps[image.valid].max() == 250
+    assert np.abs(steps * 0.004 - probability)[image.valid].max() <= 0.00201
 
 
 # --- real tiles
@@ -614,5 +630,5 @@ def test_a_published_scene(data_dir: Path) -> None:
 
 
 def test_every_error_here_is_one_that_pages_show() -> None:
-    for error in (RasterError, GsdMissingError, TruthError, ResolutionError):
+    for error in (RasterError, GsdMissingError, TruthError, ResolutionError, WriteError):
         assert issubclass(error, SciNetError)

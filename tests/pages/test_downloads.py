@@ -1,0 +1,70 @@
+"""The files of the page Explore, opened again, and that none is made before it is asked for."""
+
+import json
+from io import BytesIO
+
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+import streamlit as st
+from rasterio.crs import CRS
+from rasterio.transform import Affine
+from samples import house
+from streamlit.testing.v1 import AppTest
+
+from pages.explorer import downloads, runs
+from pages.explorer.runs import Run, Task, Verdict
+from pages.explorer.sources import Subject
+from scinet.checkpoint import Card
+from scinet.raster import Raster
+
+CARD = Card(name="sci-net", architecture="sci-net", gsd_range_cm_per_px=(2.5, 40.0), window_px=64)
+
+
+def verdict(crs: CRS | None) -> Verdict:
+    """A mask of the house and of a crumb of 4 px at 10 cm/px."""
+    st.cache_resource.clear()
+    image, mask = house()
+    x, y = (500_000, 620_000) if crs else (0, 0)
+    raster = Raster(image, np.ones(mask.shape, bool), Affine(0.1, 0, x, 0, -0.1, y), crs)
+    raster.valid[:4] = False
+    probability = np.where(mask, 0.9, 0.1).astype(np.float32)
+    probability[50:52, 50:52] = 0.7
+    subject = Subject("a", "Accra · house 1.tif", raster, mask)
+    return runs.judge(Run(Task(subject, CARD, raster.cm_per_px, "direct"), probability), 0.5)
+
+
+def test_the_files_of_a_georeferenced_image() -> None:
+    found = {file.label: file for file in downloads.files(verdict(CRS.from_epsg(32630)))}
+    mask, probability, geopackage, geojson, report = (file.make() for file in found.values())
+    assert found["Mask .tif"].name == "Accra-house-1_sci-net_10cm-per-px_mask.tif"
+    with rasterio.open(BytesIO(mask)) as dataset:
+        assert dataset.crs.to_epsg() == 32630 and dataset.nodata == 255
+        assert np.unique(dataset.read(1), return_counts=True)[1].tolist() == [64 * 60 - 404, 404, 256]
+    with rasterio.open(BytesIO(probability)) as dataset:
+        assert dataset.read(1)[30, 30] * dataset.scales[0] == pytest.approx(0.9, abs=0.002)
+    assert pyogrio.read_info(BytesIO(geopackage))["features"] == 2
+    kinds = [feature["properties"]["kind"] for feature in json.loads(geojson)["features"]]
+    assert kinds == ["good", "false"]
+    assert json.loads(report)["truth"]["buildings"]["found"] == 1
+
+
+def test_without_georeference_there_is_no_geojson() -> None:
+    found = downloads.files(verdict(None))
+    assert len(found) == 4 and not any(file.name.endswith(".geojson") for file in found)
+    with rasterio.open(BytesIO(found[0].make())) as dataset:
+        assert dataset.crs is None and dataset.transform == Affine(0.1, 0, 0, 0, -0.1, 0)
+
+
+def test_a_step_makes_no_files(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_file(*_: object) -> None:
+        raise AssertionError("a file")
+
+    for name in ("write_mask", "write_probability", "write_footprints", "report"):
+        monkeypatch.setattr(downloads, name, no_file)
+    app.run()
+    assert not app.exception and len(app.get("download_button")) == 10
+    app.selectbox(key="tile").set_value("west.png").run()
+    assert not app.exception and len(app.get("download_button")) == 8
+    assert any("No GeoJSON" in caption.value for caption in app.caption)
