@@ -107,7 +107,7 @@ def choose_resolution(subject: Subject) -> float:
         format_func=lambda v: f"{v:.3g} cm/px native" if v == native else f"{v:g} cm/px",
         key="gsd",
         bind="query-params",
-        help="In cm on the ground a pixel: the image is resampled to this ground sample distance before the models see it.",
+        help="Ground sample distance in cm/px: the image is resampled to it before the models see it.",
     )
 
 
