@@ -1,13 +1,13 @@
 """Explore: an image, its masks and their errors at any ground resolution."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.explorer import downloads, intro, panels, runs, sources, worst
-from pages.explorer.map import COMPARISONS, Look, Side, show_map
+from pages.explorer.map import COMPARISONS, Look, show_map
 from pages.explorer.outlines import STYLES
 from pages.explorer.runs import Run, Task
 from pages.explorer.sources import Subject
@@ -103,7 +103,7 @@ def choose_resolution(subject: Subject) -> float:
         format_func=lambda v: step_title(v, native),
         key="gsd",
         bind="query-params",
-        help="Ground sample distance, cm a pixel: the image is resampled to it before the models see it.",
+        help="Ground sample distance in cm/px: the image is resampled to it before the models see it.",
     )
 
 
@@ -157,8 +157,7 @@ def show(subject: Subject, settings: Settings) -> None:
         verdict = runs.judge(result, settings.threshold, settings.min_area_m2)
         shown.append(panels.Shown(verdict, reference))
     preview.empty()
-    sides = {s.verdict.card.title: Side(result, s.verdict) for result, s in zip(results, shown, strict=True)}
-    show_results(subject, raster, shown, sides, settings, cm_per_px)
+    show_results(subject, raster, shown, settings, cm_per_px)
     st.session_state["explore.seen"] = True
     # The change against native can wait until the masks are there. Once: a run too large to keep comes back.
     awaited: set[runs.Key] = st.session_state.setdefault("explore.awaited", set())
@@ -172,10 +171,10 @@ def show_results(
     subject: Subject,
     raster: Raster,
     shown: Sequence[panels.Shown],
-    sides: Mapping[str, Side],
     settings: Settings,
     cm_per_px: float,
 ) -> None:
+    sides = {s.verdict.card.title: s.verdict for s in shown}
     left, right = st.columns([3, 2], gap="small")
     target = worst.target_of(subject)
     with left:

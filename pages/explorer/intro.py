@@ -9,7 +9,7 @@ from scinet import draw
 from scinet.town import make_town
 
 GSDS_CM_PER_PX = (5.0, 40.0)
-TOWN_M, SIDE_PX, LINE_PX = 40.0, 200, 6
+TOWN_M, VIEW_M, SIDE_PX, LINE_PX = 40.0, 20.0, 250, 6
 TEXT = (
     "A model that maps buildings well at 5 cm/px may fail at 40: roofs blur, neighbours fuse, small houses vanish. "
     "Move **Ground resolution** and see on the map which buildings each model finds, misses, merges or breaks. "
@@ -46,13 +46,14 @@ def _two_resolutions() -> bytes:
     """A generated town at both resolutions side by side, its true footprints outlined, as WebP."""
     town = make_town(seed=0, size_m=TOWN_M)
     page = Image.new("RGB", (2 * SIDE_PX + LINE_PX, SIDE_PX), "white")
+    top_m, px_per_m = TOWN_M - VIEW_M, SIDE_PX / VIEW_M  # the lower left quarter
     for i, cm_per_px in enumerate(GSDS_CM_PER_PX):
-        side = Image.fromarray(town.render(cm_per_px).pixels)
-        side = side.resize((SIDE_PX, SIDE_PX), Image.Resampling.NEAREST if cm_per_px > 20 else Image.Resampling.BOX)
+        view_px = round(VIEW_M * 100 / cm_per_px)
+        side = Image.fromarray(town.render(cm_per_px).pixels[-view_px:, :view_px])
+        side = side.resize((SIDE_PX, SIDE_PX), Image.Resampling.NEAREST if view_px < SIDE_PX else None)
         pen = ImageDraw.Draw(side)
         for polygon in town.footprints.polygons:
             for part in getattr(polygon, "geoms", [polygon]):
-                pen.line([(x * SIDE_PX / TOWN_M, -y * SIDE_PX / TOWN_M) for x, y in part.exterior.coords],
-                         draw.YELLOW, 1)  # fmt: skip
+                pen.line([(x * px_per_m, (-y - top_m) * px_per_m) for x, y in part.exterior.coords], draw.YELLOW, 2)
         page.paste(side, (i * (SIDE_PX + LINE_PX), 0))
     return draw.encode_image(np.asarray(page))

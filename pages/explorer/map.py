@@ -18,7 +18,7 @@ from streamlit_folium import st_folium
 from pages.explorer import outlines
 from pages.explorer.leaflet import serve, use_own_files
 from pages.explorer.outlines import FILL, OUTLINES, PROBABILITY
-from pages.explorer.runs import Run, Verdict
+from pages.explorer.runs import Verdict
 from pages.explorer.sources import Subject
 from pages.explorer.worst import Target
 from scinet import draw
@@ -60,14 +60,6 @@ class Contents(folium.map.Layer):
         self.state = state
 
 
-@dataclass(frozen=True, eq=False)
-class Side:
-    """A model's result on one side of the map."""
-
-    run: Run
-    verdict: Verdict
-
-
 @dataclass(frozen=True)
 class Look:
     """How the map shows its sides: one of STYLES, of COMPARISONS, and the threshold that the legend names."""
@@ -78,7 +70,12 @@ class Look:
 
 
 def show_map(
-    subject: Subject, raster: Raster, left: Side | None, right: Side | None, look: Look, target: Target | None = None
+    subject: Subject,
+    raster: Raster,
+    left: Verdict | None,
+    right: Verdict | None,
+    look: Look,
+    target: Target | None = None,
 ) -> None:
     """The map of a subject at a working resolution; a side without a result shows the image alone.
 
@@ -93,17 +90,16 @@ def show_map(
     }
     if target is not None:
         state["target"] = {"id": target.id, "url": serve(target.geojson, "application/json", "target")}
-    for name, side in (("left", left), ("right", right)):
-        verdict = side.verdict if side else None
+    for name, verdict in (("left", left), ("right", right)):
         key = verdict.key if verdict else (subject.key, raster.shape)
         features = _features(key, look.style, subject, verdict, raster)
         overlay = None
-        if side is not None and look.style != OUTLINES:
-            picture, place = _mask(key, side.verdict) if look.style == FILL else _heat(side.run.task.key, side)
+        if verdict is not None and look.style != OUTLINES:
+            picture, place = _mask(key, verdict) if look.style == FILL else _heat(verdict.run.task.key, verdict)
             url = serve(picture, "image/png", f"{name}-overlay")
-            overlay = {"url": url, "bounds": place, "alt": f"{look.style} of {side.verdict.card.title}"}
+            overlay = {"url": url, "bounds": place, "alt": f"{look.style} of {verdict.card.title}"}
         state[name] = {
-            "title": side.verdict.card.title if side else "Image",
+            "title": verdict.card.title if verdict else "Image",
             "base": {"url": serve(base, "image/webp", f"{name}-base"), "bounds": bounds, "alt": "image"},
             "overlay": overlay,
             "outlines": serve(features, "application/json", f"{name}-outlines") if features else None,
@@ -133,7 +129,7 @@ def _empty_map(subject: str, crs: str, bounds: draw.Bounds) -> folium.Map:
     return own
 
 
-def _legend(subject: Subject, side: Side | None, look: Look) -> list[dict[str, Any]]:
+def _legend(subject: Subject, side: Verdict | None, look: Look) -> list[dict[str, Any]]:
     truth = [{"title": "True footprint", "colour": draw.TRUTH_COLOUR}] if subject.truth is not None else []
     if side is None:
         return truth
@@ -161,8 +157,8 @@ def _mask(key: tuple[object, ...], _verdict: Verdict) -> tuple[bytes, draw.Bound
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)
-def _heat(key: tuple[object, ...], _side: Side) -> tuple[bytes, draw.Bounds]:
-    return draw.probability_for_map(_side.run.probability, _side.verdict.raster)
+def _heat(key: tuple[object, ...], _verdict: Verdict) -> tuple[bytes, draw.Bounds]:
+    return draw.probability_for_map(_verdict.run.probability, _verdict.raster)
 
 
 @st.cache_resource(max_entries=48, show_spinner=False)

@@ -9,7 +9,7 @@ from shapely import union_all
 from shapely.geometry import shape
 
 from pages.explorer import outlines, worst
-from pages.explorer.runs import Verdict
+from pages.explorer.runs import Run, Task, Verdict
 from pages.explorer.sources import Subject
 from scinet.checkpoint import Card
 from scinet.diagnose import diagnose
@@ -31,7 +31,8 @@ def village() -> tuple[Subject, Verdict]:
     diagnosis = diagnose(truth, prediction, pixel_area_m2=1.0)
     card = Card(name="a", architecture="unet", gsd_range_cm_per_px=(5.0, 20.0), window_px=64)
     subject = Subject(key="worst-village", title="Village", raster=raster, truth=truth, credit="")
-    return subject, Verdict(("a",), card, raster, prediction, diagnosis.predicted_labels, diagnosis)
+    run = Run(Task(subject, card, 100.0, "direct"), prediction.astype(np.float32))
+    return subject, Verdict(("a",), run, 0.5, 0.0, raster, prediction, diagnosis.predicted_labels, diagnosis)
 
 
 def test_the_most_affected_area_comes_first(village: tuple[Subject, Verdict]) -> None:
