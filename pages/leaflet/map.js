@@ -161,6 +161,7 @@
 
   function watchSize() {
     new ResizeObserver(() => {
+      if (!map.getContainer().clientWidth) return;   // a page or dialog on its way in or out: no size to fit to
       map.invalidateSize({ animate: false });
       if (!touched) fit();
       swipe.clip();
