@@ -247,6 +247,7 @@
 
   function watchSize() {
     new ResizeObserver(() => {
+      if (!map.getContainer().clientWidth) return;   // a page or dialog on its way in or out: no size to fit to
       for (const own of maps()) own.invalidateSize({ animate: false });
       if (!touched) fit();
       if (swipe) swipe.clip();

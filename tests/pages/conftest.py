@@ -1,10 +1,13 @@
 """The app on small images and checkpoints of random weights."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 from samples import PROJECT, house
+from serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, served
 from streamlit.testing.v1 import AppTest
 
 
@@ -30,3 +33,49 @@ def app(random_checkpoints: Path, village: Path, monkeypatch: pytest.MonkeyPatch
     test = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=180)
     test.query_params["source"] = "Tiles"
     return test
+
+
+@pytest.fixture(scope="module")
+def address(random_checkpoints: Path, village: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app's address, served on a free port with the random checkpoints and the village."""
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    with served(log, SCINET_CHECKPOINTS=str(random_checkpoints), SCINET_DATA=str(village)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """A page at 1440 x 900; the test fails where it asks for anything outside this machine."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.set_default_timeout(1000 * PATIENCE_S)
+    requests: list[str] = []
+    failures: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    # Streamlit may drop a picture of the former run before the browser has asked for it; and below a page's own
+    # address it first looks for its server there.
+    missing = ("/media/", "/_stcore/")
+    page.on(
+        "response",
+        lambda r: (
+            failures.append(f"{r.status} {r.url}")
+            if r.status >= 400 and not any(part in r.url for part in missing)
+            else None
+        ),
+    )
+    yield page
+    page.close()
+    outside = [
+        url for url in requests if not url.startswith((address, address.replace("http", "ws"), "data:", "blob:"))
+    ]
+    assert requests and not outside
+    assert not failures

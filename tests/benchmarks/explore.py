@@ -1,0 +1,195 @@
+"""How quick the page Explore is in a browser: ``python -m tests.benchmarks.explore``.
+
+Times are from the reader's act to the new picture on both sides of the map; medians. The tile is the first of 1024 px
+in the folder of tiles that SCINET_DATA names.
+"""
+
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pandas as pd
+from playwright.sync_api import Page, WebSocket, sync_playwright
+
+from scinet.checkpoint import list_cards, load_model
+from scinet.raster import read_raster
+from scinet.resolution import STEPS_CM_PER_PX
+from scinet.segment import segment_at
+from tests.pages.serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, PROJECT, SETTLED, served
+
+REPEATS = 5
+OVERLAYS = """() => {
+    const map = document.querySelector("iframe[title*=folium]")?.contentDocument;
+    const images = [...(map?.querySelectorAll("img.slot-overlay") ?? [])];
+    const whole = images.every((image) => image.complete && image.naturalWidth > 0);
+    return whole ? images.map((image) => image.getAttribute("src")) : null;
+}"""
+CHANGED = f"""(former) => {{
+    const now = ({OVERLAYS})();
+    return now && now.length <= 2 && now.join() !== former.join();
+}}"""
+
+
+@dataclass
+class Traffic:
+    """Bytes that came to the browser."""
+
+    messages: int = 0
+    files: int = 0
+    asked: list[str] = field(default_factory=list)
+
+    def watch(self, page: Page) -> None:
+        def opened(socket: WebSocket) -> None:
+            socket.on("framereceived", lambda frame: setattr(self, "messages", self.messages + len(frame)))
+
+        page.on("websocket", opened)
+        page.on("requestfinished", lambda request: self.asked.append(request.url))
+        page.on("response", lambda r: "/media/" in r.url and self._add(r.header_value("content-length")))
+
+    def _add(self, length: str | None) -> None:
+        self.files += int(length or 0)
+
+
+@dataclass
+class Row:
+    name: str
+    seconds: list[float] = field(default_factory=list)
+    messages: list[int] = field(default_factory=list)
+    files: list[int] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        seconds = f"{statistics.median(self.seconds):6.2f} s ({min(self.seconds):.2f} to {max(self.seconds):.2f})"
+        sizes = f"{statistics.median(self.messages) / 1e3:8.1f} kB  {statistics.median(self.files) / 1e3:8.1f} kB"
+        return f"{self.name:34} {seconds:28} {sizes}"
+
+
+class Reader:
+    """Someone who drives the page and looks at a watch."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.traffic = page, Traffic()
+        self.traffic.watch(page)
+
+    def open(self, url: str) -> None:
+        self.page.goto(url)
+        self.page.wait_for_function(CHANGED, arg=[])
+
+    def settle(self) -> None:
+        """Wait for all that comes after the picture, such as the change against the native resolution."""
+        for _ in range(2):
+            self.page.wait_for_timeout(700)
+            self.page.wait_for_selector(SETTLED)
+
+    @contextmanager
+    def timed(self, row: Row, *, opening: bool = False) -> Iterator[None]:
+        before = (self.traffic.messages, self.traffic.files)
+        former = [] if opening else self.page.evaluate(OVERLAYS)
+        began = time.perf_counter()
+        yield
+        if not opening:
+            self.page.wait_for_function(CHANGED, arg=former)
+        row.seconds.append(time.perf_counter() - began)
+        self.settle()
+        row.messages.append(self.traffic.messages - before[0])
+        row.files.append(self.traffic.files - before[1])
+
+    def press(self, name: str, key: str) -> None:
+        self.page.get_by_role("slider", name=name).press(key)
+
+    def display(self, style: str) -> None:
+        self.page.locator(".st-key-style").get_by_text(style, exact=True).click()
+
+    def min_area(self, area_m2: float) -> None:
+        box = self.page.locator(".st-key-min_area input")
+        box.fill(f"{area_m2:g}")
+        box.press("Enter")
+
+
+def tile_of_1024_px(folder: Path) -> pd.Series:
+    index = pd.read_csv(folder / "index.csv")
+    return index[(index["width"] == 1024) & (index["split"] == "test")].iloc[0]
+
+
+def forward_seconds(path: Path, native_cm_per_px: float, steps_cm_per_px: Sequence[float]) -> list[float]:
+    """The models' own time at each step, both together, once they are warm."""
+    raster = read_raster(path, cm_per_px=native_cm_per_px)
+    models = [load_model(card.name) for card in list_cards()[:2]]
+    for model in models:
+        segment_at(raster, model, 40.0)
+    seconds = []
+    for cm_per_px in steps_cm_per_px:
+        began = time.perf_counter()
+        for model in models:
+            segment_at(raster, model, cm_per_px)
+        seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+def measure(reader: Reader, url: str) -> list[Row]:
+    """The rows of the table."""
+    opening, new, known = Row("open the page, server warm"), Row("to a new resolution"), Row("to a known resolution")
+    reader.open(url)
+    reader.settle()
+    for _ in range(3):
+        with reader.timed(opening, opening=True):
+            reader.open(url)
+    page = reader.page
+    page.get_by_role("button", name="Close").click()
+    reader.settle()
+    for _ in range(REPEATS):
+        with reader.timed(new):
+            reader.press("Ground resolution", "ArrowRight")
+    for key in ["ArrowLeft", "ArrowRight"] * REPEATS:
+        with reader.timed(known):
+            reader.press("Ground resolution", key)
+    for _ in range(REPEATS):
+        reader.press("Ground resolution", "ArrowLeft")
+        reader.settle()
+    acts: list[tuple[str, list[Callable[[], None]]]] = [
+        ("threshold", [lambda: reader.press("Threshold", "ArrowRight")] * REPEATS),
+        ("minimum area", [lambda area=area: reader.min_area(area) for area in range(1, 2 * REPEATS, 2)]),
+        ("display, first time", [lambda: reader.display("Probability"), lambda: reader.display("Outlines")]),
+        ("display, again", [lambda s=s: reader.display(s) for s in ["Fill", "Probability", "Outlines"] * 2]),
+    ]
+    rows = [opening, new, known]
+    for name, steps in acts:
+        row = Row(name)
+        for act in steps:
+            with reader.timed(row):
+                act()
+        rows.append(row)
+    return rows
+
+
+def main() -> None:
+    folder = Path(os.environ.get("SCINET_DATA") or PROJECT.parent / "shared" / "data")
+    tile = tile_of_1024_px(folder)
+    link = {"source": "Tiles", "city": tile["city"], "tile": Path(tile["image"]).stem}
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        served(Path(scratch) / "log.txt", SCINET_DATA=str(folder)) as address,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(1000 * PATIENCE_S)
+        rows = measure(Reader(page), f"{address}/?{urlencode(link)}")
+        browser.close()
+    native = float(tile["cm_per_px"])
+    steps = [step for step in STEPS_CM_PER_PX if step > 1.02 * native][:REPEATS]
+    forward = forward_seconds(folder / tile["image"], native, steps)
+    print(f"{tile['image']}, {native:g} cm/px; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    print(f"{'':34} {'until the picture is there':28} {'messages':>11}  {'files':>11}")
+    for row in rows:
+        print(row)
+    print(f"{'forward passes alone, new steps':34} {statistics.median(forward):6.2f} s, both models together")
+
+
+if __name__ == "__main__":
+    main()
