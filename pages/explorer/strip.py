@@ -32,7 +32,7 @@ def show(
                 # A link, not st.switch_page, which refuses while widgets of the page are bound to the address
                 column.page_link(
                     "pages/explore.py",
-                    label=f"{card.title} · {caption(run)}",
+                    label=f"{card.title} · {caption(run)} →",
                     help=f"Open {run.task.text} in Explore",
                     query_params=_address(run, cards),
                     width="stretch",

@@ -29,7 +29,7 @@ def test_run_and_open_a_cell_in_explore(page: Page, address: str) -> None:
         page.get_by_role("button", name="Film strip as PNG").click()
     assert download.value.suggested_filename.endswith(".png")
 
-    page.locator(".st-key-strip a").last.click()
+    page.locator(".st-key-strip a:visible").last.click()
     page.locator("iframe[title*=folium]").wait_for()
     page.wait_for_selector(SETTLED)
     assert "gsd=12.5" in page.url
