@@ -65,12 +65,14 @@ def _index(path: str, changed_ns: int) -> pd.DataFrame:
 def _choose_tile(folder: Path, index: pd.DataFrame) -> Choice:
     cities = index.groupby("city", sort=False)["cm_per_px"].median().sort_values().index.tolist()
     left, right = st.columns(2)
-    city = left.selectbox("City", cities, key="city", bind="query-params", persist_state="session")
+    city = left.selectbox(
+        "City", cities, key="city", bind="query-params", persist_state="session", help="Finest tiles first."
+    )
     here = index[index["city"] == city]
     gsds = sorted(here["gsd"].unique().tolist())
     gsd = right.selectbox(
         "Native", gsds, format_func=lambda v: f"{v:g} cm/px", key="native", bind="query-params",
-        persist_state="session",
+        persist_state="session", help="The tiles' own ground sample distance, in cm/px.",
     )  # fmt: skip
     tiles = here[here["gsd"] == gsd].drop_duplicates("image").set_index("image")
     names = tiles.index.tolist()

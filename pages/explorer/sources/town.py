@@ -16,7 +16,7 @@ def choose() -> Choice:
     )  # fmt: skip
     cm_per_px = right.selectbox(
         "Rendered at", GSDS_CM_PER_PX, index=1, format_func=lambda v: f"{v:g} cm/px", key="town_gsd",
-        bind="query-params", persist_state="session",
+        bind="query-params", persist_state="session", help="The town's native ground sample distance, in cm/px.",
     )  # fmt: skip
     return Choice(_town(int(seed), float(cm_per_px)))
 

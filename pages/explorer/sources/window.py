@@ -68,18 +68,20 @@ def _choose_window(scene: Scene, key: str) -> tuple[int, int, int, int]:
     column_slot, row_slot = st.columns(2)
     side = side_slot.selectbox(
         "Window", SIDES_PX, index=1, format_func=lambda v: f"{v} px", key="side", bind="query-params",
-        persist_state="session",
+        persist_state="session", help="Side of the square that is cut out of the image, in its own px.",
     )  # fmt: skip
     width, height = min(side, scene.width), min(side, scene.height)
     column, row = central_window(scene, overview, side)
     limits = {"column": scene.width - width, "row": scene.height - height}
     _keep_within(key, limits, {"column": column, "row": row})
     column = column_slot.number_input(
-        "Column", 0, limits["column"], column, side // 2, key="column", bind="query-params", persist_state="session"
-    )
+        "Column", 0, limits["column"], column, side // 2, key="column", bind="query-params", persist_state="session",
+        help="Left edge of the window, in px of the image.",
+    )  # fmt: skip
     row = row_slot.number_input(
-        "Row", 0, limits["row"], row, side // 2, key="row", bind="query-params", persist_state="session"
-    )
+        "Row", 0, limits["row"], row, side // 2, key="row", bind="query-params", persist_state="session",
+        help="Upper edge of the window, in px of the image.",
+    )  # fmt: skip
     place = int(column), int(row), width, height
     if overview is None:
         top.caption(problem)
