@@ -254,7 +254,7 @@ def main() -> None:
     missing = [task for task in tasks if task.key not in done and task.key not in problems]
     controls(subject, tasks, missing)
     bar = st.container(key="progress").empty()
-    for problem in dict.fromkeys(problems.values()):
+    for problem in dict.fromkeys(problems[task.key] for task in tasks if task.key in problems):
         st.error(problem)
     show(subject, settings, known)
     sweep = running(subject)
