@@ -16,12 +16,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageEnhance, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from scinet.errors import SciNetError
 from training.recipe import Recipe
+
+ASPECTS = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
 
 
 class DataError(SciNetError):
@@ -124,27 +126,30 @@ class Chips(Dataset[tuple[Tensor, Tensor]]):
             pixels, covered = self._window(random)
             if covered.mean() > 0.25:
                 break
-        return self._chip(_flipped(random, pixels, self.recipe.flip_probability))
+        image, truth = self._resized(_flipped(random, pixels, self.recipe.flip_probability))
+        image = _recoloured(random, image, self.recipe.colour_jitter)
+        return (
+            normalise(torch.from_numpy(np.array(image)).permute(2, 0, 1), self.recipe),
+            torch.from_numpy(np.asarray(truth) > 127).float()[None],
+        )
 
     def _window(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         pack, tile = self.tiles[random.choice(len(self.tiles), p=self.chance)]
-        low, high = np.log(self.recipe.gsd_range_cm_per_px)
+        low, high = np.log(self.recipe.gsd_range_cm_per_px or (tile.cm_per_px, tile.cm_per_px))
         cm_per_px = float(np.exp(random.uniform(low, high)))
         side = max(8, round(self.recipe.chip_px * cm_per_px / tile.cm_per_px))
         column = _corner(random, tile.column, tile.width, side)
         row = _corner(random, tile.row, tile.height, side)
         return pack.window(tile.scene, column, row, side)
 
-    def _chip(self, pixels: np.ndarray) -> tuple[Tensor, Tensor]:
+    def _resized(self, pixels: np.ndarray) -> tuple[Image.Image, Image.Image]:
         size = (self.recipe.chip_px,) * 2
         down = pixels.shape[0] > size[0]
         # Averages going down, as the app's resample does (that one to the fraction of a pixel)
         method = Image.Resampling.BOX if down else Image.Resampling.BILINEAR
-        image = np.asarray(Image.fromarray(pixels[..., :3]).resize(size, method))
-        truth = np.asarray(Image.fromarray(pixels[..., 3]).resize(size, method)) > 127
         return (
-            normalise(torch.from_numpy(image.copy()).permute(2, 0, 1), self.recipe),
-            torch.from_numpy(truth).float()[None],
+            Image.fromarray(pixels[..., :3]).resize(size, method),
+            Image.fromarray(pixels[..., 3]).resize(size, method),
         )
 
 
@@ -165,6 +170,13 @@ def _flipped(random: np.random.Generator, pixels: np.ndarray, probability: float
     columns = -1 if horizontal ^ turned else 1
     rows = -1 if vertical ^ turned else 1
     return np.ascontiguousarray(pixels[::rows, ::columns])
+
+
+def _recoloured(random: np.random.Generator, image: Image.Image, jitter: float) -> Image.Image:
+    if jitter:
+        for aspect, factor in zip(ASPECTS, random.uniform(1 - jitter, 1 + jitter, len(ASPECTS)), strict=True):
+            image = aspect(image).enhance(factor)
+    return image
 
 
 def read_index(data: Path) -> pd.DataFrame:

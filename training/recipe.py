@@ -23,8 +23,10 @@ class Recipe:
 
     # Ours: the paper's data holds 2 to 20 cm/px by itself, the tiles here mostly 5 to 7.5.
     chips_an_epoch: int = 2000
-    gsd_range_cm_per_px: tuple[float, float] = (2.5, 40.0)  # drawn log-uniformly, a chip at a time
+    gsd_range_cm_per_px: tuple[float, float] | None = (2.5, 40.0)  # log-uniform per chip; None: the tile's own
     dataset_weights: dict[str, float] = field(default_factory=dict)  # share of the chips; by area where empty
+    colour_jitter: float = 0.0  # brightness, contrast and saturation, each times 1 - jitter to 1 + jitter
+    ema_decay: float = 0.0  # of the weights' moving average, which is then validated and kept; 0: the last weights
     mean: float = 0.5
     std: float = 0.5
     seed: int = 0

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Subset
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
@@ -53,9 +54,17 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--batch", type=int, default=paper.batch)
     parser.add_argument("--chip-px", type=int, default=paper.chip_px)
     parser.add_argument("--learning-rate", type=float, default=paper.learning_rate)
-    parser.add_argument("--gsd-range", type=float, nargs=2, default=paper.gsd_range_cm_per_px, metavar="CM_PER_PX")
+    gsd = parser.add_mutually_exclusive_group()
+    gsd.add_argument("--gsd-range", type=float, nargs=2, default=paper.gsd_range_cm_per_px, metavar="CM_PER_PX")
+    gsd.add_argument("--native-gsd", action="store_true", help="leave each chip at its tile's own resolution")
     parser.add_argument(
         "--weight", type=dataset_share, action="append", default=[], metavar="DATASET=SHARE", help="share of the chips"
+    )
+    parser.add_argument(
+        "--colour-jitter", type=float, default=paper.colour_jitter, help="of brightness, contrast, saturation: 0 to 1"
+    )
+    parser.add_argument(
+        "--ema-decay", type=float, default=paper.ema_decay, help="keep the weights' moving average: 0 (no) to 1"
     )
     parser.add_argument("--window-px", type=int, default=384, help="windows of segment() that the card asks for")
     parser.add_argument("--seed", type=int, default=paper.seed)
@@ -70,6 +79,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         parser.error("--chip-px is at least 32")
     if not 0 < options.gsd_range[0] <= options.gsd_range[1]:
         parser.error("--gsd-range is two positive numbers, the smaller first")
+    if not (0 <= options.colour_jitter < 1 and 0 <= options.ema_decay < 1):
+        parser.error("--colour-jitter and --ema-decay are from 0 to below 1")
     return options
 
 
@@ -80,8 +91,10 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
         chip_px=options.chip_px,
         epochs=options.epochs,
         chips_an_epoch=options.chips_an_epoch,
-        gsd_range_cm_per_px=tuple(options.gsd_range),
+        gsd_range_cm_per_px=None if options.native_gsd else tuple(options.gsd_range),
         dataset_weights=dict(options.weight),
+        colour_jitter=options.colour_jitter,
+        ema_decay=options.ema_decay,
         seed=options.seed,
     )
 
@@ -114,21 +127,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         network.load_state_dict(start.network.state_dict())
         started_from = {"sha256": start.card.sha256, **start.card.settings}
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
-    state = resume(run / "resume.pt", network, optimizer, options.model, recipe, device)
+    average = moving_average(network, recipe.ema_decay)
+    state = resume(run / "resume.pt", network, optimizer, average, options.model, recipe, device)
 
     steps_an_epoch = recipe.chips_an_epoch // recipe.batch
     log = SummaryWriter(str(run), purge_step=state["epoch"] * steps_an_epoch + state["running"]["batches"])
     with StopAtInterrupt() as stop:
         for epoch in range(state["epoch"], recipe.epochs):
             running = state["running"]
-            train_epoch(
-                network, optimizer, chips, epoch, steps_an_epoch, recipe, device, options.workers, log, running, stop
-            )
+            train_epoch(network, average, optimizer, chips, epoch, recipe, device, options.workers, log, running, stop)
             if running["batches"] < steps_an_epoch:
-                save(state, network, optimizer, run)
+                save(state, network, optimizer, average, run)
                 break
             loss, seconds = running["loss"] / steps_an_epoch, running["seconds"]
-            score = validate(network, validation, recipe, device)
+            candidate = average.module if average else network
+            score = validate(candidate, validation, recipe, device)
             log.add_scalar("validation/micro_iou", score, (epoch + 1) * steps_an_epoch)
             write_row(
                 run / "metrics.csv",
@@ -147,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 card = Card(
                     name=name,
                     architecture=options.model,
-                    gsd_range_cm_per_px=recipe.gsd_range_cm_per_px,
+                    gsd_range_cm_per_px=recipe.gsd_range_cm_per_px or native_range(train),
                     window_px=options.window_px,
                     mean=recipe.mean,
                     std=recipe.std,
@@ -164,11 +177,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     revision=git_revision(),
                 )
                 try:
-                    save_checkpoint(options.checkpoints or run, network, card)
+                    save_checkpoint(options.checkpoints or run, candidate, card)
                 except (OSError, SafetensorError) as error:
                     raise DataError(f"The checkpoint cannot be written ({error}); free some disk space.") from error
             state["epoch"], state["running"] = epoch + 1, fresh_epoch()
-            save(state, network, optimizer, run)
+            save(state, network, optimizer, average, run)
             if stop.asked:
                 break
     log.close()
@@ -182,12 +195,24 @@ def fresh_epoch() -> dict:
     return {"batches": 0, "loss": 0.0, "seconds": 0.0, "waited": 0.0}
 
 
+def moving_average(network: nn.Module, decay: float) -> AveragedModel | None:
+    """The weights' exponential moving average, shorter over the first steps; None for a decay of 0."""
+    if not decay:
+        return None
+
+    def step(average: Tensor, now: Tensor, steps: Tensor | int) -> Tensor:
+        share = 1 - min(decay, (1 + int(steps)) / (10 + int(steps)))
+        return average.lerp(now, share) if average.is_floating_point() else now
+
+    return AveragedModel(network, avg_fn=step, use_buffers=True)
+
+
 def train_epoch(
     network: nn.Module,
+    average: AveragedModel | None,
     optimizer: torch.optim.Optimizer,
     chips: Chips,
     epoch: int,
-    steps_an_epoch: int,
     recipe: Recipe,
     device: torch.device,
     workers: int,
@@ -199,6 +224,7 @@ def train_epoch(
 
     Stops after a batch where ``stop`` says so.
     """
+    steps_an_epoch = recipe.chips_an_epoch // recipe.batch
     first = epoch * recipe.chips_an_epoch
     done = running["batches"]
     part = Subset(chips, range(first + done * recipe.batch, first + steps_an_epoch * recipe.batch))
@@ -228,6 +254,8 @@ def train_epoch(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
+        if average:
+            average.update_parameters(network)
         running["loss"] += loss.item()
         running["batches"] = number + 1
         if number % 20 == 0:
@@ -255,9 +283,15 @@ def validate(network: nn.Module, tiles: PackedTiles, recipe: Recipe, device: tor
 
 
 def resume(
-    path: Path, network: nn.Module, optimizer: torch.optim.Optimizer, model: str, recipe: Recipe, device: torch.device
+    path: Path,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    average: AveragedModel | None,
+    model: str,
+    recipe: Recipe,
+    device: torch.device,
 ) -> dict:
-    """Where the last run stopped, loaded into network and optimizer; a fresh start where there is no file."""
+    """Where the last run stopped, loaded into network, optimizer and average; a fresh start where there is no file."""
     identity = {"model": model, "recipe": asdict(recipe)}
     fresh = {"epoch": 0, "running": fresh_epoch(), "best": -1.0, **identity}
     saved = read_state(path, identity, device)
@@ -265,11 +299,24 @@ def resume(
         return fresh
     network.load_state_dict(saved.pop("network"))
     optimizer.load_state_dict(saved.pop("optimizer"))
+    if average:
+        average.load_state_dict(saved.pop("average"))
     return {**fresh, **saved}
 
 
-def save(state: dict, network: nn.Module, optimizer: torch.optim.Optimizer, run: Path) -> None:
-    save_atomically({**state, "network": network.state_dict(), "optimizer": optimizer.state_dict()}, run / "resume.pt")
+def save(
+    state: dict, network: nn.Module, optimizer: torch.optim.Optimizer, average: AveragedModel | None, run: Path
+) -> None:
+    learned = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
+    if average:
+        learned["average"] = average.state_dict()
+    save_atomically({**state, **learned}, run / "resume.pt")
+
+
+def native_range(packs: Sequence[PackedTiles]) -> tuple[float, float]:
+    """The finest and the coarsest GSD of the tiles, in cm/px."""
+    all_cm_per_px = [tile.cm_per_px for pack in packs for tile in pack.tiles]
+    return min(all_cm_per_px), max(all_cm_per_px)
 
 
 def describe_weights(weights: str) -> str | dict[str, str]:

@@ -259,3 +259,28 @@ def test_a_full_disk_while_decoding_leaves_no_pack(make_folder, tmp_path, monkey
 
 def test_the_real_index_has_what_training_needs(data_dir):
     assert {"train", "val", "test"} <= set(read_index(data_dir)["split"])
+
+
+def test_without_a_range_chips_keep_the_tiles_own_gsd(make_folder, tmp_path):
+    pixels, mask = squares()
+    pack = pack_of(make_folder({"pixels": pixels, "mask": mask}), tmp_path)
+    recipe = Recipe(chip_px=SIDE, gsd_range_cm_per_px=None, flip_probability=0)
+    image, truth = Chips([pack], recipe, 1)[0]
+    np.testing.assert_array_equal(truth[0].numpy() > 0, mask)
+    np.testing.assert_allclose(image.permute(1, 2, 0).numpy(), (pixels / 255 - 0.5) / 0.5, atol=1e-6)
+
+
+def test_colour_jitter_changes_the_image_alone_and_by_the_index(make_folder, tmp_path):
+    pixels, mask = squares()
+    pixels = pixels // 2 + 40
+    pack = pack_of(make_folder({"pixels": pixels, "mask": mask}), tmp_path)
+    plain, jittered = (
+        Chips([pack], Recipe(chip_px=SIDE, gsd_range_cm_per_px=(10, 20), colour_jitter=jitter), 4)
+        for jitter in (0, 0.3)
+    )
+    for index in range(4):
+        assert torch.equal(plain[index][1], jittered[index][1])
+        assert torch.equal(jittered[index][0], jittered[index][0])
+        difference = (plain[index][0] - jittered[index][0]).abs()
+        assert difference.mean() > 0.005
+        assert jittered[index][0].abs().max() <= 1

@@ -53,7 +53,7 @@ def arguments(folder, runs, *more):
     return [
         *("--model", "pspnet", "--data", str(folder), "--runs", str(runs), "--encoder-weights", "none"),
         *("--epochs", "2", "--chips-an-epoch", "4", "--batch", "2", "--chip-px", "64", "--gsd-range", "20", "60"),
-        *("--workers", "0", "--device", "cpu", *more),
+        *("--colour-jitter", "0.1", "--ema-decay", "0.9", "--workers", "0", "--device", "cpu", *more),
     ]
 
 
@@ -69,8 +69,9 @@ def assert_same_end(run, other):
     ours, theirs = (torch.load(folder / "resume.pt", weights_only=True) for folder in (run, other))
     assert ours["epoch"] == theirs["epoch"] == 2
     assert ours["best"] == theirs["best"]
-    for name, tensor in theirs["network"].items():
-        assert torch.equal(ours["network"][name], tensor), name
+    for part in ("network", "average"):
+        for name, tensor in theirs[part].items():
+            assert torch.equal(ours[part][name], tensor), name
     columns = ["epoch", "loss", "micro_iou"]
     pd.testing.assert_frame_equal(
         pd.read_csv(run / "metrics.csv")[columns], pd.read_csv(other / "metrics.csv")[columns]
@@ -93,13 +94,39 @@ def test_the_card_says_how(uninterrupted):
     assert (card.architecture, card.gsd_range_cm_per_px, card.mean, card.std) == ("pspnet", (20.0, 60.0), 0.5, 0.5)
     assert card.settings["recipe"]["chip_px"] == 64
     assert set(card.settings["deviations_from_the_paper"]) == {
-        *("batch", "chip_px", "chips_an_epoch", "epochs", "gsd_range_cm_per_px"),
+        *("batch", "chip_px", "chips_an_epoch", "colour_jitter", "ema_decay", "epochs", "gsd_range_cm_per_px"),
     }
     assert card.settings["encoder_weights"] == "none"
     assert card.settings["chips_seen"] == 4 * card.settings["epoch"]
     assert card.data == [{"dataset": "town", "tiles": 2, "cm_per_px": [40.0], "licence": "none"}]
     (score,) = card.scores.values()
     assert score == round(pd.read_csv(uninterrupted / "metrics.csv")["micro_iou"].max(), 4)
+
+
+def test_the_moving_average_follows_the_weights():
+    network = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.zeros_(network.weight)
+    average = train.moving_average(network, 0.5)
+    average.update_parameters(network)
+    for value in (1.0, 2.0):
+        torch.nn.init.constant_(network.weight, value)
+        average.update_parameters(network)
+    first = 1 - 2 / 11  # the decay after one step: (1 + 1) / (10 + 1)
+    assert average.module.weight.item() == pytest.approx(first + (1 - 3 / 12) * (2 - first))
+    assert train.moving_average(network, 0.0) is None
+
+
+def test_the_moving_average_is_kept_and_the_native_gsd_is_on_the_card(town_folder, tmp_path):
+    command = arguments(town_folder, tmp_path, "--native-gsd", "--epochs", "1")
+    where = command.index("--gsd-range")
+    train.main(command[:where] + command[where + 3 :])
+    kept = load_model(tmp_path / "pspnet" / "pspnet.safetensors", torch.device("cpu"))
+    assert kept.card.gsd_range_cm_per_px == (40.0, 40.0)
+    state = torch.load(tmp_path / "pspnet" / "resume.pt", weights_only=True)
+    for name, tensor in kept.network.state_dict().items():
+        if tensor.is_floating_point():  # to the last bit of half precision
+            assert torch.equal(tensor.half(), state["average"][f"module.{name}"].half()), name
+    assert any(not torch.equal(state["average"][f"module.{name}"], tensor) for name, tensor in state["network"].items())
 
 
 def test_metrics_and_log_are_written(uninterrupted):
