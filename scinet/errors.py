@@ -29,5 +29,9 @@ class CheckpointError(SciNetError):
     """A checkpoint is missing, damaged, or does not fit its architecture."""
 
 
+class BenchmarkError(SciNetError):
+    """The scores of the checkpoints cannot be read."""
+
+
 class ResolutionError(SciNetError):
     """A resolution in cm/px is no usable number, or leads to an image that does not fit in memory."""

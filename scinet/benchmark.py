@@ -1,0 +1,100 @@
+"""The scores of checkpoints on the test tiles, as ``python -m training.evaluate`` writes them.
+
+``benchmark.json`` holds scores per model, data set, cm/px and grid, ``benchmark.parquet`` the sums of every tile
+that they are made of.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from scinet.checkpoint import checkpoints_folder
+from scinet.diagnose import Shares
+from scinet.errors import BenchmarkError
+from scinet.scores import Scores
+from scinet.sweep import Grid
+
+AVERAGES = ("micro", "macro")
+NEAR = 1.2  # the largest ratio of a GSD to the step that still speaks for it
+TILE_COLUMNS = {
+    "model", "dataset", "city", "image", "native_cm_per_px", "cm_per_px", "is_native", "grid", "pixels", "true",
+    "predicted", "shared", "largest_pieces", "largest_owners", "holes",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """What ``benchmark.json`` and ``benchmark.parquet`` say.
+
+    scores  a row a model, dataset, cm_per_px (NaN in rows of tiles at their own GSD, where is_native) and grid;
+            tiles, micro_iou, micro_f1, ..., macro_recall and the shares omission to holes, in [0, 1] or NaN
+    tiles   a row a tile, model, cm_per_px and grid: sums in pixels of that grid
+    floor   micro-IoU per dataset of a mask that calls every pixel a building
+    """
+
+    threshold: float
+    steps_cm_per_px: tuple[float, ...]
+    floor: dict[str, float]
+    scores: pd.DataFrame
+    tiles: pd.DataFrame
+
+    @property
+    def models(self) -> list[str]:
+        """Names of all checkpoints that were scored, whether they are on board or not."""
+        return list(dict.fromkeys(self.scores["model"]))
+
+    def at(self, model: str, cm_per_px: float, grid: Grid = "working") -> pd.DataFrame:
+        """The rows of a model at the step nearest to a GSD, one a dataset; none where no step is near."""
+        step = min(self.steps_cm_per_px, key=lambda step: max(step / cm_per_px, cm_per_px / step))
+        table = self.scores
+        if max(step / cm_per_px, cm_per_px / step) > NEAR:
+            return table.iloc[:0]
+        return table[(table["model"] == model) & (table["cm_per_px"] == step) & (table["grid"] == grid)]
+
+
+def read_benchmark(folder: Path | None = None) -> Benchmark | None:
+    """The benchmark in a folder, by default that of the checkpoints; None where there is none.
+
+    Raises BenchmarkError where its files cannot be read.
+    """
+    path = (folder or checkpoints_folder()) / "benchmark.json"
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text())
+        tiles = pd.read_parquet(path.with_suffix(".parquet"))
+        if missing := TILE_COLUMNS - set(tiles.columns):
+            raise KeyError(", ".join(sorted(missing)))
+        return Benchmark(
+            threshold=float(content["threshold"]),
+            steps_cm_per_px=tuple(float(step) for step in content["steps_cm_per_px"]),
+            floor={str(name): float(value) for name, value in content["everything_is_building"].items()},
+            scores=_flat(content["rows"]),
+            tiles=tiles,
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BenchmarkError(
+            f"{path.name} or {path.stem}.parquet cannot be read ({error}); "
+            "restore them, or score the checkpoints with python -m training.evaluate."
+        ) from error
+
+
+def _flat(rows: list[dict]) -> pd.DataFrame:
+    flat = [
+        {
+            "model": row["model"],
+            "dataset": row["dataset"],
+            "cm_per_px": float("nan") if row["cm_per_px"] == "native" else float(row["cm_per_px"]),
+            "is_native": row["cm_per_px"] == "native",
+            "grid": row["grid"],
+            "tiles": int(row["tiles"]),
+            **{f"{how}_{name}": row[how][name] for how in AVERAGES for name in Scores._fields},
+            **{name: row["shares"][name] for name in Shares._fields},
+        }
+        for row in rows
+    ]
+    numbers = [f"{how}_{name}" for how in AVERAGES for name in Scores._fields] + list(Shares._fields)
+    columns = ["model", "dataset", "cm_per_px", "is_native", "grid", "tiles", *numbers]
+    return pd.DataFrame(flat, columns=columns).astype(dict.fromkeys(numbers, float))
