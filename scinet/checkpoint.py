@@ -31,7 +31,7 @@ class Card:
     """What a checkpoint is, how it was made and how well it does; stored beside the weights as JSON."""
 
     name: str
-    architecture: str  # one of scinet.models.NAMES
+    architecture: str  # one of scinet.models.NAMES; of a model of the reader's own, see scinet.own_model
     gsd_range_cm_per_px: tuple[float, float]  # what training saw
     window_px: int  # side of the windows of segment(): squeeze-and-excite pools over the whole window
     mean: float = 0.5  # of the inputs' normalisation, per channel in [0, 1]
@@ -45,8 +45,8 @@ class Card:
     @property
     def title(self) -> str:
         """For people: the system's name, with the checkpoint's own where that says more."""
-        title = TITLES[self.architecture]
-        return title if self.name == self.architecture else f"{title} ({self.name})"
+        title = TITLES.get(self.architecture, self.name)
+        return title if self.name in (self.architecture, title) else f"{title} ({self.name})"
 
     @property
     def canonical_cm_per_px(self) -> float:
