@@ -8,15 +8,15 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.explorer import charts, entry, panels, runs, sources, steps, strip
+from pages.explorer import charts, controls, entry, panels, runs, sources, steps, strip
 from pages.explorer.charts import Curve
-from pages.explorer.runs import Run, Task
+from pages.explorer.runs import MaskSettings, Run, Task
 from pages.explorer.sources import Subject
 from scinet import draw
-from scinet.checkpoint import Card, list_cards
+from scinet.checkpoint import Card
 from scinet.errors import SciNetError
 from scinet.scores import iou
-from scinet.segment import STRATEGIES, Strategy
+from scinet.segment import Strategy
 from scinet.sweep import HOLDS_SHARE, holds_to, step_title, steps_around
 
 DENSITIES = {"Fine": 1, "Medium": 2, "Coarse": 3}  # every step, every second, every third
@@ -40,17 +40,12 @@ class Settings:
 
     cards: tuple[Card, ...]
     strategy: Strategy
-    threshold: float
+    mask: MaskSettings
     steps_cm_per_px: tuple[float, ...]  # coarse to fine: what is quick comes first
 
 
 def choose_settings(subject: Subject) -> Settings:
-    by_name = {card.name: card for card in list_cards()}
-    names = st.multiselect(
-        "Models", list(by_name), default=list(by_name)[:2], format_func=lambda name: by_name[name].title,
-        key="models", bind="query-params", placeholder="Choose models" if by_name else "No checkpoints found",
-        help="Each model runs once at each resolution.",
-    )  # fmt: skip
+    models = controls.choose_models()
     native = subject.raster.cm_per_px
     options = steps_around(native)
     coarsest = max(native, max(step for step in options if step <= COARSEST_CM_PER_PX * 1.001))
@@ -68,23 +63,9 @@ def choose_settings(subject: Subject) -> Settings:
     )  # fmt: skip
     between = [step for step in options if low <= step <= high and step != native]
     chosen = {native, *between[:: DENSITIES[density or "Medium"]]}
-    left, right = st.columns(2)
-    strategy = left.selectbox(
-        "Strategy", STRATEGIES, format_func=str.capitalize, key="strategy", bind="query-params",
-        help="Direct: the image as it is at each resolution. Canonical: brought to the resolution the model was "
-        "trained at, and the result back. Multi-scale: the mean of 0.5x, 1x and 2x.",
-    )  # fmt: skip
-    threshold = right.slider(
-        "Threshold",
-        0.05,
-        0.95,
-        0.5,
-        0.05,
-        key="threshold",
-        bind="query-params",
-        help="Pixels of a higher probability are building.",
-    )
-    return Settings(tuple(by_name[name] for name in names), strategy, threshold, tuple(sorted(chosen, reverse=True)))
+    with st.container(horizontal=True):
+        mask = controls.choose_mask()
+    return Settings(models.cards, models.strategy, mask, tuple(sorted(chosen, reverse=True)))
 
 
 # ---- running
@@ -120,7 +101,7 @@ def running(subject: Subject) -> Sweep | None:
     return sweep if sweep is not None and sweep.of == subject.key else None
 
 
-def controls(subject: Subject, tasks: list[Task], missing: list[Task]) -> None:
+def run_button(subject: Subject, tasks: list[Task], missing: list[Task]) -> None:
     """One button, to run or to cancel; nothing where all is done."""
     if not missing:
         stop(subject.key)
@@ -160,9 +141,9 @@ def advance(task: Task, tasks: list[Task], missing: list[Task], sweep: Sweep, ba
 # ---- showing
 
 
-def figure_of(run: Run, threshold: float) -> str:
+def figure_of(run: Run, mask: MaskSettings) -> str:
     """A cell's caption: IoU on the working grid, or the building area where there is no truth."""
-    own = steps.figures(run, threshold)
+    own = steps.figures(run, mask)
     if "working" in own.tallies:
         return f"IoU {iou(own.tallies['working'].counts):.3f}"
     return f"{own.building_area_m2:,.0f} m²"
@@ -216,7 +197,7 @@ def curves(table: pd.DataFrame, subject: Subject, settings: Settings) -> None:
 
 
 def downloads(table: pd.DataFrame, cells: strip.Cells, subject: Subject, settings: Settings) -> None:
-    gsds, threshold = sorted({gsd for gsd, _ in cells}), settings.threshold
+    gsds, mask = sorted({gsd for gsd, _ in cells}), settings.mask
     left, right, _ = st.columns([1, 1, 3])
     left.download_button(
         "Table as CSV", table.to_csv(index=False), f"sweep-{subject.key[:12]}.csv", "text/csv", on_click="ignore",
@@ -224,7 +205,7 @@ def downloads(table: pd.DataFrame, cells: strip.Cells, subject: Subject, setting
     )  # fmt: skip
     right.download_button(
         "Film strip as PNG",
-        lambda: strip.sheet(cells, gsds, settings.cards, threshold, lambda run: figure_of(run, threshold)),
+        lambda: strip.sheet(cells, gsds, settings.cards, mask, lambda run: figure_of(run, mask)),
         f"sweep-{subject.key[:12]}.png", "image/png", on_click="ignore", width="stretch",
         help="All cells on one page. The curves have a camera button each.",
     )  # fmt: skip
@@ -252,7 +233,7 @@ def main() -> None:
     known = [run for run in map(runs.known_run, tasks) if run is not None]
     done = {run.task.key for run in known}
     missing = [task for task in tasks if task.key not in done and task.key not in problems]
-    controls(subject, tasks, missing)
+    run_button(subject, tasks, missing)
     bar = st.container(key="progress").empty()
     for problem in dict.fromkeys(problems[task.key] for task in tasks if task.key in problems):
         st.error(problem)
@@ -265,13 +246,13 @@ def main() -> None:
 def show(subject: Subject, settings: Settings, known: list[Run]) -> None:
     if not known:
         return
-    table = steps.table(known, settings.threshold)
+    table = steps.table(known, settings.mask)
     verdicts(table, settings, subject.raster.cm_per_px, "agreement" if subject.truth is None else "iou")
     curves(table, subject, settings)
     cells = {(run.task.cm_per_px, run.task.card.name): run for run in known}
     gsds = sorted({gsd for gsd, _ in cells})
     downloads(table, cells, subject, settings)
-    strip.show(cells, gsds, settings.cards, settings.threshold, lambda run: figure_of(run, settings.threshold))
+    strip.show(cells, gsds, settings.cards, settings.mask, lambda run: figure_of(run, settings.mask))
 
 
 main()

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from scinet.components import without_small
 from scinet.diagnose import Tally, diagnose
 from scinet.raster import Raster
 from scinet.resample import resample_probability
@@ -44,16 +45,18 @@ def grade(
     working: Raster,
     native: Raster,
     labels_on: Callable[[Raster], np.ndarray],
+    min_area_m2: float = 0.0,
 ) -> dict[Grid, Tally]:
     """The tally of a probability float32 (H, W) on the working grid and, brought back, on the image's own.
 
-    ``labels_on`` gives the truth's labels int32 on a raster's grid. The working grid shows what the model can be
+    ``labels_on`` gives the truth's labels int32 on a raster's grid; predicted components below ``min_area_m2`` are
+    dropped. The working grid shows what the model can be
     blamed for, the native one what is lost by flying higher.
     """
 
     def on(raster: Raster, values: np.ndarray) -> Tally:
-        labels = labels_on(raster)
-        return diagnose(labels, values > threshold, valid=raster.valid, pixel_area_m2=raster.pixel_area_m2).tally
+        mask = without_small((values > threshold) & raster.valid, min_area_m2, raster.pixel_area_m2)
+        return diagnose(labels_on(raster), mask, valid=raster.valid, pixel_area_m2=raster.pixel_area_m2).tally
 
     on_working = on(working, probability)
     if working.shape == native.shape:
@@ -61,12 +64,15 @@ def grade(
     return {"working": on_working, "native": on(native, resample_probability(probability, native.shape))}
 
 
-def agreement(probability: np.ndarray, threshold: float, native_mask: np.ndarray, native: Raster) -> float:
+def agreement(
+    probability: np.ndarray, threshold: float, native_mask: np.ndarray, native: Raster, min_area_m2: float = 0.0
+) -> float:
     """IoU of a mask from another resolution with a model's own mask bool (H, W) at the native GSD.
 
     No truth is needed: it tells how much the answer depends on the resolution, not whether it is right.
     """
-    back = resample_probability(probability, native.shape) > threshold
+    back = (resample_probability(probability, native.shape) > threshold) & native.valid
+    back = without_small(back, min_area_m2, native.pixel_area_m2)
     return iou(Counts.of(native_mask, back, native.valid))
 
 

@@ -28,7 +28,8 @@ class File:
 
 def button(verdicts: Sequence[Verdict]) -> None:
     """One button for all files of the shown models."""
-    with st.popover("Download", icon="⬇️", help="Masks, probabilities, footprints and reports of the shown models"):
+    tip = "Masks, probabilities, footprints and reports of the shown models"
+    with st.popover("Download", disabled=not verdicts, help=tip):
         for verdict in verdicts:
             st.markdown(f"**{verdict.card.title}**, {verdict.run.task.cm_per_px:.3g} cm/px")
             with st.container(horizontal=True, gap="small"):
@@ -37,7 +38,7 @@ def button(verdicts: Sequence[Verdict]) -> None:
                         file.label, file.make, file.name, file.mimetype, on_click="ignore", help=file.help,
                         key=f"download-{verdict.card.name}-{file.label}",
                     )  # fmt: skip
-        if verdicts[0].raster.crs is None:
+        if verdicts and verdicts[0].raster.crs is None:
             st.caption(
                 "No GeoJSON: it needs longitude and latitude, and this image has no georeference. "
                 "The files are in metres from its upper left corner, x to the right and y up."
@@ -93,7 +94,7 @@ def _report(verdict: Verdict) -> bytes:
     task = verdict.run.task
     content = report(
         task.subject.title, task.subject.raster, verdict.raster, task.card, verdict.prediction, verdict.diagnosis,
-        strategy=task.strategy, threshold=verdict.threshold, min_area_m2=verdict.min_area_m2,
+        strategy=task.strategy, **verdict.settings._asdict(),
     )  # fmt: skip
     return to_json(content).encode()
 

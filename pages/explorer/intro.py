@@ -1,15 +1,20 @@
 """What the page is for, in three sentences and a picture, at the first visit of a session."""
 
-import numpy as np
 import streamlit as st
-from PIL import Image, ImageDraw
 from streamlit.delta_generator import DeltaGenerator
 
+from pages.explorer.runs import MADE, Key, MaskSettings, Task, judge, run
+from pages.explorer.shelf import shelf
+from pages.explorer.sources import Subject
 from scinet import draw
+from scinet.checkpoint import Card, list_cards
+from scinet.errors import SciNetError
 from scinet.town import make_town
 
+OPEN = "intro.open"
+SEED, TOWN_M = 0, 30.0
 GSDS_CM_PER_PX = (5.0, 40.0)
-TOWN_M, VIEW_M, SIDE_PX, LINE_PX = 40.0, 20.0, 250, 6
+PICTURE_PX = 124
 TEXT = (
     "A model that maps buildings well at 5 cm/px may fail at 40: roofs blur, neighbours fuse, small houses vanish. "
     "Move **Ground resolution** and see on the map which buildings each model finds, misses, merges or breaks. "
@@ -17,43 +22,51 @@ TEXT = (
 )
 
 
+def button() -> None:
+    """Brings the card back, or puts it away."""
+    st.button("?", key="intro_toggle", help="What this page shows", on_click=_toggle)
+
+
 def open_card() -> DeltaGenerator | None:
-    """The card above the page's lower edge, which moves nothing, and the place of its picture; None once closed."""
-    if st.session_state.get("intro.closed"):
-        st.sidebar.button("?", key="intro_open", on_click=_close, args=(False,), help="What this page shows")
+    """The card, where it is open; returns the place of its picture."""
+    place = st.container()  # there when the card is not: what follows must not move, or its links to the address break
+    if not st.session_state.setdefault(OPEN, True):
         return None
-    with st.container(key="intro"):
-        picture = st.empty()
-        st.markdown(TEXT)
-        st.button(
-            "Close", key="intro_close", on_click=_close, args=(True,), help='"?" in the sidebar brings this back.'
-        )
+    with place.container(border=True, key="intro"):
+        left, right = st.columns([2, 5], vertical_alignment="center", gap="small")
+        picture = left.container(key="intro_picture").empty()
+        right.markdown(TEXT)
+        right.button("Close", key="intro_close", on_click=_toggle, help='"?" brings this back.')
     return picture
 
 
-def fill(picture: DeltaGenerator | None) -> None:
-    """Draw the card's picture: called at the end, as the page itself comes first."""
-    if picture is not None:
-        picture.image(_two_resolutions(), width="stretch", caption="The same place at 5 and at 40 cm/px")
+def fill(place: DeltaGenerator | None) -> None:
+    """Draw the card's picture: called at the end, as the page itself comes first; two small forward passes, once."""
+    cards = list_cards()
+    if place is None or not cards:
+        return
+    card = cards[0]
+    key: Key = ("intro", card.name, card.sha256)
+    try:
+        pictures = shelf(MADE).keep(key, lambda: _pictures(card), lambda made: sum(map(len, made)))
+    except SciNetError:
+        return  # the page itself says what is wrong with the checkpoint
+    place.image(pictures, caption=[f"{card.title}, {gsd:g} cm/px" for gsd in GSDS_CM_PER_PX], width=PICTURE_PX)
 
 
-def _close(closed: bool) -> None:
-    st.session_state["intro.closed"] = closed
+def _pictures(card: Card) -> list[bytes]:
+    """A generated town at two resolutions with the errors of a model, each as WebP."""
+    town = make_town(SEED, TOWN_M)
+    subject = Subject("intro", "Town", town.render(min(GSDS_CM_PER_PX)), town.footprints)
+    made = []
+    for cm_per_px in GSDS_CM_PER_PX:
+        verdict = judge(run(Task(subject, card, cm_per_px, "direct"), lambda _: None), MaskSettings())
+        assert verdict.diagnosis is not None
+        classes = draw.error_classes(verdict.diagnosis, verdict.prediction)
+        colours = list(draw.KIND_COLOURS.values())
+        made.append(draw.overlay_picture(verdict.raster, classes, colours, side_px=2 * PICTURE_PX))
+    return made
 
 
-@st.cache_data(show_spinner=False)
-def _two_resolutions() -> bytes:
-    """A generated town at both resolutions side by side, its true footprints outlined, as WebP."""
-    town = make_town(seed=0, size_m=TOWN_M)
-    page = Image.new("RGB", (2 * SIDE_PX + LINE_PX, SIDE_PX), "white")
-    top_m, px_per_m = TOWN_M - VIEW_M, SIDE_PX / VIEW_M  # the lower left quarter
-    for i, cm_per_px in enumerate(GSDS_CM_PER_PX):
-        view_px = round(VIEW_M * 100 / cm_per_px)
-        side = Image.fromarray(town.render(cm_per_px).pixels[-view_px:, :view_px])
-        side = side.resize((SIDE_PX, SIDE_PX), Image.Resampling.NEAREST if view_px < SIDE_PX else None)
-        pen = ImageDraw.Draw(side)
-        for polygon in town.footprints.polygons:
-            for part in getattr(polygon, "geoms", [polygon]):
-                pen.line([(x * px_per_m, (-y - top_m) * px_per_m) for x, y in part.exterior.coords], draw.YELLOW, 2)
-        page.paste(side, (i * (SIDE_PX + LINE_PX), 0))
-    return draw.encode_image(np.asarray(page))
+def _toggle() -> None:
+    st.session_state[OPEN] = not st.session_state.get(OPEN, True)

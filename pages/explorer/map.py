@@ -4,7 +4,6 @@ A step of the slider sends addresses of images and outlines
 alone, as one small layer: whatever changes folium's map itself would load it anew and lose the view.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +26,7 @@ from scinet.raster import Raster
 HEIGHT_PX = 480
 SWIPE, SIDE_BY_SIDE = "Swipe", "Side by side"
 COMPARISONS = (SWIPE, SIDE_BY_SIDE)
+NOTHING = {"overlay": None, "components": None, "fates": None}  # a side that shows the image alone
 SIDES = {"left": 400, "right": 401}  # a pane for each, and its place in the stack
 
 
@@ -42,7 +42,12 @@ class Frame(MacroElement):
     def __init__(self, subject: str, bounds: draw.Bounds):
         super().__init__()
         self._name = "Frame"
-        self.frame = {"id": subject, "bounds": bounds}
+        self.frame = {
+            "id": subject,
+            "bounds": bounds,
+            "unjudged": outlines.UNJUDGED,  # a true building on a side without a mask
+            "tooSmall": outlines.TOO_SMALL,  # one that the mask's grid does not show
+        }
 
 
 class Contents(folium.map.Layer):
@@ -62,11 +67,10 @@ class Contents(folium.map.Layer):
 
 @dataclass(frozen=True)
 class Look:
-    """How the map shows its sides: one of STYLES, of COMPARISONS, and the threshold that the legend names."""
+    """How the map shows its sides: one of STYLES and one of COMPARISONS."""
 
     style: str
     compare: str
-    threshold: float
 
 
 def show_map(
@@ -83,26 +87,25 @@ def show_map(
     """
     base, bounds = _image(subject.key, raster.shape, raster)
     _, whole = _image(subject.key, subject.raster.shape, subject.raster)  # the same at each step: the map stays
+    address = serve(base, "image/webp", "base")
+    truth = None if subject.truth is None else outlines.true_buildings(subject)
     state: dict[str, Any] = {
-        "legend": _legend(subject, left or right, look),
+        "legend": _legend(subject, left or right, look.style),
         "paired": look.compare == SIDE_BY_SIDE,
         "target": None,
+        "truth": _served(truth, "truth"),
+        "line": {
+            "weight": 2.5 if look.style == OUTLINES else 1.5,
+            "plain": draw.TRUTH_COLOUR if look.style == PROBABILITY else None,
+        },
     }
     if target is not None:
         state["target"] = {"id": target.id, "url": serve(target.geojson, "application/json", "target")}
     for name, verdict in (("left", left), ("right", right)):
-        key = verdict.key if verdict else (subject.key, raster.shape)
-        features = _features(key, look.style, subject, verdict, raster)
-        overlay = None
-        if verdict is not None and look.style != OUTLINES:
-            picture, place = _mask(key, verdict) if look.style == FILL else _heat(verdict.run.task.key, verdict)
-            url = serve(picture, "image/png", f"{name}-overlay")
-            overlay = {"url": url, "bounds": place, "alt": f"{look.style} of {verdict.card.title}"}
         state[name] = {
             "title": verdict.card.title if verdict else "Image",
-            "base": {"url": serve(base, "image/webp", f"{name}-base"), "bounds": bounds, "alt": "image"},
-            "overlay": overlay,
-            "outlines": serve(features, "application/json", f"{name}-outlines") if features else None,
+            "base": {"url": address, "bounds": bounds, "alt": "image"},
+            **(_side(name, subject, verdict, look.style) if verdict else NOTHING),
         }
     with st.container(key="map_frame"):
         st_folium(
@@ -113,6 +116,25 @@ def show_map(
             feature_group_to_add=folium.FeatureGroup().add_child(Contents(state)),
             returned_objects=[],
         )
+
+
+def _side(name: str, subject: Subject, verdict: Verdict, style: str) -> dict[str, Any]:
+    """What a verdict lays over the image."""
+    overlay = None
+    if style != OUTLINES:
+        picture, place = _mask(verdict.key, verdict) if style == FILL else _heat(verdict.run.task.key, verdict)
+        url = serve(picture, "image/png", f"{name}-overlay")
+        overlay = {"url": url, "bounds": place, "alt": f"{style} of {verdict.card.title}"}
+    fates = None if verdict.diagnosis is None else outlines.fates(verdict.key, subject, verdict)
+    return {
+        "overlay": overlay,
+        "components": _served(outlines.components(verdict.key, style, verdict), f"{name}-components"),
+        "fates": _served(fates, f"{name}-fates"),
+    }
+
+
+def _served(data: bytes | None, place: str) -> str | None:
+    return serve(data, "application/json", place) if data else None
 
 
 def _empty_map(subject: str, crs: str, bounds: draw.Bounds) -> folium.Map:
@@ -129,12 +151,12 @@ def _empty_map(subject: str, crs: str, bounds: draw.Bounds) -> folium.Map:
     return own
 
 
-def _legend(subject: Subject, side: Verdict | None, look: Look) -> list[dict[str, Any]]:
+def _legend(subject: Subject, side: Verdict | None, style: str) -> list[dict[str, Any]]:
     truth = [{"title": "True footprint", "colour": draw.TRUTH_COLOUR}] if subject.truth is not None else []
     if side is None:
         return truth
-    if look.style == PROBABILITY:
-        ramp = {"title": "Probability", "ramp": draw.PROBABILITY_COLOURS, "threshold": look.threshold}
+    if style == PROBABILITY:
+        ramp = {"title": "Probability", "ramp": draw.PROBABILITY_COLOURS, "threshold": side.settings.threshold}
         return [ramp, *truth]
     if not truth:
         return [{"title": "Mask", "colour": draw.MASK_COLOUR}]
@@ -159,12 +181,3 @@ def _mask(key: tuple[object, ...], _verdict: Verdict) -> tuple[bytes, draw.Bound
 @st.cache_resource(max_entries=48, show_spinner=False)
 def _heat(key: tuple[object, ...], _verdict: Verdict) -> tuple[bytes, draw.Bounds]:
     return draw.probability_for_map(_verdict.run.probability, _verdict.raster)
-
-
-@st.cache_resource(max_entries=48, show_spinner=False)
-def _features(
-    key: tuple[object, ...], style: str, _subject: Subject, _verdict: Verdict | None, _raster: Raster
-) -> bytes:
-    """The outlines of one side as GeoJSON."""
-    features = outlines.of_side(_subject, _raster, _verdict, style)
-    return json.dumps({"type": "FeatureCollection", "features": features}).encode() if features else b""

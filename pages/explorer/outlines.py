@@ -1,14 +1,19 @@
-"""Outlines for the map as GeoJSON features, each with what its tooltip says."""
+"""Outlines for the map: true buildings, what became of each, and the components of a mask, with their tooltips.
 
+True buildings have the same outlines at every resolution and in every mask: one file for both sides and all steps.
+What became of them is another, small one, which changes with the mask.
+"""
+
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import streamlit as st
 from numpy.typing import NDArray
-from rasterio.crs import CRS
 from shapely.geometry.base import BaseGeometry
 
-from pages.explorer.runs import Verdict, truth_on
+from pages.explorer.runs import Key, Verdict, truth_on
 from pages.explorer.sources import Subject
 from scinet import draw
 from scinet.footprints import Footprints, polygonize
@@ -16,29 +21,100 @@ from scinet.raster import Raster
 
 FILL, OUTLINES, PROBABILITY = "Fill", "Outlines", "Probability"
 STYLES = (FILL, OUTLINES, PROBABILITY)
+UNJUDGED = {"colour": draw.TRUTH_COLOUR, "title": "True building", "rows": []}
+TOO_SMALL = {**UNJUDGED, "rows": [["Area", "under a pixel here"]]}
 
 Feature = dict[str, Any]
 
 
-def of_side(subject: Subject, raster: Raster, verdict: Verdict | None, style: str) -> list[Feature]:
-    """What one side shows as lines: the mask's components below, the true buildings above them."""
-    features = _components(verdict, style) if verdict is not None else []
-    return features + (_buildings(subject, raster, verdict, style) if subject.truth is not None else [])
-
-
 def truth_ids(subject: Subject, raster: Raster) -> NDArray[np.int32]:
-    """The truth's labels that a working grid shows, in the order of the diagnosis, which numbers them anew."""
+    """The truth's labels that a grid shows, in the order of the diagnosis, which numbers them anew."""
     labels = truth_on(subject, raster)
     return np.unique(labels[raster.valid & (labels > 0)])
 
 
-def truth_shapes(subject: Subject, raster: Raster, ids: NDArray[np.int32]) -> tuple[list[BaseGeometry], CRS | None]:
-    """The outlines of the truth's labels `ids` and their CRS: footprints as they are, masks along pixel edges."""
-    if isinstance(subject.truth, Footprints):
-        return [subject.truth.polygons[i - 1] for i in ids], subject.truth.crs
-    labels = truth_on(subject, raster)
-    polygons = polygonize(np.where(np.isin(labels, ids), labels, 0), raster)
-    return [polygons[i - 1] for i in ids], raster.crs
+def true_buildings(subject: Subject) -> bytes:
+    """The outlines of all true buildings on the image, each with its `id` in the truth, as GeoJSON."""
+    return _true_file(subject.key, subject)
+
+
+def true_building(subject: Subject, building: int) -> Feature:
+    """The outline of one of them."""
+    return next(f for f in _true_features(subject.key, subject) if f["properties"]["id"] == building)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _true_file(key: str, _subject: Subject) -> bytes:
+    return collection(_true_features(key, _subject))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _true_features(key: str, _subject: Subject) -> list[Feature]:
+    """Footprints as they are, masks along pixel edges of the native grid."""
+    raster = _subject.raster
+    ids = truth_ids(_subject, raster)
+    if isinstance(_subject.truth, Footprints):
+        polygons, crs = _subject.truth.polygons, _subject.truth.crs
+    else:
+        polygons, crs = tuple(polygonize(truth_on(_subject, raster), raster)), raster.crs
+    return draw.outlines([polygons[i - 1] for i in ids], crs, [{"id": int(i)} for i in ids])
+
+
+@st.cache_resource(max_entries=48, show_spinner=False)
+def fates(key: Key, _subject: Subject, _verdict: Verdict) -> bytes:
+    """What became of each true building in a mask, by its `id`: colour, title and rows of the tooltip, as JSON."""
+    assert _verdict.diagnosis is not None
+    own = _verdict.diagnosis.buildings
+    told = {}
+    for i, building in enumerate(truth_ids(_subject, _verdict.raster)):
+        kind = own.kind[i]
+        rows = [
+            ["Area", _area(own.area_m2[i])],
+            ["Completeness", f"{own.completeness[i]:.0%}"],
+            ["Pieces", f"{own.pieces[i]}"],
+        ]
+        if kind == "merged":
+            rows.append(["Partners", f"{own.partners[i]}"])
+        if own.holes_m2[i] > 0:
+            rows.append(["Holes", _area(own.holes_m2[i])])
+        told[int(building)] = {"colour": draw.KIND_COLOURS[kind], "title": draw.KIND_TITLES[kind], "rows": rows}
+    return json.dumps(told, separators=(",", ":")).encode()
+
+
+@st.cache_resource(max_entries=48, show_spinner=False)
+def components(key: Key, style: str, _verdict: Verdict) -> bytes:
+    """The outlines of a mask's components, as GeoJSON; empty where there are none.
+
+    In outline style every component; else the wrong ones alone, unseen until the pointer is over them.
+    """
+    if _verdict.diagnosis is None:
+        if style != OUTLINES:
+            return b""
+        shapes = polygonize(_verdict.predicted_labels, _verdict.raster)
+        plain = {"colour": draw.MASK_COLOUR, "weight": 2, "title": "", "rows": []}
+        return collection(draw.outlines(shapes, _verdict.raster.crs, [plain] * len(shapes)))
+    own = _verdict.diagnosis.components
+    shown = np.arange(len(own.kind)) if style == OUTLINES else np.flatnonzero(own.kind != "good")
+    if not len(shown):
+        return b""
+    properties = [_component(_verdict, int(i), style) for i in shown]
+    return collection(draw.outlines(component_shapes(_verdict, shown), _verdict.raster.crs, properties))
+
+
+def _component(verdict: Verdict, i: int, style: str) -> dict[str, Any]:
+    assert verdict.diagnosis is not None
+    own = verdict.diagnosis.components
+    area = ["Component", _area(own.area_m2[i])]
+    if own.kind[i] == "false":
+        colour = draw.KIND_COLOURS["false"]
+        rows = [area, ["On no building", _area(own.area_m2[i] * (1 - own.correctness[i]))]]
+        told = {"colour": colour, "weight": 2, "title": draw.KIND_TITLES["false"], "rows": rows}
+    else:
+        told = {"colour": draw.TRUTH_COLOUR, "weight": 1, "dash": "4 3", "title": "", "rows": []}
+        if own.kind[i] == "merger":
+            rows = [["Buildings", f"{own.buildings[i]}"], area]
+            told |= {"dot": draw.KIND_COLOURS["merged"], "title": "Merger", "rows": rows}
+    return told if style == OUTLINES else told | {"weight": 0}
 
 
 def component_shapes(verdict: Verdict, indices: Sequence[int] | NDArray[np.intp]) -> list[BaseGeometry]:
@@ -50,56 +126,8 @@ def component_shapes(verdict: Verdict, indices: Sequence[int] | NDArray[np.intp]
     return [polygons[i] for i in indices]
 
 
-def _buildings(subject: Subject, raster: Raster, verdict: Verdict | None, style: str) -> list[Feature]:
-    shapes, crs = truth_shapes(subject, raster, truth_ids(subject, raster))
-    weight = 2.5 if style == OUTLINES else 1.5
-    if verdict is None or verdict.diagnosis is None:
-        plain = {"colour": draw.TRUTH_COLOUR, "weight": weight, "title": "True building", "rows": []}
-        return draw.outlines(shapes, crs, [plain] * len(shapes))
-    buildings = verdict.diagnosis.buildings
-    properties = []
-    for i, kind in enumerate(buildings.kind):
-        colour = draw.KIND_COLOURS[kind]
-        rows = [
-            ["Area", _area(buildings.area_m2[i])],
-            ["Completeness", f"{buildings.completeness[i]:.0%}"],
-            ["Pieces", f"{buildings.pieces[i]}"],
-        ]
-        if kind == "merged":
-            rows.append(["Partners", f"{buildings.partners[i]}"])
-        if buildings.holes_m2[i] > 0:
-            rows.append(["Holes", _area(buildings.holes_m2[i])])
-        line = draw.TRUTH_COLOUR if style == PROBABILITY else colour
-        title = draw.KIND_TITLES[kind]
-        properties.append({"colour": line, "dot": colour, "weight": weight, "title": title, "rows": rows})
-    return draw.outlines(shapes, crs, properties)
-
-
-def _components(verdict: Verdict, style: str) -> list[Feature]:
-    """In outline style every component; else the wrong ones alone, unseen until the pointer is over them."""
-    if verdict.diagnosis is None:
-        if style != OUTLINES:
-            return []
-        shapes = polygonize(verdict.predicted_labels, verdict.raster)
-        plain = {"colour": draw.MASK_COLOUR, "weight": 2, "title": "", "rows": []}
-        return draw.outlines(shapes, verdict.raster.crs, [plain] * len(shapes))
-    own = verdict.diagnosis.components
-    shown = np.arange(len(own.kind)) if style == OUTLINES else np.flatnonzero(own.kind != "good")
-    properties = []
-    for i in shown:
-        if own.kind[i] == "false":
-            colour, line = draw.KIND_COLOURS["false"], {"colour": draw.KIND_COLOURS["false"], "weight": 2}
-            title, rows = draw.KIND_TITLES["false"], [["Component", _area(own.area_m2[i])]]
-            rows.append(["On no building", _area(own.area_m2[i] * (1 - own.correctness[i]))])
-        else:
-            colour, line = draw.KIND_COLOURS["merged"], {"colour": draw.TRUTH_COLOUR, "weight": 1, "dash": "4 3"}
-            title, rows = "Merger", [["Buildings", f"{own.buildings[i]}"], ["Component", _area(own.area_m2[i])]]
-            if own.kind[i] == "good":
-                title, rows = "", []
-        if style != OUTLINES:
-            line["weight"] = 0
-        properties.append({**line, "dot": colour, "title": title, "rows": rows})
-    return draw.outlines(component_shapes(verdict, shown), verdict.raster.crs, properties)
+def collection(features: Sequence[Feature]) -> bytes:
+    return json.dumps({"type": "FeatureCollection", "features": features}, separators=(",", ":")).encode()
 
 
 def _area(area_m2: float) -> str:

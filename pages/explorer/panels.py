@@ -12,7 +12,9 @@ import streamlit as st
 from pages.explorer.runs import Verdict, truth_on
 from pages.explorer.sources import Subject
 from scinet import draw, scores
-from scinet.checkpoint import Card
+from scinet.benchmark import Benchmark, read_benchmark
+from scinet.checkpoint import Card, checkpoints_folder
+from scinet.errors import BenchmarkError
 from scinet.raster import Raster
 
 SHARE_TITLES = {
@@ -89,6 +91,7 @@ def scores_and_shares(shown: Sequence[Shown], cm_per_px: float) -> None:
         title = "False areas" if kind == "false" else draw.KIND_TITLES[kind]
         cells = [_integer(_count(s.verdict, kind), _count(s.native, kind), good_up=kind == "found") for s in shown]
         rows.append(_row(title, KIND_HELP[kind], cells, draw.KIND_COLOURS[kind]))
+    rows += _tested([s.verdict.card for s in shown], cm_per_px)
     change = "; ▲▼ change against native" if any(s.native for s in shown) else ""
     _card(rows, f"Working grid, {cm_per_px:.3g} cm/px{change}")
 
@@ -101,7 +104,7 @@ AREA_ROWS = (
 )
 
 
-def areas(shown: Sequence[Shown]) -> None:
+def areas(shown: Sequence[Shown], cm_per_px: float) -> None:
     """What can be said of a mask without a truth."""
     rows = [_head("Mask", shown)]
     measured = [(_areas(s.verdict), _areas(s.native) if s.native else None) for s in shown]
@@ -112,6 +115,7 @@ def areas(shown: Sequence[Shown]) -> None:
             for now, native in measured
         ]
         rows.append(_row(title, tip, cells))
+    rows += _tested([s.verdict.card for s in shown], cm_per_px)
     _card(rows, "Scores need a truth: upload a mask of the same size, GeoJSON or GeoPackage beside the image.")
 
 
@@ -151,6 +155,36 @@ def outside_training(cards: Sequence[Card], cm_per_px: float) -> str:
         if not 0.98 * low <= cm_per_px <= 1.02 * high
     }
     return f"Outside the resolutions trained at: {', '.join(sorted(ranges))}." if ranges else ""
+
+
+def _tested(cards: Sequence[Card], cm_per_px: float) -> list[str]:
+    """What the models scored on test tiles at about this resolution; nothing where nothing is known."""
+    try:
+        known = benchmark()
+    except BenchmarkError:
+        return []  # the page Benchmark says what is wrong
+    by_model = {card.name: known.at(card.name, cm_per_px) for card in cards} if known else {}
+    found = [table for table in by_model.values() if len(table)]
+    if not found:
+        return []
+    rows = [_head(f"IoU on test tiles at {found[0]['cm_per_px'].iloc[0]:.3g} cm/px")]
+    for dataset in sorted(set().union(*(table["dataset"] for table in found))):
+        own = {name: table[table["dataset"] == dataset] for name, table in by_model.items()}
+        tiles = max(int(table["tiles"].max()) for table in own.values() if len(table))
+        cells = [f"<b>{table['micro_iou'].iloc[0]:.3f}</b>" if len(table) else DASH for table in own.values()]
+        rows.append(_row(dataset.capitalize(), f"micro-IoU on {tiles} tiles that no training saw", cells))
+    return rows
+
+
+def benchmark() -> Benchmark | None:
+    """The checkpoints' scores on test tiles, read anew when the file changes. Raises BenchmarkError."""
+    path = checkpoints_folder() / "benchmark.json"
+    return _benchmark(path.parent, path.stat().st_mtime) if path.is_file() else None
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _benchmark(folder: Path, modified: float) -> Benchmark | None:
+    return read_benchmark(folder)
 
 
 # ---- numbers

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -51,14 +52,20 @@ class Run:
     probability: NDArray[np.float32]
 
 
+class MaskSettings(NamedTuple):
+    """What makes a mask of a probability; a change of it costs no forward pass."""
+
+    threshold: float = 0.5
+    min_area_m2: float = 0.0  # of a predicted component
+
+
 @dataclass(frozen=True, eq=False)
 class Verdict:
     """A mask on the working grid, and what is wrong with it where there is a truth."""
 
     key: Key
     run: Run
-    threshold: float
-    min_area_m2: float
+    settings: MaskSettings
     raster: Raster
     prediction: NDArray[np.bool_]
     predicted_labels: NDArray[np.int32]
@@ -101,9 +108,10 @@ def _model(name: str, sha256: str) -> Model:
     return load_model(name)
 
 
-def judge(known: Run, threshold: float, min_area_m2: float = 0.0) -> Verdict:
-    """The mask at a threshold, without components below a minimum area, and its diagnosis; no forward pass."""
-    key = (*known.task.key, threshold, min_area_m2)
+def judge(known: Run, settings: MaskSettings) -> Verdict:
+    """The mask of a run and its diagnosis; no forward pass."""
+    key = (*known.task.key, *settings)
+    threshold, min_area_m2 = settings
 
     def make() -> Verdict:
         subject = known.task.subject
@@ -115,7 +123,7 @@ def judge(known: Run, threshold: float, min_area_m2: float = 0.0) -> Verdict:
                 truth_on(subject, raster), prediction, valid=raster.valid, pixel_area_m2=raster.pixel_area_m2
             )
         labels = label(prediction) if diagnosis is None else diagnosis.predicted_labels
-        return Verdict(key, known, threshold, min_area_m2, raster, prediction, labels, diagnosis)
+        return Verdict(key, known, settings, raster, prediction, labels, diagnosis)
 
     # A verdict keeps its run's probability in memory, even where the shelf of runs has dropped it.
     return shelf(MADE).keep(key, make, lambda verdict: 14 * verdict.prediction.size)
@@ -137,19 +145,27 @@ def working_raster(subject: Subject, cm_per_px: float) -> Raster:
 
 
 class Progress:
-    """A progress bar over several tasks, with the time left."""
+    """A progress bar over several tasks, with the time left; none for what is done at once.
+
+    It is drawn a few times a second: drawing it takes the processor from what it tells of.
+    """
+
+    APPEARS_S, EVERY_S = 0.7, 0.25
 
     def __init__(self, slot: DeltaGenerator, tasks: int) -> None:
         self._slot, self._tasks, self._done = slot, tasks, 0
-        self._started = time.monotonic()
+        self._started = self._drawn = time.monotonic()
         self._text = ""
 
     def begin(self, task: Task) -> None:
         self._text = task.text
-        self.report(0.0)
 
     def report(self, share: float) -> None:
-        elapsed = time.monotonic() - self._started
+        now = time.monotonic()
+        elapsed = now - self._started
+        if elapsed < self.APPEARS_S or now - self._drawn < self.EVERY_S:
+            return
+        self._drawn = now
         total = min(1.0, (self._done + share) / self._tasks)
         left = f", about {elapsed * (1 - total) / total:.0f} s left" if total > 0.05 and elapsed > 1 else ""
         self._slot.progress(total, text=f"{self._text}{left}")

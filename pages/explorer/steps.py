@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pages.explorer import runs
-from pages.explorer.runs import Run
+from pages.explorer.runs import MaskSettings, Run
 from pages.explorer.shelf import Shelf, shelf
 from scinet import draw
 from scinet.diagnose import Tally
@@ -33,52 +33,54 @@ class Figures:
     components: int
 
 
-def figures(run: Run, threshold: float) -> Figures:
-    """Counted once a run and threshold; no forward pass."""
+def figures(run: Run, settings: MaskSettings) -> Figures:
+    """Counted once a run and settings; no forward pass."""
 
     def make() -> Figures:
-        subject, verdict = run.task.subject, runs.judge(run, threshold)
+        subject, verdict = run.task.subject, runs.judge(run, settings)
         tallies: dict[str, Tally] = {}
         if subject.truth is not None:
             tallies = {
                 str(grid): tally
                 for grid, tally in grade(
                     run.probability,
-                    threshold,
+                    settings.threshold,
                     working=verdict.raster,
                     native=subject.raster,
                     labels_on=lambda raster: runs.truth_on(subject, raster),
+                    min_area_m2=settings.min_area_m2,
                 ).items()
             }
         area_m2 = float(verdict.prediction.sum()) * verdict.raster.pixel_area_m2
         return Figures(tallies, area_m2, int(verdict.predicted_labels.max(initial=0)))
 
-    return _kept().keep(("figures", *run.task.key, threshold), make, lambda _: 1000)
+    return _kept().keep(("figures", *run.task.key, *settings), make, lambda _: 1000)
 
 
-def agreement_with_native(run: Run, native: Run, threshold: float) -> float:
+def agreement_with_native(run: Run, native: Run, settings: MaskSettings) -> float:
     """IoU of the run's mask with the model's own at the native GSD."""
     subject = run.task.subject
 
     def make() -> float:
-        return agreement(run.probability, threshold, runs.judge(native, threshold).prediction, subject.raster)
+        mask = runs.judge(native, settings).prediction
+        return agreement(run.probability, settings.threshold, mask, subject.raster, settings.min_area_m2)
 
-    return _kept().keep(("agreement", *run.task.key, threshold), make, lambda _: 200)
+    return _kept().keep(("agreement", *run.task.key, *settings), make, lambda _: 200)
 
 
-def table(results: Iterable[Run], threshold: float) -> pd.DataFrame:
+def table(results: Iterable[Run], settings: MaskSettings) -> pd.DataFrame:
     """One row a run and grid with `COLUMNS`; the model by its title, NaN where there is nothing to score."""
     results = list(results)
     natives = {r.task.card.name: r for r in results if r.task.cm_per_px == r.task.subject.raster.cm_per_px}
     rows = []
     for run in results:
-        own, native = figures(run, threshold), natives.get(run.task.card.name)
+        own, native = figures(run, settings), natives.get(run.task.card.name)
         common = {
             "model": run.task.card.title,
             "cm_per_px": run.task.cm_per_px,
             "building_area_m2": own.building_area_m2,
             "components": own.components,
-            "agreement": agreement_with_native(run, native, threshold) if native else float("nan"),
+            "agreement": agreement_with_native(run, native, settings) if native else float("nan"),
         }
         for grid in GRIDS:
             tally = own.tallies.get(grid)
@@ -87,11 +89,11 @@ def table(results: Iterable[Run], threshold: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS)).sort_values(["model", "cm_per_px", "grid"], ignore_index=True)
 
 
-def cell(run: Run, threshold: float) -> bytes:
+def cell(run: Run, settings: MaskSettings) -> bytes:
     """The image at the run's resolution under its mask, coloured by what became of every pixel, as WebP."""
 
     def make() -> bytes:
-        verdict = runs.judge(run, threshold)
+        verdict = runs.judge(run, settings)
         if verdict.diagnosis is None:
             classes, colours = verdict.prediction.astype(np.uint8), [draw.MASK_COLOUR]
         else:
@@ -99,4 +101,4 @@ def cell(run: Run, threshold: float) -> bytes:
             colours = list(draw.KIND_COLOURS.values())
         return draw.overlay_picture(verdict.raster, classes, colours, opacity=CELL_OPACITY, side_px=CELL_PX)
 
-    return _kept().keep(("cell", *run.task.key, threshold), make, len)
+    return _kept().keep(("cell", *run.task.key, *settings), make, len)

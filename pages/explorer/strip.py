@@ -7,7 +7,7 @@ import streamlit as st
 from PIL import Image, ImageDraw, ImageFont
 
 from pages.explorer import steps
-from pages.explorer.runs import Run
+from pages.explorer.runs import MaskSettings, Run
 from scinet.checkpoint import Card
 from scinet.sweep import step_title
 
@@ -16,7 +16,7 @@ SHEET_PX, MARGIN_PX, LINE_PX = 360, 12, 26
 
 
 def show(
-    cells: Cells, gsds: Sequence[float], cards: Sequence[Card], threshold: float, caption: Callable[[Run], str]
+    cells: Cells, gsds: Sequence[float], cards: Sequence[Card], settings: MaskSettings, caption: Callable[[Run], str]
 ) -> None:
     """The strip; a cell's score leads to the same image, model and resolution in Explore."""
     with st.container(key="strip"):
@@ -28,7 +28,7 @@ def show(
                 if run is None:
                     column.html('<div class="sn-awaited">not run yet</div>')
                     continue
-                column.image(steps.cell(run, threshold), width="stretch", alt=f"{run.task.text}: {caption(run)}")
+                column.image(steps.cell(run, settings), width="stretch", alt=f"{run.task.text}: {caption(run)}")
                 # A link, not st.switch_page, which refuses while widgets of the page are bound to the address
                 column.page_link(
                     "pages/explore.py",
@@ -51,10 +51,10 @@ def _address(run: Run, cards: Sequence[Card]) -> dict[str, str]:
 
 
 def sheet(
-    cells: Cells, gsds: Sequence[float], cards: Sequence[Card], threshold: float, caption: Callable[[Run], str]
+    cells: Cells, gsds: Sequence[float], cards: Sequence[Card], settings: MaskSettings, caption: Callable[[Run], str]
 ) -> bytes:
     """The strip as one PNG on white, for a report."""
-    pictures = {key: Image.open(BytesIO(steps.cell(run, threshold))).convert("RGB") for key, run in cells.items()}
+    pictures = {key: Image.open(BytesIO(steps.cell(run, settings))).convert("RGB") for key, run in cells.items()}
     for picture in pictures.values():
         picture.thumbnail((SHEET_PX, SHEET_PX))
     cell_height = max((picture.height for picture in pictures.values()), default=SHEET_PX)

@@ -1,6 +1,5 @@
 """The worst buildings of a model, and the one among them that the map flies to and marks."""
 
-import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -159,10 +158,8 @@ def _place(verdict: Verdict, building: bool, number: int) -> Place:
 
 def _target(subject: Subject, verdict: Verdict, row: pd.Series) -> Target:
     if row["building"]:
-        shapes, crs = outlines.truth_shapes(subject, verdict.raster, np.array([row["id"]]))
+        features = [outlines.true_building(subject, row["id"])]
     else:
-        shapes, crs = outlines.component_shapes(verdict, [row["id"] - 1]), verdict.raster.crs
-    features = {"type": "FeatureCollection", "features": draw.outlines(shapes, crs, [{}])}
-    return Target(
-        uuid.uuid4().hex, subject.key, _place(verdict, row["building"], row["id"]), json.dumps(features).encode()
-    )
+        features = draw.outlines(outlines.component_shapes(verdict, [row["id"] - 1]), verdict.raster.crs, [{}])
+    place = _place(verdict, row["building"], row["id"])
+    return Target(uuid.uuid4().hex, subject.key, place, outlines.collection(features))

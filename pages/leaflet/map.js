@@ -14,7 +14,8 @@
   let twin = null;        // else the map of the right side and the bond between the two
   let tools = [];         // the controls that lie bottom right
   let touched = false;    // the reader has moved the map: no refit on resize
-  let sides = {};         // side -> {images: {slot: [ImageOverlay]}, outlines, outlinesUrl, title}
+  let sides = {};         // side -> {images: {slot: [ImageOverlay]}, shapes: {truth, components}, fates, title}
+  let line = {};          // how true buildings are drawn: weight, and a plain colour where it is not their fate's
   let legend = null;
   let marks = [];         // the lines around the target
   let marked = null;      // the target's id; it is flown to once
@@ -37,7 +38,7 @@
     frame = next;
     sides = {};
     const former = memory.load();
-    for (const side of SIDES) sides[side] = { images: {}, outlines: null, outlinesUrl: null };
+    for (const side of SIDES) sides[side] = empty();
     tools = [
       L.control.zoom({ position: "bottomright" }), fitButton(),
       L.control.scale({ position: "bottomright", imperial: false, maxWidth: 110 }),
@@ -67,6 +68,8 @@
     addEventListener("pagehide", memory.save);
     watchSize();
   }
+
+  const empty = () => ({ images: {}, shapes: { components: {}, truth: {} }, fates: null, fatesUrl: null });
 
   function fit() {
     map.fitBounds(frame.bounds, { animate: false, padding: [6, 6] });
@@ -110,9 +113,9 @@
     if (paired === Boolean(twin)) return;
     const right = sides.right;
     Object.values(right.images).flat().forEach((overlay) => overlay.remove());
-    if (right.outlines) right.outlines.remove();
-    sides.right = { images: {}, outlines: null, outlinesUrl: null, title: right.title };
-    marks.splice(0).forEach((line) => line.remove());
+    Object.values(right.shapes).forEach(({ layer }) => layer && layer.remove());
+    sides.right = Object.assign(empty(), { title: right.title });
+    marks.splice(0).forEach((mark) => mark.remove());
     marked = null;
     tools.forEach((tool) => tool.remove());
     if (paired) {
@@ -169,29 +172,66 @@
     overlay.addTo(mapOf(side));
   }
 
-  async function showOutlines(side, url) {
+  // ---- outlines: those of true buildings stay at every step, what became of them and the components change
+
+  const files = new Map();   // url -> promise of its content: both sides and all steps ask for the same truth
+
+  function load(url) {
+    if (!files.has(url)) {
+      while (files.size > 8) files.delete(files.keys().next().value);
+      files.set(url, fetch(url).then((response) => response.json()));
+    }
+    return files.get(url);
+  }
+
+  async function showShapes(side, slot, url, style) {
+    const own = sides[side].shapes[slot];
+    if (own.url === url) return;
+    own.url = url;
+    const data = url ? await load(url) : null;
+    if (sides[side].shapes[slot] !== own || own.url !== url) return;   // a later state has come in between
+    if (own.layer) own.layer.remove();
+    own.layer = data && L.geoJSON(data, { pane: side, style, onEachFeature: (_, shape) => explain(shape, side, slot) });
+    if (!own.layer) return;
+    own.layer.addTo(mapOf(side));
+    if (slot === "components") own.layer.bringToBack();
+  }
+
+  async function showFates(side, url) {
     const own = sides[side];
-    if (own.outlinesUrl === url) return;
-    own.outlinesUrl = url;
-    const data = url ? await (await fetch(url)).json() : null;
-    if (sides[side] !== own || own.outlinesUrl !== url) return;   // a later state has come in between
-    if (own.outlines) own.outlines.remove();
-    own.outlines = data && L.geoJSON(data, {
-      pane: side,
-      style: ({ properties: p }) => ({
-        color: p.colour, weight: p.weight, opacity: 0.95, dashArray: p.dash ?? null,
-        fill: true, fillColor: p.colour, fillOpacity: 0, className: "outline",
-      }),
-      onEachFeature: ({ properties: p }, layer) => {
-        if (!p.title) return;
-        const rows = p.rows.map(([k, v]) => `<tr><td>${escape(k)}</td><td>${escape(v)}</td></tr>`).join("");
-        layer.bindTooltip(
-          `<b><i style="background:${escape(p.dot ?? p.colour)}"></i>${escape(p.title)}</b><table>${rows}</table>`,
-          { sticky: true, className: "tip", opacity: 1 });
-        layer.on("mouseover", () => layer.setStyle({ weight: p.weight + 1.5 }));
-        layer.on("mouseout", () => layer.setStyle({ weight: p.weight }));
-      },
-    }).addTo(mapOf(side));
+    if (own.fatesUrl !== url) {
+      own.fatesUrl = url;
+      const fates = url ? await load(url) : null;
+      if (sides[side] !== own || own.fatesUrl !== url) return;
+      own.fates = fates;
+    }
+    own.shapes.truth.layer?.setStyle(styleOf(side, "truth"));
+  }
+
+  // Colour, title and rows of a shape: a component brings its own, a building's are its fate in the mask.
+  function factsOf(side, slot, { properties }) {
+    if (slot === "components") return properties;
+    const { fates } = sides[side];
+    return fates ? fates[properties.id] ?? frame.tooSmall : frame.unjudged;
+  }
+
+  const styleOf = (side, slot) => (feature) => {
+    const facts = factsOf(side, slot, feature);
+    return {
+      color: (slot === "truth" && line.plain) || facts.colour, weight: slot === "truth" ? line.weight : facts.weight,
+      opacity: 0.95, dashArray: facts.dash ?? null, fill: true, fillOpacity: 0, className: "outline",
+    };
+  };
+
+  function explain(shape, side, slot) {
+    if (slot === "components" && !shape.feature.properties.title) return;
+    shape.bindTooltip(() => {
+      const { colour, dot, title, rows } = factsOf(side, slot, shape.feature);
+      const lines = rows.map(([k, v]) => `<tr><td>${escape(k)}</td><td>${escape(v)}</td></tr>`).join("");
+      return `<b><i style="background:${escape(dot ?? colour)}"></i>${escape(title)}</b><table>${lines}</table>`;
+    }, { sticky: true, className: "tip", opacity: 1 });
+    shape.on("mouseover", () => shape.setStyle({ weight: styleOf(side, slot)(shape.feature).weight + 1.5 }));
+    shape.on("mouseout", () => shape.setStyle(styleOf(side, slot)(shape.feature)));
   }
 
   // Marks the target above both sides, and flies to it where it is a new one.
@@ -201,12 +241,12 @@
     marked = id;
     const data = target && await (await fetch(target.url)).json();
     if (marked !== id) return;
-    marks.splice(0).forEach((line) => line.remove());
+    marks.splice(0).forEach((mark) => mark.remove());
     if (!data || !data.features.length) return;
-    const line = (style) => L.geoJSON(data, { pane: "mark", interactive: false, style: { fill: false, ...style } });
+    const drawn = (style) => L.geoJSON(data, { pane: "mark", interactive: false, style: { fill: false, ...style } });
     for (const own of maps()) {
-      marks.push(line({ color: "#10151b", weight: 9, opacity: 0.75 }).addTo(own));
-      marks.push(line({ color: "#fff", weight: 4, className: "mark" }).addTo(own));
+      marks.push(drawn({ color: "#10151b", weight: 9, opacity: 0.75 }).addTo(own));
+      marks.push(drawn({ color: "#fff", weight: 4, className: "mark" }).addTo(own));
     }
     if (flown === id) return;
     flown = id;
@@ -234,14 +274,17 @@
 
   function show(state) {
     compare(state.paired);
+    line = state.line;
     for (const side of SIDES) {
       sides[side].title.textContent = state[side].title;
       showImage(side, "base", state[side].base);
       showImage(side, "overlay", state[side].overlay);
-      showOutlines(side, state[side].outlines).catch((error) => console.error(error));
+      showShapes(side, "components", state[side].components, styleOf(side, "components")).catch(console.error);
+      showShapes(side, "truth", state.truth, styleOf(side, "truth")).catch(console.error);
+      showFates(side, state[side].fates).catch(console.error);
     }
     showLegend(state.legend);
-    showTarget(state.target).catch((error) => console.error(error));
+    showTarget(state.target).catch(console.error);
     return L.layerGroup();   // what folium adds to the map in the name of this state
   }
 

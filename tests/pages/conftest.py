@@ -27,11 +27,12 @@ def village(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def app(random_checkpoints: Path, village: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    """The app, not yet run, with the village as its folder of tiles and as its source."""
+    """The app, not yet run, past its introduction, with the village as its folder of tiles and as its source."""
     monkeypatch.setenv("SCINET_CHECKPOINTS", str(random_checkpoints))
     monkeypatch.setenv("SCINET_DATA", str(village))
     test = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=180)
     test.query_params["source"] = "Tiles"
+    test.session_state["intro.open"] = False  # its picture takes two forward passes
     return test
 
 

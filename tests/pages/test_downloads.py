@@ -32,7 +32,7 @@ def verdict(crs: CRS | None) -> Verdict:
     probability = np.where(mask, 0.9, 0.1).astype(np.float32)
     probability[50:52, 50:52] = 0.7
     subject = Subject("a", "Accra · house 1.tif", raster, mask)
-    return runs.judge(Run(Task(subject, CARD, raster.cm_per_px, "direct"), probability), 0.5)
+    return runs.judge(Run(Task(subject, CARD, raster.cm_per_px, "direct"), probability), runs.MaskSettings())
 
 
 def test_the_files_of_a_georeferenced_image() -> None:

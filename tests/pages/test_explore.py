@@ -1,16 +1,21 @@
 """The page Explore without a browser: sources, bad input, slider, threshold, checkpoints."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import streamlit as st
 from samples import bad_images, geotiff, house, map_state, png
 from streamlit.testing.v1 import AppTest
 
 from pages.explorer import runs
+from scinet.benchmark import TILE_COLUMNS
+from scinet.diagnose import Shares
+from scinet.scores import Scores
 
 
 def html(app: AppTest) -> str:
@@ -51,7 +56,8 @@ def test_a_tile_shows_masks_and_errors_of_two_models(app: AppTest) -> None:
     assert (state["left"]["title"], state["right"]["title"]) == ("Sci-Net", "UNet")
     assert state["frame"]["crs"] == "EPSG3857"
     for side in ("left", "right"):
-        assert state[side]["overlay"]["url"].endswith(".png") and state[side]["outlines"]
+        assert state[side]["overlay"]["url"].endswith(".png") and state[side]["fates"]
+    assert state["truth"].endswith(".json")
     assert [item["title"] for item in state["legend"]] == ["Found", "Missed", "Merged", "Fragmented", "False area"]
     assert "http" not in json.dumps(state)
     assert "Working grid, 10 cm/px" in html(app) and "Fragmentation" in html(app)
@@ -122,10 +128,12 @@ def test_a_minimum_area_drops_components_at_once(app: AppTest, monkeypatch: pyte
 def test_sides_and_style_of_the_map(app: AppTest) -> None:
     app.run()
     app.selectbox(key="left_pane").set_value("Image").run()
-    assert map_state(app)["left"]["overlay"] is None
+    bare = map_state(app)
+    assert bare["left"]["overlay"] is bare["left"]["fates"] is None
     app.segmented_control(key="style").set_value("Outlines").run()
     state = map_state(app)
-    assert state["right"]["overlay"] is None and state["right"]["outlines"]
+    assert state["right"]["overlay"] is None and state["right"]["fates"]
+    assert state["truth"] == bare["truth"] and state["line"]["weight"] > bare["line"]["weight"]
     assert not app.exception
 
 
@@ -283,9 +291,41 @@ def test_the_worst_buildings_of_the_chosen_model_and_kinds(app: AppTest, monkeyp
 
 
 def test_the_first_visit_is_introduced_and_can_be_again(app: AppTest) -> None:
+    del app.session_state["intro.open"]
     app.run()
+    assert len(pictures(app)[0].proto.imgs) == 2  # before those of the page itself
     app.button(key="intro_close").click().run()
     assert not app.exception and not any(button.key == "intro_close" for button in app.button)
-    app.button(key="intro_open").click().run()
+    assert all(len(each.proto.imgs) == 1 for each in pictures(app))
+    app.button(key="intro_toggle").click().run()
     assert app.button(key="intro_close")
+    assert not app.exception
+
+
+def pictures(app: AppTest) -> list:
+    return list(app.get("image"))
+
+
+def test_scores_on_test_tiles_are_told_where_a_step_is_near(app: AppTest, tmp_path: Path) -> None:
+    app.run()
+    assert "on test tiles" not in html(app)  # the random checkpoints have none
+    shutil.copytree(Path(os.environ["SCINET_CHECKPOINTS"]), tmp_path / "scored")
+    rows = [
+        {
+            "model": model, "dataset": "accra", "cm_per_px": 20.0, "grid": "working", "tiles": 24,
+            "micro": dict.fromkeys(Scores._fields, score), "macro": dict.fromkeys(Scores._fields, score),
+            "shares": dict.fromkeys(Shares._fields, 0.1),
+        }
+        for model, score in [("sci-net", 0.8125), ("unet", 0.7125)]
+    ]  # fmt: skip
+    content = {"threshold": 0.5, "steps_cm_per_px": [20.0], "everything_is_building": {"accra": 0.4}, "rows": rows}
+    (tmp_path / "scored" / "benchmark.json").write_text(json.dumps(content))
+    pd.DataFrame(columns=sorted(TILE_COLUMNS)).to_parquet(tmp_path / "scored" / "benchmark.parquet")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SCINET_CHECKPOINTS", str(tmp_path / "scored"))
+        app.run()
+        assert "on test tiles" not in html(app)  # 10 cm/px is far from 20
+        app.select_slider(key="gsd").set_value(20.0).run()
+        assert "IoU on test tiles at 20 cm/px" in html(app)
+        assert "<b>0.812</b>" in html(app) and "<b>0.713</b>" in html(app)
     assert not app.exception

@@ -9,7 +9,7 @@ from shapely import union_all
 from shapely.geometry import shape
 
 from pages.explorer import outlines, worst
-from pages.explorer.runs import Run, Task, Verdict
+from pages.explorer.runs import MaskSettings, Run, Task, Verdict
 from pages.explorer.sources import Subject
 from scinet.checkpoint import Card
 from scinet.diagnose import diagnose
@@ -32,7 +32,7 @@ def village() -> tuple[Subject, Verdict]:
     card = Card(name="a", architecture="unet", gsd_range_cm_per_px=(5.0, 20.0), window_px=64)
     subject = Subject(key="worst-village", title="Village", raster=raster, truth=truth, credit="")
     run = Run(Task(subject, card, 100.0, "direct"), prediction.astype(np.float32))
-    return subject, Verdict(("a",), run, 0.5, 0.0, raster, prediction, diagnosis.predicted_labels, diagnosis)
+    return subject, Verdict(("a",), run, MaskSettings(), raster, prediction, diagnosis.predicted_labels, diagnosis)
 
 
 def test_the_most_affected_area_comes_first(village: tuple[Subject, Verdict]) -> None:
@@ -55,9 +55,21 @@ def test_a_row_leads_to_its_place(
 
 def test_tooltips_tell_of_partners_mergers_and_false_areas(village: tuple[Subject, Verdict]) -> None:
     subject, verdict = village
-    features = outlines.of_side(subject, verdict.raster, verdict, outlines.FILL)
+    features = json.loads(outlines.components(verdict.key, outlines.FILL, verdict))["features"]
     told = [(f["properties"]["title"], dict(f["properties"]["rows"])) for f in features]
-    assert ("Merger", {"Buildings": "2", "Component": "84 m²"}) in told
-    assert ("False area", {"Component": "50 m²", "On no building": "50 m²"}) in told
-    merged = [rows for title, rows in told if title == "Merged"]
+    assert told == [
+        ("Merger", {"Buildings": "2", "Component": "84 m²"}),
+        ("False area", {"Component": "50 m²", "On no building": "50 m²"}),
+    ]
+    fates = json.loads(outlines.fates(verdict.key, subject, verdict)).values()
+    merged = [dict(fate["rows"]) for fate in fates if fate["title"] == "Merged"]
     assert merged == [{"Area": "36 m²", "Completeness": "100%", "Pieces": "0", "Partners": "1"}] * 2
+
+
+def test_every_building_has_an_outline_and_its_fate(village: tuple[Subject, Verdict]) -> None:
+    subject, verdict = village
+    outlined = json.loads(outlines.true_buildings(subject))["features"]
+    fates = json.loads(outlines.fates(verdict.key, subject, verdict))
+    assert {str(feature["properties"]["id"]) for feature in outlined} == set(fates)
+    missed = next(f for f in outlined if fates[str(f["properties"]["id"])]["title"] == "Missed")
+    assert shape(missed["geometry"]).bounds == (2, -28, 10, -20)
