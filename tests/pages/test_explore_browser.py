@@ -127,6 +127,7 @@ def test_fly_to_a_building_and_side_by_side(page: Page, address: str) -> None:
     page.get_by_text("Swipe", exact=True).click()
     frame.get_by_role("slider", name="Divider").wait_for()
     settle(page)
+    marks.first.wait_for(state="attached")
     assert frame.locator(".twin").count() == 0 and marks.count() == 1
     assert frame.locator("body").get_attribute("data-once") == "yes"
 
