@@ -22,6 +22,7 @@ from scinet.sweep import HOLDS_SHARE, holds_to, step_title, steps_around
 DENSITIES = {"Fine": 1, "Medium": 2, "Coarse": 3}  # every step, every second, every third
 GRID_CHOICES = {"Working": ("working",), "Native": ("native",), "Both": ("working", "native")}
 COARSEST_CM_PER_PX = 63.0
+REDRAW_S = 1.0  # at least, from one drawing of the results to the next while a sweep runs
 SCORE_CURVES = (
     Curve("iou", "IoU", "intersection over union of building pixels", top=1.0),
     Curve("f1", "F1", "harmonic mean of precision and recall", top=1.0),
@@ -118,23 +119,32 @@ def run_button(subject: Subject, tasks: list[Task], missing: list[Task]) -> None
     )  # fmt: skip
 
 
-def advance(task: Task, tasks: list[Task], missing: list[Task], sweep: Sweep, bar: DeltaGenerator) -> None:
-    """Run one task, with progress over all of them, then the page anew."""
+def advance(tasks: list[Task], missing: list[Task], sweep: Sweep, bar: DeltaGenerator) -> None:
+    """Run tasks for a while, with progress over all of them, then the page anew with what they gave."""
     total = sweep.done_work + sum(work(each) for each in missing)
+    drawn = began = time.monotonic()
+    for number, task in enumerate(missing, len(tasks) - len(missing) + 1):
 
-    def report(share: float) -> None:
-        done = sweep.done_work + share * work(task)
-        elapsed = time.monotonic() - sweep.begun_s
-        left = f" · about {elapsed * (total - done) / done:.0f} s left" if done > 0.02 * total and elapsed > 1 else ""
-        step = len(tasks) - len(missing) + 1
-        bar.progress(min(1.0, done / total), text=f"{task.text} · run {step} of {len(tasks)}{left}")
+        def report(share: float, task: Task = task, number: int = number) -> None:
+            nonlocal drawn
+            now = time.monotonic()
+            if share and now - drawn < runs.Progress.EVERY_S:
+                return
+            drawn = now
+            done = sweep.done_work + share * work(task)
+            elapsed = now - sweep.begun_s
+            known = done > 0.02 * total and elapsed > 1
+            left = f" · about {elapsed * (total - done) / done:.0f} s left" if known else ""
+            bar.progress(min(1.0, done / total), text=f"{task.text} · run {number} of {len(tasks)}{left}")
 
-    report(0.0)
-    try:
-        runs.run(task, report)
-    except SciNetError as error:
-        st.session_state["sweep.problems"][task.key] = str(error)
-    sweep.done_work += work(task)
+        report(0.0)
+        try:
+            runs.run(task, report)
+        except SciNetError as error:
+            st.session_state["sweep.problems"][task.key] = str(error)
+        sweep.done_work += work(task)
+        if time.monotonic() - began > REDRAW_S or not running(task.subject):
+            break
     st.rerun()
 
 
@@ -240,7 +250,7 @@ def main() -> None:
     show(subject, settings, known)
     sweep = running(subject)
     if sweep and missing:
-        advance(missing[0], tasks, missing, sweep, bar)
+        advance(tasks, missing, sweep, bar)
 
 
 def show(subject: Subject, settings: Settings, known: list[Run]) -> None:
