@@ -35,3 +35,7 @@ class BenchmarkError(SciNetError):
 
 class ResolutionError(SciNetError):
     """A resolution in cm/px is no usable number, or leads to an image that does not fit in memory."""
+
+
+class DownloadError(SciNetError):
+    """A file cannot be fetched from the web, or not kept on the disk."""

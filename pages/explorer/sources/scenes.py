@@ -33,7 +33,7 @@ def choose() -> Choice:
     if name not in here:
         return Choice(
             None,
-            hint=f"{scene.city} {name} ({scene.bytes / 1e9:.1f} GB) is not in the folder {folder}. "
+            hint=f"{scene.city} {name} (about {scene.about_gb:.2g} GB) is not in the folder {folder}. "
             f"Download it from the Open Cities AI Challenge and put it there as {scene.path}.",
         )
     return open_files(here[name], f"{scene.city} {name}")
