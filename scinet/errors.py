@@ -13,6 +13,10 @@ class RasterError(SciNetError):
     """An image cannot be read or placed on the ground."""
 
 
+class NodataError(RasterError):
+    """An image, or the part of it that was asked for, is nodata only."""
+
+
 class GsdMissingError(RasterError):
     """An image carries no georeference, so its ground resolution has to be given."""
 

@@ -15,7 +15,7 @@ from scipy.ndimage import uniform_filter
 
 from scinet import remote
 from scinet.bands import Look, choose_look, read_colours, read_decimated_colours
-from scinet.errors import RasterError
+from scinet.errors import NodataError, RasterError
 from scinet.raster import MAX_PIXELS, MIN_SIDE_PX, Raster, Source, georeference, open_raster, source_name
 from scinet.resolution import ground_metres_per_px, parse_cm_per_px
 
@@ -62,8 +62,8 @@ class Scene:
     def overview(self, max_px: int) -> Raster:
         """The whole scene, decimated so that its longer side has at most `max_px` pixels.
 
-        Raises RasterError where the scene is large and the file has no overviews to take it from, or where it
-        holds nodata only or cannot be read.
+        Raises NodataError where it holds nodata only, RasterError where the scene is large and the file has no
+        overviews to take it from, or where it cannot be read.
         """
         shrink = max(1.0, max(self.width, self.height) / max_px)
         shape = max(1, round(self.height / shrink)), max(1, round(self.width / shrink))
@@ -80,15 +80,15 @@ class Scene:
         with self._open(level) as dataset:
             pixels, valid = read_decimated_colours(dataset, look, shape)
         if not valid.any():
-            raise RasterError(self._blank)
+            raise NodataError(self._blank)
         scale = Affine.scale(self.width / shape[1], self.height / shape[0])
         return Raster(pixels, valid, self.transform @ scale, self.crs, (*look.notes, *self.notes))
 
     def window(self, column_px: int, row_px: int, width_px: int, height_px: int) -> Raster:
         """The part with its upper left corner at a column and row of the scene, at the native resolution.
 
-        Raises RasterError where it is not within the scene, has more than 100 million pixels, holds nodata
-        only or cannot be read.
+        Raises NodataError where it holds nodata only, RasterError where it is not within the scene, has more than
+        100 million pixels or cannot be read.
         """
         if min(width_px, height_px) < MIN_SIDE_PX or width_px * height_px > MAX_PIXELS:
             raise RasterError(
@@ -104,9 +104,9 @@ class Scene:
         with self._open() as dataset:
             pixels, valid = read_colours(dataset, look, Window(column_px, row_px, width_px, height_px))
         if not valid.any() and pixels.shape[:2] == (self.height, self.width):
-            raise RasterError(self._blank)
+            raise NodataError(self._blank)
         if not valid.any():
-            raise RasterError(
+            raise NodataError(
                 f"{self.name} holds no image at column {column_px}, row {row_px}: the window is nodata. Move it."
             )
         return Raster(

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,12 @@ class RangeServer:
         return file.read_bytes() if file and file.is_file() else None
 
     def etag(self, path: str, content: bytes) -> str | None:
-        return self.etags[path] if path in self.etags else hashlib.md5(content).hexdigest()
+        return self.etags[path] if path in self.etags else _md5(content)
+
+
+@lru_cache(maxsize=8)
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content).hexdigest()
 
 
 class _Handler(BaseHTTPRequestHandler):
