@@ -84,11 +84,10 @@ def read_decimated_colours(dataset: DatasetReader, look: Look, shape: tuple[int,
 def _colours(dataset: DatasetReader, look: Look, how: dict[str, Any]) -> Colours:
     # With the alpha band in one go, as GDAL would fetch and decode the same blocks once more for it; not where it
     # averages, which it does by that band.
-    together = look.alpha is not None and "out_shape" not in how
-    values = _read(dataset, [*look.bands, look.alpha] if together else look.bands, how)
-    opacity = values[-1] if together else None
+    also = [] if look.alpha is None or "out_shape" in how else [look.alpha]
+    values = _read(dataset, [*look.bands, *also], how)
+    ok = read_validity(dataset, look.bands, look.alpha, how, values[-1] if also else None)
     values = values[: len(look.bands)]
-    ok = read_validity(dataset, look.bands, look.alpha, how, opacity)
     if look.palette is not None:
         rgba = look.palette[values[0]]
         colours, ok = rgba[..., :3], ok & (rgba[..., 3] >= OPAQUE)
