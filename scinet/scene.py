@@ -1,6 +1,8 @@
 """Rasters that may be too large for memory: a header at first, then an overview and windows of it."""
 
 import math
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +24,8 @@ from scinet.resolution import ground_metres_per_px, parse_cm_per_px
 # Pixels that may be decoded for an overview: some seconds' worth from a disk, and from the web.
 MAX_DECIMATED_PIXELS = 400_000_000
 MAX_DECIMATED_WEB_PIXELS = 25_000_000
+
+Place = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +94,32 @@ class Scene:
         Raises NodataError where it holds nodata only, RasterError where it is not within the scene, has more than
         100 million pixels or cannot be read.
         """
+        with self._open() as dataset:
+            return self._window(dataset, (column_px, row_px, width_px, height_px))
+
+    def windows(self, places: Iterable[Place]) -> Iterator[Raster | RasterError]:
+        """What `window` gives at some places, (column, row, width, height) in px, or raises there.
+
+        The file is opened once: for a JPEG-compressed one, that takes longer than to decode 1024 x 1024 px.
+        """
+        rest = deque(places)
+        while rest:
+            try:
+                with self._open() as dataset:
+                    while rest:
+                        found: Raster | RasterError
+                        try:
+                            found = self._window(dataset, rest[0])
+                        except NodataError as nodata:
+                            found = nodata
+                        rest.popleft()
+                        yield found
+            except RasterError as damage:  # the next ones get a file opened anew
+                rest.popleft()
+                yield damage
+
+    def _window(self, dataset: DatasetReader, place: Place) -> Raster:
+        column_px, row_px, width_px, height_px = place
         if min(width_px, height_px) < MIN_SIDE_PX or width_px * height_px > MAX_PIXELS:
             raise RasterError(
                 f"A window of {width_px} x {height_px} px cannot be read: at least {MIN_SIDE_PX} x {MIN_SIDE_PX} px "
@@ -101,8 +131,7 @@ class Scene:
                 f"{self.name}, which has {self.width} x {self.height} px."
             )
         look = self._look
-        with self._open() as dataset:
-            pixels, valid = read_colours(dataset, look, Window(column_px, row_px, width_px, height_px))
+        pixels, valid = read_colours(dataset, look, Window(column_px, row_px, width_px, height_px))
         if not valid.any() and pixels.shape[:2] == (self.height, self.width):
             raise NodataError(self._blank)
         if not valid.any():

@@ -1,6 +1,7 @@
 """A local server that hands out parts of files as the challenge's does, and fails when it is told to."""
 
 import hashlib
+import mmap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 FOREVER = 10_000
+LARGE_BYTES = 100_000_000
 
 
 @dataclass
@@ -37,14 +39,22 @@ class RangeServer:
     def fail(self, path: str, fault: str, times: int = 1) -> None:
         self.faults[path] = [fault] * times
 
-    def content(self, path: str) -> bytes | None:
+    def content(self, path: str) -> bytes | mmap.mmap | None:
+        """A file's bytes; a large one is mapped."""
         if path in self.files:
             return self.files[path]
         file = self.folder / path.lstrip("/") if self.folder else None
-        return file.read_bytes() if file and file.is_file() else None
+        if file is None or not file.is_file():
+            return None
+        if file.stat().st_size < LARGE_BYTES:
+            return file.read_bytes()
+        with file.open("rb") as opened:
+            return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
 
-    def etag(self, path: str, content: bytes) -> str | None:
-        return self.etags[path] if path in self.etags else _md5(content)
+    def etag(self, path: str, content: bytes | mmap.mmap) -> str | None:
+        if path in self.etags:
+            return self.etags[path]
+        return _md5(content) if isinstance(content, bytes) else None
 
 
 @lru_cache(maxsize=8)
@@ -93,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self._send(content, fault)
 
-    def _send(self, content: bytes, fault: str | None) -> None:
+    def _send(self, content: bytes | mmap.mmap, fault: str | None) -> None:
         if fault == "corrupt":
             content = bytes([content[0] ^ 255]) + content[1:]
         half = fault in ("truncate", "whole-truncate", "stall")

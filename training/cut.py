@@ -17,10 +17,12 @@ from rasterio.transform import Affine
 
 from scinet.catalog import SceneFiles
 from scinet.errors import NodataError, RasterError, WriteError
+from scinet.raster import Raster
 from scinet.scene import Scene
 
 MIN_VALID_SHARE = 0.5
 JPEG_QUALITY = 92
+_OPEN_FOR = 16  # tiles
 _FORMAT = 1  # of the records: another number cuts everything anew
 
 
@@ -48,17 +50,13 @@ def cut_row(
     """
     city, name = names
     tiles, empty, damaged = [], 0, 0
-    for column in range(0, scene.width - tile_px + 1, tile_px):
-        try:
-            window = scene.window(column, row, tile_px, tile_px)
-        except NodataError:
+    columns = range(0, scene.width - tile_px + 1, tile_px)
+    for column, window in zip(columns, _windows(scene, columns, row, tile_px), strict=True):
+        if isinstance(window, NodataError) or (isinstance(window, Raster) and window.valid.mean() < MIN_VALID_SHARE):
             empty += 1
             continue
-        except RasterError:
+        if isinstance(window, RasterError):
             damaged += 1
-            continue
-        if window.valid.mean() < MIN_VALID_SHARE:
-            empty += 1
             continue
         mask = _mask(polygons, column, row, tile_px) & window.valid  # what is not seen is no building
         stem = f"{city}/{name}_{column}_{row}"
@@ -78,6 +76,11 @@ def cut_row(
             }
         )
     return Row(row, tiles, empty, damaged)
+
+
+def _windows(scene: Scene, columns: range, row: int, tile_px: int) -> Iterator[Raster | RasterError]:
+    for start in range(0, len(columns), _OPEN_FOR):  # what is decoded stays in memory until the file is closed
+        yield from scene.windows((column, row, tile_px, tile_px) for column in columns[start : start + _OPEN_FOR])
 
 
 def _mask(polygons: NDArray[np.object_], column: int, row: int, tile_px: int) -> NDArray[np.bool_]:
