@@ -1,6 +1,6 @@
 """A full-size rehearsal: a generated scene of 60,000 x 40,000 px in the published format is prepared and read from.
 
-    nice python tests/benchmarks/prepare.py /tmp/rehearsal
+    nice python -m tests.benchmarks.prepare /tmp/rehearsal
 
 Prints seconds and the memory of all processes together. The scene takes about 1 GB of disk, its tiles the same;
 delete the folder afterwards. What is there already is not made again.
@@ -20,15 +20,12 @@ import shapely
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.windows import Window
 
+from scinet.footprints import LONLAT, reproject
+from scinet.scene import open_scene
+from tests.published import PLACE, UTM, town_scene, write_labels
+from tests.range_server import serve_files
+
 PROJECT = Path(__file__).parents[2]
-sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
-
-from published import PLACE, UTM, town_scene, write_labels  # noqa: E402
-from range_server import serve_files  # noqa: E402
-
-from scinet.footprints import LONLAT, reproject  # noqa: E402
-from scinet.scene import open_scene  # noqa: E402
-
 WIDTH, HEIGHT = 60_000, 40_000
 STAMP_PX = 2048
 
@@ -53,9 +50,8 @@ def main() -> None:
     most = peak_bytes(process)
     after = os.times()
     cpu_s = after.children_user + after.children_system - before.children_user - before.children_system
-    print(
-        f"prepared in {time.perf_counter() - began:.0f} s ({cpu_s:.0f} s of processor time); {most / 1e6:.0f} MB at most"
-    )
+    wall_s = time.perf_counter() - began
+    print(f"prepared in {wall_s:.0f} s, {cpu_s:.0f} s of processor time, with {most / 1e6:.0f} MB at most")
 
 
 def write_scene(image: Path) -> None:
