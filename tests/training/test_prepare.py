@@ -212,22 +212,9 @@ def test_download_prepare_train_evaluate_segment(scenes: Path, tmp_path: Path, m
         fetch = ["ocaic", "fetch", "f49f31", "--to", "scenes-fetched", "--base-url", server.address]
         assert scinet(fetch) == 0
     prepare.prepare(Path("scenes-fetched"), Path("data"), "random", tile_px=128)
-    small = [
-        "--epochs",
-        "1",
-        "--batch",
-        "2",
-        "--chips-an-epoch",
-        "4",
-        "--chip-px",
-        "64",
-        "--window-px",
-        "64",
-        "--workers",
-        "0",
-    ]
-    options = ["--encoder-weights", "none", "--data", "data", "--checkpoints", "checkpoints", "--device", "cpu"]
-    train.main(["--model", "unet", *small, *options])  # two steps
+    steps = ["--epochs", "1", "--batch", "2", "--chips-an-epoch", "4", "--chip-px", "64", "--window-px", "64"]
+    folders = ["--data", "data", "--checkpoints", "checkpoints", "--device", "cpu", "--workers", "0"]
+    train.main(["--model", "unet", "--encoder-weights", "none", *steps, *folders])
     evaluate.main(["--data", "data", "--model", "unet", "--device", "cpu"])
     rows = json.loads((tmp_path / "checkpoints" / "benchmark.json").read_text())["rows"]
     assert {row["dataset"] for row in rows} == {"ocaic-ptn"}
