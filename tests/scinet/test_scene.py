@@ -14,8 +14,8 @@ from rasterio.shutil import copy
 from rasterio.transform import Affine
 
 from scinet import remote, scene
-from scinet.errors import GsdMissingError, RasterError
-from scinet.raster import read_raster
+from scinet.errors import GsdMissingError, NodataError, RasterError
+from scinet.raster import Raster, read_raster
 from scinet.scene import central_window, open_scene, window_around
 
 PLACE = Affine(0.1, 0, 810_000, 0, -0.1, 620_000)
@@ -106,6 +106,26 @@ def test_all_windows_of_other_types_are_stretched_alike() -> None:
     window = found.window(128, 256, 300, 200)
     assert (window.pixels == whole.pixels[256:456, 128:428]).all()
     assert window.notes == whole.notes and "stretched" in window.notes[0]
+
+
+def test_windows_with_the_file_opened_once(tmp_path: Path) -> None:
+    """What cannot be had comes as an error in its place, and the rest goes on."""
+    path = tmp_path / "scene.tif"
+    path.write_bytes(geotiff(pixels(), tiled=True, blockxsize=128, blockysize=128, compress="deflate"))
+    with rasterio.open(path) as dataset:
+        place = int(dataset.get_tag_item("BLOCK_OFFSET_3_3", "TIFF", bidx=1))
+    content = bytearray(path.read_bytes())
+    content[place : place + 20] = bytes(20)
+    path.write_bytes(content)
+    found = open_scene(path)
+    places = [(384, 0, 128, 128), (0, 0, 128, 128), (384, 384, 128, 128), (512, 384, 128, 128), (-1, 0, 128, 128)]
+    whole, nodata, damaged, after, beyond = found.windows(places)
+    for window, (column, row, width, height) in ((whole, places[0]), (after, places[3])):
+        assert isinstance(window, Raster)
+        assert (window.pixels == found.window(column, row, width, height).pixels).all()
+    assert isinstance(nodata, NodataError) and "Move it" in str(nodata)
+    assert isinstance(damaged, RasterError) and "damaged" in str(damaged)
+    assert isinstance(beyond, RasterError) and "reaches beyond" in str(beyond)
 
 
 def test_windows_that_cannot_be(cog: bytes) -> None:

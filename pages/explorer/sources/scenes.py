@@ -56,7 +56,7 @@ def _read_from_web(scene: PublishedScene, folder: Path) -> Choice:
         return Choice(
             None,
             hint=f"{scene.city} {scene.id} is not in the folder {folder}. Turn on “Read from the web” in the sidebar, "
-            f"or fetch it (about {scene.about_gb:.2g} GB): python -m scinet ocaic fetch {scene.id} --to {folder}",
+            f"or fetch it (about {scene.about_gb:.2g} GB): `python -m scinet ocaic fetch {scene.id} --to {folder}`",
         )
     url = f"{base}/{scene.path}"
     found = _open_web(url, cache)
