@@ -82,8 +82,12 @@ def read_decimated_colours(dataset: DatasetReader, look: Look, shape: tuple[int,
 
 
 def _colours(dataset: DatasetReader, look: Look, how: dict[str, Any]) -> Colours:
-    values = _read(dataset, look.bands, how)
-    ok = read_validity(dataset, look.bands, look.alpha, how)
+    # With the alpha band in one go, as GDAL would fetch and decode the same blocks once more for it; not where it
+    # averages, which it does by that band.
+    also = [] if look.alpha is None or "out_shape" in how else [look.alpha]
+    values = _read(dataset, [*look.bands, *also], how)
+    ok = read_validity(dataset, look.bands, look.alpha, how, values[-1] if also else None)
+    values = values[: len(look.bands)]
     if look.palette is not None:
         rgba = look.palette[values[0]]
         colours, ok = rgba[..., :3], ok & (rgba[..., 3] >= OPAQUE)
@@ -145,9 +149,15 @@ def choose_bands(dataset: DatasetReader) -> tuple[list[int], int | None, tuple[s
 
 
 def read_validity(
-    dataset: DatasetReader, bands: list[int], alpha: int | None, how: Mapping[str, Any] = MappingProxyType({})
+    dataset: DatasetReader,
+    bands: list[int],
+    alpha: int | None,
+    how: Mapping[str, Any] = MappingProxyType({}),
+    opacity: NDArray[Any] | None = None,
 ) -> NDArray[np.bool_]:
     """Which pixels hold a value: bool (H, W) from nodata values, mask and alpha band; `how` is for rasterio's read.
+
+    `opacity` is what the alpha band holds, where it has been read already.
 
     A pixel with nodata in one of its bands only is valid: 0 is nodata in many files, and a colour without
     any blue is no hole.
@@ -162,7 +172,7 @@ def read_validity(
         if MaskFlags.per_dataset in flag:
             break
     if alpha is not None:
-        opacity = dataset.read(alpha, **how)
+        opacity = dataset.read(alpha, **how) if opacity is None else opacity
         # Beyond 8 bits, full opacity is 1, 255, 32767 or 65535, as the writing program pleased.
         opaque = opacity >= (OPAQUE if opacity.dtype == np.uint8 else 1)
         valid = opaque if valid is None else valid & opaque

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from scinet import ocaic
 from scinet.checkpoint import list_cards, load_model
 from scinet.device import parse_device
 from scinet.errors import SciNetError
@@ -94,4 +95,5 @@ def _parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="list the checkpoints", description=models_command.__doc__)
     models.add_argument("--json", action="store_true", help="the whole cards as JSON")
     models.set_defaults(command=models_command)
+    ocaic.add_commands(commands)
     return parser

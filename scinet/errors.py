@@ -13,6 +13,10 @@ class RasterError(SciNetError):
     """An image cannot be read or placed on the ground."""
 
 
+class NodataError(RasterError):
+    """An image, or the part of it that was asked for, is nodata only."""
+
+
 class GsdMissingError(RasterError):
     """An image carries no georeference, so its ground resolution has to be given."""
 
@@ -35,3 +39,7 @@ class BenchmarkError(SciNetError):
 
 class ResolutionError(SciNetError):
     """A resolution in cm/px is no usable number, or leads to an image that does not fit in memory."""
+
+
+class DownloadError(SciNetError):
+    """A file cannot be fetched from the web, or not kept on the disk."""

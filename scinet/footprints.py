@@ -235,15 +235,21 @@ def _read_geojson(content: bytes, name: str) -> tuple[list[Any], CRS | None]:
         except Exception:  # nearly any: for rings of two points, texts, nulls, unknown types
             continue
     crs = _geojson_crs(document, name)
-    if crs is None or not geometries:
-        return geometries, crs
+    return geometries, crs if crs is None or not geometries else believed_crs(geometries, crs, name)
+
+
+def believed_crs(geometries: Sequence[Any], crs: CRS, name: str) -> CRS:
+    """The CRS of geometries (at least one) that a file says are in `crs`: longitudes and latitudes are told by value.
+
+    Raises TruthError where they should be such and are not.
+    """
     # Most of them decide: a stray one must not.
     lonlat = (np.abs(shapely.bounds(geometries)) <= (360, 90, 360, 90)).all(axis=1).mean() > 0.5
     if lonlat and crs.is_projected:
-        return geometries, LONLAT
+        return LONLAT
     if not lonlat and crs.is_geographic:
         raise TruthError(f"{name} holds no longitudes and latitudes. Save it in WGS 84, or with its CRS named.")
-    return geometries, crs
+    return crs
 
 
 def _geojson_crs(document: dict[str, Any], name: str) -> CRS | None:

@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -181,6 +181,26 @@ def write_probability(path: str | Path, probability: NDArray[np.float32], like: 
     )  # fmt: skip
 
 
+def write_raster(path: str | Path, raster: Raster) -> None:
+    """Write an image as GeoTIFF: uint8 RGBA, opaque where it is valid.
+
+    The file appears under its name only when it is complete. Raises WriteError where it cannot be written.
+    """
+    profile: dict[str, Any] = {
+        "driver": "GTiff", "width": raster.width, "height": raster.height, "count": 4, "dtype": "uint8",
+        "crs": raster.crs, "transform": raster.transform, "photometric": "RGB", "alpha": "unassociated",
+        "compress": "deflate", "predictor": 2, "tiled": True, "blockxsize": 256, "blockysize": 256,
+        "BIGTIFF": "IF_SAFER",
+    }  # fmt: skip
+    with (
+        whole_file(path) as partial,
+        rasterio.Env(GDAL_PAM_ENABLED=False),
+        rasterio.open(partial, "w", **profile) as dataset,
+    ):
+        dataset.write(np.moveaxis(raster.pixels, -1, 0), [1, 2, 3])
+        dataset.write(np.where(raster.valid, np.uint8(255), np.uint8(0)), 4)
+
+
 def _write_band(
     path: str | Path, band: NDArray[np.uint8], like: Raster, scale: float = 1.0, description: str = ""
 ) -> None:
@@ -233,6 +253,8 @@ def open_raster(
     try:
         with warnings.catch_warnings(), rasterio.Env(**options):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            if web:
+                _read_directories(str(path), drivers)
             with _dataset(path, content, drivers, overview) as dataset:
                 opened = True
                 if by_windows and dataset.driver == "GTiff":
@@ -252,6 +274,16 @@ def open_raster(
         raise RasterError(f"{name} is damaged or incomplete: its pixels cannot be read.") from None
     except MemoryError:
         raise RasterError(f"{name} does not fit in memory. Cut or shrink it first.") from None
+
+
+def _read_directories(path: str, drivers: list[str]) -> None:
+    """Have GDAL fetch a file's header and those of its overviews, which it then has at hand.
+
+    Opening an overview does so while other threads run. Where it is left to rasterio's questions about overviews and
+    masks, those wait for the network with Python's lock held, and all sessions of the app with them.
+    """
+    with suppress(RasterioError, CPLE_BaseError), DatasetReader(path, driver=drivers, overview_level=0):
+        pass  # a file without overviews is opened in vain
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""GeoTIFFs at http and https addresses: what GDAL may do there, and why an address gives no image."""
+"""Files at http and https addresses: what GDAL may do there, and in words why an address gives no file."""
 
 import urllib.error
 import urllib.request
@@ -25,6 +25,8 @@ _REASONS = {
     403: "the server refuses it. Give an open address, or download the file",
     404: "there is no such file. Check the address",
     410: "the file is gone. Check the address",
+    429: "the server is asked too often. Try again later",
+    503: "the server is busy. Try again later",
 }
 
 
@@ -46,6 +48,23 @@ def gdal_path(url: str) -> str:
     return f"/vsicurl/{url}"
 
 
+def request(url: str, **headers: str) -> urllib.request.Request:
+    """A request as this program makes them. Raises ValueError for what is no address."""
+    return urllib.request.Request(url, headers={"User-Agent": USER_AGENT, **headers})
+
+
+def reason(url: str, error: Exception) -> str:
+    """What an error of urllib's says about an address: what is wrong and what to do, without a subject."""
+    if isinstance(error, urllib.error.HTTPError):
+        return _REASONS.get(error.code, f"the server answers with the error {error.code}. Try again later")
+    if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError):
+        return "the server does not answer. Try again later"
+    if isinstance(error, OSError):
+        host = urlsplit(url).netloc or "the server"
+        return f"{host} cannot be reached. Check the address and the internet connection"
+    return f"{url[:80]} is no address that can be read. Give one like https://host/file.tif"
+
+
 def check_url(url: str) -> None:
     """Ask for the first bytes of a file, as GDAL would, and say in a sentence what is wrong with the answer.
 
@@ -54,20 +73,10 @@ def check_url(url: str) -> None:
     """
     name = file_name(url)
     try:
-        request = urllib.request.Request(url, headers={"Range": "bytes=0-15", "User-Agent": USER_AGENT})
-        with urllib.request.urlopen(request, timeout=CONNECT_S) as answer:
+        with urllib.request.urlopen(request(url, Range="bytes=0-15"), timeout=CONNECT_S) as answer:
             status, start = answer.status, answer.read(16)
-    except urllib.error.HTTPError as error:
-        reason = _REASONS.get(error.code, f"the server answers with the error {error.code}. Try again later")
-        raise RasterError(f"{name} cannot be opened: {reason}.") from None
-    except TimeoutError:
-        raise RasterError(f"{name} cannot be opened: the server does not answer. Try again later.") from None
-    except OSError:
-        raise RasterError(
-            f"{urlsplit(url).netloc or 'The server'} cannot be reached. Check the address and the internet connection."
-        ) from None
-    except Exception:  # http.client's and the URL parser's own, for addresses and servers that are none
-        raise RasterError(f"{url[:80]} is no address that can be read. Give one like https://host/file.tif.") from None
+    except Exception as error:  # http.client's and the URL parser's own too, for addresses and servers that are none
+        raise RasterError(f"{name} cannot be opened: {reason(url, error)}.") from None
     if not start.startswith(_TIFF):
         raise RasterError(f"{name} is no GeoTIFF. Give the address of a Cloud Optimized GeoTIFF (COG).")
     if status != 206:

@@ -1,6 +1,8 @@
 """Rasters that may be too large for memory: a header at first, then an overview and windows of it."""
 
 import math
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,13 +17,15 @@ from scipy.ndimage import uniform_filter
 
 from scinet import remote
 from scinet.bands import Look, choose_look, read_colours, read_decimated_colours
-from scinet.errors import RasterError
+from scinet.errors import NodataError, RasterError
 from scinet.raster import MAX_PIXELS, MIN_SIDE_PX, Raster, Source, georeference, open_raster, source_name
 from scinet.resolution import ground_metres_per_px, parse_cm_per_px
 
 # Pixels that may be decoded for an overview: some seconds' worth from a disk, and from the web.
 MAX_DECIMATED_PIXELS = 400_000_000
 MAX_DECIMATED_WEB_PIXELS = 25_000_000
+
+Place = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +66,8 @@ class Scene:
     def overview(self, max_px: int) -> Raster:
         """The whole scene, decimated so that its longer side has at most `max_px` pixels.
 
-        Raises RasterError where the scene is large and the file has no overviews to take it from, or where it
-        holds nodata only or cannot be read.
+        Raises NodataError where it holds nodata only, RasterError where the scene is large and the file has no
+        overviews to take it from, or where it cannot be read.
         """
         shrink = max(1.0, max(self.width, self.height) / max_px)
         shape = max(1, round(self.height / shrink)), max(1, round(self.width / shrink))
@@ -80,16 +84,42 @@ class Scene:
         with self._open(level) as dataset:
             pixels, valid = read_decimated_colours(dataset, look, shape)
         if not valid.any():
-            raise RasterError(self._blank)
+            raise NodataError(self._blank)
         scale = Affine.scale(self.width / shape[1], self.height / shape[0])
         return Raster(pixels, valid, self.transform @ scale, self.crs, (*look.notes, *self.notes))
 
     def window(self, column_px: int, row_px: int, width_px: int, height_px: int) -> Raster:
         """The part with its upper left corner at a column and row of the scene, at the native resolution.
 
-        Raises RasterError where it is not within the scene, has more than 100 million pixels, holds nodata
-        only or cannot be read.
+        Raises NodataError where it holds nodata only, RasterError where it is not within the scene, has more than
+        100 million pixels or cannot be read.
         """
+        with self._open() as dataset:
+            return self._window(dataset, (column_px, row_px, width_px, height_px))
+
+    def windows(self, places: Iterable[Place]) -> Iterator[Raster | RasterError]:
+        """What `window` gives at some places, (column, row, width, height) in px, or raises there.
+
+        The file is opened once: for a JPEG-compressed one, that takes longer than to decode 1024 x 1024 px.
+        """
+        rest = deque(places)
+        while rest:
+            try:
+                with self._open() as dataset:
+                    while rest:
+                        found: Raster | RasterError
+                        try:
+                            found = self._window(dataset, rest[0])
+                        except NodataError as nodata:
+                            found = nodata
+                        rest.popleft()
+                        yield found
+            except RasterError as damage:  # the next ones get a file opened anew
+                rest.popleft()
+                yield damage
+
+    def _window(self, dataset: DatasetReader, place: Place) -> Raster:
+        column_px, row_px, width_px, height_px = place
         if min(width_px, height_px) < MIN_SIDE_PX or width_px * height_px > MAX_PIXELS:
             raise RasterError(
                 f"A window of {width_px} x {height_px} px cannot be read: at least {MIN_SIDE_PX} x {MIN_SIDE_PX} px "
@@ -101,12 +131,11 @@ class Scene:
                 f"{self.name}, which has {self.width} x {self.height} px."
             )
         look = self._look
-        with self._open() as dataset:
-            pixels, valid = read_colours(dataset, look, Window(column_px, row_px, width_px, height_px))
+        pixels, valid = read_colours(dataset, look, Window(column_px, row_px, width_px, height_px))
         if not valid.any() and pixels.shape[:2] == (self.height, self.width):
-            raise RasterError(self._blank)
+            raise NodataError(self._blank)
         if not valid.any():
-            raise RasterError(
+            raise NodataError(
                 f"{self.name} holds no image at column {column_px}, row {row_px}: the window is nodata. Move it."
             )
         return Raster(

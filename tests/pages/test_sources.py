@@ -1,6 +1,7 @@
 """Where images come from: folders of tiles and scenes, windows of large images, paths, uploads, other pages."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +9,16 @@ import pytest
 import rasterio
 import shapely
 import streamlit as st
+from range_server import FOREVER, RangeServer, serve_files
 from rasterio.transform import from_origin
 from samples import PROJECT, geotiff, house, map_state, png
 from streamlit.testing.v1 import AppTest
 
 from pages.explorer.sources import window
 from pages.explorer.sources.subject import Subject
+from scinet import download
 
-SCENE = "d41d81"
+SCENE, SCENE_LABEL = "d41d81", "Accra d41d81, 5.2 cm/px"
 SIDE = 1100  # of the scene, px
 PAGE = """
 import streamlit as st
@@ -119,7 +122,64 @@ def test_a_scene_that_is_not_there_says_how_to_get_it(sources: AppTest, scenes: 
     sources.selectbox(key="scene").set_value("401175").run()
     choice = sources.session_state["seen"]
     assert not sources.exception and choice.subject.key == former.key
-    assert "train_tier_1/mon/401175/401175.tif" in choice.hint and "0.3 GB" in choice.hint
+    assert f"python -m scinet ocaic fetch 401175 --to {scenes}" in choice.hint and "0.15 GB" in choice.hint
+
+
+@pytest.fixture
+def web(
+    scenes: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RangeServer]:
+    """The scene's folder as the challenge's server, and an empty cache."""
+    monkeypatch.setattr(download, "WAIT_S", 0.01)
+    monkeypatch.setenv("SCINET_CACHE", str(tmp_path_factory.mktemp("cache")))
+    with serve_files(folder=scenes) as server:
+        monkeypatch.setenv("SCINET_OCAIC_URL", server.address)
+        yield server
+
+
+def on_the_web(app: AppTest, scenes: Path) -> AppTest:
+    """The source at a window of the scene, which the folder lacks, with the web allowed."""
+    place = {"side": "512 px", "column": "10", "row": "20"}
+    app.query_params.update({"source": "Scenes", "folder": str(scenes / "nowhere"), "scene": SCENE_LABEL, **place})
+    return app.run().toggle(key="web").set_value(True).run()
+
+
+def test_nothing_is_asked_of_the_web_before_it_is_allowed(sources: AppTest, scenes: Path, web: RangeServer) -> None:
+    sources.query_params.update({"source": "Scenes", "folder": str(scenes / "nowhere"), "scene": SCENE_LABEL})
+    sources.run()
+    assert "Read from the web" in sources.session_state["seen"].hint and web.asked == []
+
+
+def test_a_scene_from_the_web_has_its_window_and_truth(sources: AppTest, scenes: Path, web: RangeServer) -> None:
+    found = subject(on_the_web(sources, scenes))
+    assert found.title == "Accra d41d81 · column 10, row 20" and len(found.truth.polygons) == 1
+    assert found.raster.transform @ (0, 0) == pytest.approx((810_000.5, 619_999))
+    # What was seen is there without a network; what was not says why
+    for path in (f"/train_tier_1/acc/{SCENE}/{SCENE}.tif", f"/train_tier_1/acc/{SCENE}-labels/{SCENE}.geojson"):
+        web.fail(path, "403", FOREVER)
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    assert (subject(sources.run()).raster.pixels == found.raster.pixels).all()
+    sources.number_input(key="row").set_value(400).run()
+    choice = sources.session_state["seen"]
+    assert not sources.exception and choice.subject.title == found.title
+    assert choice.problem.startswith("d41d81.tif cannot be opened: the server refuses it")
+
+
+def test_without_labels_a_scene_is_explored_without_truth(sources: AppTest, scenes: Path, web: RangeServer) -> None:
+    web.fail(f"/train_tier_1/acc/{SCENE}-labels/{SCENE}.geojson", "404", FOREVER)
+    choice = on_the_web(sources, scenes).session_state["seen"]
+    assert choice.subject.title == "Accra d41d81 · column 10, row 20" and choice.subject.truth is None
+    assert choice.problem.startswith("Without truth: d41d81.geojson cannot be fetched: there is no such file")
+
+
+def test_the_web_without_a_network(
+    sources: AppTest, scenes: Path, web: RangeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCINET_OCAIC_URL", "http://127.0.0.1:9")
+    choice = on_the_web(sources, scenes).session_state["seen"]
+    assert not sources.exception and choice.subject is None
+    assert "127.0.0.1:9 cannot be reached. Check the address and the internet connection" in choice.problem
 
 
 def test_tiles_by_city_and_resolution(sources: AppTest) -> None:

@@ -1,8 +1,5 @@
 import io
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +7,15 @@ import numpy as np
 import pytest
 import rasterio
 from numpy.typing import NDArray
+from range_server import FOREVER, RangeServer, serve_files
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.io import MemoryFile
 from rasterio.shutil import copy
 from rasterio.transform import Affine
 
 from scinet import remote, scene
-from scinet.errors import GsdMissingError, RasterError
-from scinet.raster import read_raster
+from scinet.errors import GsdMissingError, NodataError, RasterError
+from scinet.raster import Raster, read_raster
 from scinet.scene import central_window, open_scene, window_around
 
 PLACE = Affine(0.1, 0, 810_000, 0, -0.1, 620_000)
@@ -110,6 +108,26 @@ def test_all_windows_of_other_types_are_stretched_alike() -> None:
     assert window.notes == whole.notes and "stretched" in window.notes[0]
 
 
+def test_windows_with_the_file_opened_once(tmp_path: Path) -> None:
+    """What cannot be had comes as an error in its place, and the rest goes on."""
+    path = tmp_path / "scene.tif"
+    path.write_bytes(geotiff(pixels(), tiled=True, blockxsize=128, blockysize=128, compress="deflate"))
+    with rasterio.open(path) as dataset:
+        place = int(dataset.get_tag_item("BLOCK_OFFSET_3_3", "TIFF", bidx=1))
+    content = bytearray(path.read_bytes())
+    content[place : place + 20] = bytes(20)
+    path.write_bytes(content)
+    found = open_scene(path)
+    places = [(384, 0, 128, 128), (0, 0, 128, 128), (384, 384, 128, 128), (512, 384, 128, 128), (-1, 0, 128, 128)]
+    whole, nodata, damaged, after, beyond = found.windows(places)
+    for window, (column, row, width, height) in ((whole, places[0]), (after, places[3])):
+        assert isinstance(window, Raster)
+        assert (window.pixels == found.window(column, row, width, height).pixels).all()
+    assert isinstance(nodata, NodataError) and "Move it" in str(nodata)
+    assert isinstance(damaged, RasterError) and "damaged" in str(damaged)
+    assert isinstance(beyond, RasterError) and "reaches beyond" in str(beyond)
+
+
 def test_windows_that_cannot_be(cog: bytes) -> None:
     found = open_scene(cog)
     for place, reason in (
@@ -170,59 +188,24 @@ def test_the_window_in_the_middle_is_full_of_image(cog: bytes) -> None:
 # --- addresses
 
 
-class Files(BaseHTTPRequestHandler):
-    """Hands out parts of files, as servers of COGs do."""
-
-    def __init__(self, *arguments: Any, files: dict[str, bytes], agents: list[str]):
-        self.files, self.agents = files, agents
-        super().__init__(*arguments)
-
-    def do_GET(self) -> None:
-        self.agents.append(self.headers.get("User-Agent", ""))
-        path = self.path.partition("?")[0]
-        content = self.files.get(path)
-        if path == "/secret.tif" or content is None:
-            self.send_error(403 if path == "/secret.tif" else 404)
-            return
-        part = self.headers.get("Range") if path != "/whole.tif" else None
-        if part:
-            start, end = (int(v) if v else len(content) - 1 for v in part.removeprefix("bytes=").split("-"))
-            end = min(end, len(content) - 1)
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{end}/{len(content)}")
-            content = content[start : end + 1]
-        else:
-            self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
-def server(cog: bytes) -> Iterator[tuple[str, list[str]]]:
-    agents: list[str] = []
+def server(cog: bytes) -> Iterator[RangeServer]:
     page = b"<!doctype html><title>Sign in</title>" * 40
     striped = geotiff(np.zeros((1, 600, 900), np.uint8) + np.uint8(80))
     files = {"/scene.tif": cog, "/whole.tif": cog, "/page.tif": page, "/striped.tif": striped, "/cut.tif": cog[:300]}
-    http = ThreadingHTTPServer(("127.0.0.1", 0), partial(Files, files=files, agents=agents))
-    threading.Thread(target=http.serve_forever, daemon=True).start()
-    http.handle_error = lambda *_: None  # readers that have seen enough
-    yield f"http://127.0.0.1:{http.server_port}", agents
-    http.shutdown()
-    http.server_close()
+    with serve_files(files | {"/secret.tif": cog}) as server:
+        server.fail("/whole.tif", "whole", FOREVER)
+        server.fail("/secret.tif", "403", FOREVER)
+        yield server
 
 
-def test_a_cog_on_the_web(server: tuple[str, list[str]], cog: bytes) -> None:
-    address, agents = server
-    found = open_scene(f"{address}/scene.tif?signed=1")
+def test_a_cog_on_the_web(server: RangeServer, cog: bytes) -> None:
+    found = open_scene(f"{server.address}/scene.tif?signed=1")
     assert found.is_remote and found.name == "scene.tif"
     whole = read_raster(cog)
     assert (found.window(310, 37, 200, 150).pixels == whole.pixels[37:187, 310:510]).all()
     assert found.overview(300).shape == (200, 300)
-    assert set(agents) == {remote.USER_AGENT}
+    assert server.agents == {remote.USER_AGENT}
 
 
 @pytest.mark.parametrize(
@@ -236,12 +219,10 @@ def test_a_cog_on_the_web(server: tuple[str, list[str]], cog: bytes) -> None:
         ("cut.tif", "damaged, or the connection failed"),
     ],
 )
-def test_addresses_without_a_cog(
-    server: tuple[str, list[str]], file: str, reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_addresses_without_a_cog(server: RangeServer, file: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scene, "MAX_DECIMATED_WEB_PIXELS", 100_000)
     with pytest.raises(RasterError, match=reason) as caught:
-        open_scene(f"{server[0]}/{file}")
+        open_scene(f"{server.address}/{file}")
     assert len(str(caught.value)) < 200
 
 

@@ -1,4 +1,10 @@
-"""Source "Scenes": those of the Open Cities AI Challenge, of which the ones on disk can be opened."""
+"""Source "Scenes": the Open Cities AI Challenge's, from the folder, or from the web where the reader allows it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -8,7 +14,9 @@ from pages.explorer.sources.path import file_key
 from pages.explorer.sources.subject import Choice, hash_of
 from pages.explorer.sources.window import TruthFile, choose_part
 from pages.explorer.sources.world import show_world
-from scinet.catalog import CREDIT, PublishedScene, SceneFiles, published_scenes, scenes_in
+from scinet.catalog import CREDIT, PublishedScene, SceneFiles, base_url, published_scenes, scenes_in
+from scinet.errors import SciNetError
+from scinet.kept import DiskCache, KeptScene, default_cache, kept_file, open_kept_scene
 from scinet.scene import Scene, open_scene
 
 
@@ -30,13 +38,36 @@ def choose() -> Choice:
         looking = dialog_button("Map", "world", "The scenes on a map of the world")
     if looking:
         show_world(published_scenes(), set(here), name)
-    if name not in here:
+    if name in here:
+        return open_files(here[name], f"{scene.city} {name}")
+    return _read_from_web(scene, folder)
+
+
+def _read_from_web(scene: PublishedScene, folder: Path) -> Choice:
+    """Nothing leaves this machine before the toggle is on."""
+    base, cache = base_url(), default_cache()
+    host = urlsplit(base).netloc
+    allowed = st.toggle(
+        "Read from the web", key="web", persist_state="session",
+        help=f"From {host}: the scene's overview, its labels and the windows that are explored, some MB each. "
+        f"Up to {cache.limit_bytes / 1e9:g} GB are kept on the machine that runs the app.",
+    )  # fmt: skip
+    if not allowed:
         return Choice(
             None,
-            hint=f"{scene.city} {name} ({scene.bytes / 1e9:.1f} GB) is not in the folder {folder}. "
-            f"Download it from the Open Cities AI Challenge and put it there as {scene.path}.",
+            hint=f"{scene.city} {scene.id} is not in the folder {folder}. Turn on “Read from the web” in the sidebar, "
+            f"or fetch it (about {scene.about_gb:.2g} GB): `python -m scinet ocaic fetch {scene.id} --to {folder}`",
         )
-    return open_files(here[name], f"{scene.city} {name}")
+    url = f"{base}/{scene.path}"
+    found = _open_web(url, cache)
+    labels = _labels(f"{base}/{scene.labels_path}", cache)
+    truth, problem = None, None
+    if isinstance(labels, str):
+        problem = f"Without truth: {labels}"
+    else:
+        truth = TruthFile(labels, f"{scene.id}.geojson", hash_of(str(labels)))
+    choice = choose_part(found, hash_of(url), f"{scene.city} {scene.id}", truth, CREDIT)
+    return replace(choice, problem=choice.problem or problem)
 
 
 def _label(scene: PublishedScene) -> str:
@@ -55,3 +86,20 @@ def open_files(files: SceneFiles, title: str) -> Choice:
 @st.cache_resource(max_entries=8, show_spinner="Opening the scene")
 def _open(path: str, key: str) -> Scene:
     return open_scene(path)
+
+
+_BY_CONTENT: dict[str | type[Any], Callable[[Any], Any]] = {DiskCache: str}
+
+
+@st.cache_resource(max_entries=8, show_spinner="Opening the scene", hash_funcs=_BY_CONTENT)
+def _open_web(url: str, cache: DiskCache) -> KeptScene:
+    return open_kept_scene(url, cache)
+
+
+@st.cache_data(ttl=60, show_spinner="Fetching the labels", hash_funcs=_BY_CONTENT)
+def _labels(url: str, cache: DiskCache) -> Path | str:
+    """The file of a scene's labels, or why there is none: that is not asked again for a minute."""
+    try:
+        return kept_file(url, cache)
+    except SciNetError as error:
+        return str(error)

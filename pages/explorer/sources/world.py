@@ -133,5 +133,5 @@ def _colour(scene: PublishedScene) -> str:
 def _facts(scene: PublishedScene, here: bool) -> str:
     return (
         f"{escape(scene.city)}, {scene.id}<br>{scene.cm_per_px:.2f} cm/px, {scene.width} × {scene.height} px, "
-        f"{scene.bytes / 1e9:.2f} GB{', in the folder' if here else ''}"
+        f"about {scene.about_gb:.2g} GB{', in the folder' if here else ''}"
     )
