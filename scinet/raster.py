@@ -23,7 +23,8 @@ from rasterio.warp import reproject
 from scinet import remote
 from scinet.bands import choose_look, read_brightness, read_colours
 from scinet.errors import GsdMissingError, RasterError, TruthError
-from scinet.resolution import ground_m2_per_px, ground_metres_per_px, has_place_on_earth, parse_cm_per_px
+from scinet.grid import Grid
+from scinet.resolution import ground_metres_per_px, has_place_on_earth, parse_cm_per_px
 from scinet.whole_file import whole_file
 
 MAX_PIXELS = 100_000_000
@@ -86,19 +87,23 @@ class Raster:
         return self.height, self.width
 
     @cached_property
+    def grid(self) -> Grid:
+        return Grid(self.height, self.width, self.transform, self.crs)
+
+    @property
     def metres_per_px(self) -> tuple[float, float]:
         """Ground metres a column (x) and a row (y), at the image's centre."""
-        return ground_metres_per_px(self.transform, self.crs, self.width, self.height)
+        return self.grid.metres_per_px
 
     @property
     def cm_per_px(self) -> float:
         """GSD: ground centimetres a pixel, the geometric mean of x and y."""
-        return 100.0 * math.sqrt(math.prod(self.metres_per_px))
+        return self.grid.cm_per_px
 
-    @cached_property
+    @property
     def pixel_area_m2(self) -> float:
         """Ground area of a pixel in m2, at the image's centre."""
-        return ground_m2_per_px(self.transform, self.crs, self.width, self.height)
+        return self.grid.pixel_area_m2
 
 
 def read_raster(source: Source, *, cm_per_px: float | None = None, max_pixels: int = MAX_PIXELS) -> Raster:
