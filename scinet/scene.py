@@ -1,6 +1,5 @@
 """Rasters that may be too large for memory: a header at first, then an overview and windows of it."""
 
-import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -18,12 +17,15 @@ from scipy.ndimage import uniform_filter
 from scinet import remote
 from scinet.bands import Look, choose_look, read_colours, read_decimated_colours
 from scinet.errors import NodataError, RasterError
+from scinet.grid import Grid
 from scinet.raster import MAX_PIXELS, MIN_SIDE_PX, Raster, Source, georeference, open_raster, source_name
-from scinet.resolution import ground_metres_per_px, parse_cm_per_px
+from scinet.resolution import parse_cm_per_px
+from scinet.rows import Band, Rows
 
 # Pixels that may be decoded for an overview: some seconds' worth from a disk, and from the web.
 MAX_DECIMATED_PIXELS = 400_000_000
 MAX_DECIMATED_WEB_PIXELS = 25_000_000
+_BAND_PX = 8_000_000  # of a scene's rows at a time, or of one row of blocks
 
 Place = tuple[int, int, int, int]
 
@@ -59,9 +61,28 @@ class Scene:
         return remote.is_url(self.source)
 
     @cached_property
+    def grid(self) -> Grid:
+        return Grid(self.height, self.width, self.transform, self.crs)
+
+    @property
     def cm_per_px(self) -> float:
         """GSD: ground centimetres a pixel at the scene's centre, the geometric mean of x and y."""
-        return 100.0 * math.sqrt(math.prod(ground_metres_per_px(self.transform, self.crs, self.width, self.height)))
+        return self.grid.cm_per_px
+
+    @property
+    def all_notes(self) -> tuple[str, ...]:
+        """What reading does to the image, its choice of bands and colours included. Reads samples at first."""
+        return (*self._look.notes, *self.notes)
+
+    def rows(self, cm_per_px: float) -> Rows:
+        """The whole scene in bands, for work at a GSD in cm/px: at least as fine as that.
+
+        A scene that would fit in memory (100 million pixels) comes at its native GSD, and gives what `read_raster`
+        gives; a larger one from the coarsest of the file's own overviews that will do.
+        """
+        shrink = 1.001 * cm_per_px / self.cm_per_px
+        levels = [level for level, factor in enumerate(self.overviews) if factor <= shrink and self.pixels > MAX_PIXELS]
+        return _SceneRows(self, max(levels, key=lambda level: self.overviews[level], default=None))
 
     def overview(self, max_px: int) -> Raster:
         """The whole scene, decimated so that its longer side has at most `max_px` pixels.
@@ -153,6 +174,24 @@ class Scene:
 
     def _open(self, overview: int | None = None) -> AbstractContextManager[DatasetReader]:
         return open_raster(self.source, self.name, by_windows=True, overview=overview)
+
+
+class _SceneRows:
+    """The rows of a scene, or of one of its overviews; every block of the file is decoded once."""
+
+    def __init__(self, scene: Scene, level: int | None) -> None:
+        self._scene, self._level = scene, level
+        with scene._open(level) as dataset:
+            self.grid = scene.grid.resized(dataset.shape)
+
+    def bands(self, start: int = 0) -> Iterator[Band]:
+        look = self._scene._look
+        with self._scene._open(self._level) as dataset:
+            block_rows = dataset.block_shapes[0][0]
+            rows = max(1, _BAND_PX // (dataset.width * block_rows)) * block_rows
+            for top in range(start // block_rows * block_rows, dataset.height, rows):
+                part = Window(0, top, dataset.width, min(rows, dataset.height - top))
+                yield Band(top, *read_colours(dataset, look, part))
 
 
 def open_scene(source: Source, *, cm_per_px: float | None = None, name: str | None = None) -> Scene:

@@ -281,7 +281,7 @@ def test_internal_masks_count() -> None:
 def test_tall_images_are_read_in_stripes_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = photo((700, 300))
     content = geotiff(planes(pixels), tiled=True, blockxsize=64, blockysize=64, compress="deflate")
-    monkeypatch.setattr("scinet.bands._STRIPE_VALUES", 100_000)
+    monkeypatch.setattr("scinet.bands._PIECE_VALUES", 100_000)
     assert (read_raster(content).pixels == pixels).all()
 
 
