@@ -14,7 +14,8 @@ from scinet import ocaic
 from scinet.checkpoint import list_cards, load_model
 from scinet.device import parse_device
 from scinet.errors import SciNetError
-from scinet.raster import MASK_NODATA, read_raster, write_mask
+from scinet.geotiff import MASK_NODATA, write_mask
+from scinet.raster import read_raster
 from scinet.resolution import parse_cm_per_px
 from scinet.segment import STRATEGIES, segment_at
 

@@ -73,12 +73,13 @@ class SegmentedElsewhere:
         self._model = model
         self._seen_at = [source.grid.at(cm_per_px) for cm_per_px in seen_at_cm_per_px]
         self._progress = progress
-        self._done = [0.0] * len(self._seen_at)
+        self._done: list[float] = []
 
     def first_row(self, start: int) -> int:
         return min(self._chain(self.source, index)[1](start) for index in range(len(self._seen_at)))
 
     def bands(self, start: int = 0) -> Iterator[Band]:
+        self._done = [start / self.grid.height] * len(self._seen_at)
         validity: deque[Band] = deque()  # of the rows that the models have had, and the answers have not
         streams = tee(_noting_validity(self.source.bands(self.first_row(start)), validity), len(self._seen_at))
         answers = [
@@ -102,7 +103,7 @@ class SegmentedElsewhere:
         return back, lambda row: there.first_row(seen.first_row(back.first_row(row)))
 
     def _report(self, index: int, done: float) -> None:
-        self._done[index] = done
+        self._done[index] = max(done, self._done[index])
         if self._progress:
             self._progress(sum(self._done) / len(self._done))
 

@@ -17,7 +17,8 @@ from rasterio.transform import Affine
 from rasterio.warp import calculate_default_transform, reproject
 
 from scinet.errors import GsdMissingError, RasterError, ResolutionError, SciNetError, TruthError, WriteError
-from scinet.raster import Raster, read_mask, read_raster, write_mask, write_probability
+from scinet.geotiff import write_mask, write_probability
+from scinet.raster import Raster, read_mask, read_raster
 
 UTM = CRS.from_epsg(32630)
 PLACE = Affine(0.1, 0, 810_000, 0, -0.1, 620_000)
