@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,11 +26,12 @@ Output = Literal["mask", "uint8", "float32"]
 
 @dataclass(frozen=True)
 class SceneMask:
-    """What was written: the working grid, and how many of its pixels are valid and building."""
+    """What was written: the working grid, how many of its pixels are valid and building, and how many polygons."""
 
     grid: Grid
     valid_px: int
     building_px: int
+    footprints: int | None = None
 
 
 def segment_scene(
@@ -76,7 +77,8 @@ def segment_scene(
         pieces.discard()
         raise RasterError(f"{scene.name} holds no image: all of its pixels are nodata or transparent.")
     if footprints is not None:
-        write_scene_footprints(footprints, ((top, mask == 1) for top, mask in pieces.read("mask")), working.grid)
+        mask = ((top, values == 1) for top, values in pieces.read("mask"))
+        found = replace(found, footprints=write_scene_footprints(footprints, mask, working.grid))
     _join(pieces, output, model, strategy, threshold)
     pieces.discard()
     return found

@@ -27,12 +27,16 @@ _ARROW = {"f": pa.float64(), "O": pa.string()}
 Batch = tuple[NDArray[np.object_], dict[str, NDArray[Any]]]
 
 
+def check_suffix(path: str | Path) -> None:
+    """Raise WriteError where a path's suffix is that of no format that can be written."""
+    if Path(path).suffix not in _FORMATS:
+        raise WriteError(f"{path} cannot be written: give a path that ends in {', '.join(_FORMATS)}.")
+
+
 def check_vector_path(path: str | Path, crs: CRS | None) -> None:
     """Raise WriteError where a path's suffix is that of no format that can be written, or that needs a CRS."""
-    suffix = Path(path).suffix
-    if suffix not in _FORMATS:
-        raise WriteError(f"{path} cannot be written: give a path that ends in {', '.join(_FORMATS)}.")
-    if suffix == ".geojson" and crs is None:
+    check_suffix(path)
+    if Path(path).suffix == ".geojson" and crs is None:
         raise WriteError("GeoJSON needs longitudes and latitudes, and the image has none. Take the GeoPackage.")
 
 
