@@ -124,7 +124,9 @@ class _Canvas:
         """Take off the rows above `bottom`, which are finished, without the padding beyond `width`."""
         rows = bottom - self.top
         total, valid = self._total[:rows, :width], self._valid[:rows, :width]
-        band = Band(self.top, np.where(valid, np.minimum(total, 1), np.float32(0)), valid)
+        np.minimum(total, 1, out=total)
+        total[~valid] = 0
+        band = Band(self.top, total, valid)
         self._total, self._valid, self.top = self._total[rows:].copy(), self._valid[rows:].copy(), bottom
         return band
 

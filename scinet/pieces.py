@@ -19,10 +19,9 @@ from scinet.errors import WriteError
 from scinet.grid import Grid
 from scinet.whole_file import writing
 
-PIECE_ROWS = 256
 COG_BLOCK_PX = 512
 _SETTINGS = "settings.json"
-_GDAL = {"GDAL_PAM_ENABLED": False, "GDAL_CACHEMAX": 128}
+_GDAL = {"GDAL_PAM_ENABLED": False}
 _TYPES = {"uint8": "Byte", "float32": "Float32"}
 
 
@@ -61,9 +60,7 @@ class Pieces:
     @property
     def rows_done(self) -> int:
         """Rows that need not be computed again."""
-        tops = range(0, self.grid.height, PIECE_ROWS)
-        done = next((top for top in tops if not self._path("mask", top).exists()), self.grid.height)
-        return done
+        return max((bottom for _, bottom in self._spans()), default=0)
 
     def add(self, top: int, layers: dict[str, NDArray[Any]]) -> None:
         """Write the rows from `top` on, of each layer (H, W), uint8 or float32; "mask" makes the piece count."""
@@ -74,7 +71,7 @@ class Pieces:
     def read(self, layer: str) -> Iterator[tuple[int, NDArray[Any]]]:
         """All pieces of a layer: the top row, and the values (H, W)."""
         with writing(self.result):
-            for top in range(0, self.grid.height, PIECE_ROWS):
+            for top, _ in self._spans():
                 with rasterio.Env(**_GDAL), rasterio.open(self._path(layer, top)) as dataset:
                     yield top, dataset.read(1)
 
@@ -107,6 +104,15 @@ class Pieces:
         except (OSError, ValueError):
             return None
 
+    def _spans(self) -> Iterator[tuple[int, int]]:
+        """The first row and the one after the last of each piece, without a gap from the first piece on."""
+        top = 0
+        while (path := self._path("mask", top)).exists():
+            with rasterio.Env(**_GDAL), rasterio.open(path) as dataset:
+                bottom = top + dataset.height
+            yield top, bottom
+            top = bottom
+
     def _path(self, layer: str, top: int) -> Path:
         return self.folder / f"{layer}-{top:08d}.tif"
 
@@ -114,7 +120,7 @@ class Pieces:
         height, width = values.shape
         profile: dict[str, Any] = {
             "driver": "GTiff", "height": height, "width": width, "count": 1, "dtype": values.dtype.name,
-            "compress": "deflate", "zlevel": 1, "tiled": True, "blockxsize": COG_BLOCK_PX, "blockysize": PIECE_ROWS,
+            "compress": "deflate", "zlevel": 1, "tiled": True, "blockxsize": COG_BLOCK_PX, "blockysize": 128,
             "crs": self.grid.crs, "transform": self.grid.transform,
         }  # fmt: skip
         part = path.with_suffix(".part")
@@ -125,8 +131,8 @@ class Pieces:
     def _vrt(self, layer: str, dtype: str, nodata: float, scale: float, description: str) -> str:
         """GDAL's own format for a mosaic: the pieces below one another."""
         sources = []
-        for top in range(0, self.grid.height, PIECE_ROWS):
-            size = f'xSize="{self.grid.width}" ySize="{min(PIECE_ROWS, self.grid.height - top)}"'
+        for top, bottom in self._spans():
+            size = f'xSize="{self.grid.width}" ySize="{bottom - top}"'
             sources.append(
                 f'<SimpleSource><SourceFilename relativeToVRT="1">{self._path(layer, top).name}</SourceFilename>'
                 f'<SourceBand>1</SourceBand><SrcRect xOff="0" yOff="0" {size}/>'

@@ -36,7 +36,7 @@ Source = str | Path | bytes | BinaryIO
 # make GDAL read any file or address.
 _DRIVERS = ["GTiff", "PNG", "JPEG", "WEBP", "JP2OpenJPEG"]  # GTiff reads COG too
 _GDAL_OPTIONS = {
-    "GDAL_CACHEMAX": 256,  # MB of decoded blocks; by default a twentieth of the machine's memory
+    "GDAL_CACHEMAX": 64_000_000,  # bytes of decoded blocks; by default a twentieth of the machine's memory
     # The file alone counts: no world files, .aux.xml, .msk or .ovr that happen to lie beside it.
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": False,

@@ -4,11 +4,9 @@ A stage is a `Rows`: it takes another one as its source and gives bands of its o
 bands are asked for, and every pixel comes out the same wherever the bands are cut.
 """
 
-import threading
-from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from queue import Empty, Full, Queue
 from typing import Any, Protocol
 
 import numpy as np
@@ -78,30 +76,45 @@ class OnceRows:
 
 
 class Sliding:
-    """The rows of a stream that are still needed."""
+    """The rows of a stream that are still needed, moved up in one block of memory as it goes on."""
 
     def __init__(self, bands: Iterator[Band]) -> None:
         self._bands = bands
-        self._held: deque[Band] = deque()
+        self._held: Band | None = None
+        self._memory: tuple[NDArray[Any], NDArray[np.bool_]] | None = None
 
     def take(self, top: int, bottom: int) -> Band:
-        """The rows from `top` to `bottom`; those above `top` cannot be had again."""
-        while not self._held or self._held[-1].bottom < bottom:
-            self._held.append(next(self._bands))
-            while self._held[0].bottom <= top and len(self._held) > 1:
-                self._held.popleft()
-        while self._held[0].bottom <= top:
-            self._held.popleft()
-        parts = [band.cut(top, bottom) for band in self._held if band.top < bottom]
-        assert parts[0].top == top, f"row {top} has gone"
-        if len(parts) == 1:
-            return parts[0]
-        return Band(top, np.concatenate([p.values for p in parts]), np.concatenate([p.valid for p in parts]))
+        """The rows from `top` to `bottom`, to be used before the next call; those above `top` are gone for good."""
+        if self._held is None:
+            self._held = next(self._bands)
+        while self._held.bottom < bottom:
+            self._held = self._joined(self._held, next(self._bands), top)
+        assert self._held.top <= top, f"row {top} has gone"
+        return self._held.cut(top, bottom)
+
+    def _joined(self, held: Band, following: Band, top: int) -> Band:
+        if held.bottom <= top:
+            return following
+        held = held.cut(max(top, held.top), held.bottom)
+        rows = following.bottom - held.top
+        if self._memory is None or len(self._memory[1]) < rows:
+            new = following.values, following.valid
+            memory = tuple(np.empty((rows, *array.shape[1:]), array.dtype) for array in new)
+        else:
+            memory = self._memory
+        for whole, upper, lower in zip(
+            memory, (held.values, held.valid), (following.values, following.valid), strict=True
+        ):
+            # Flat, as numpy then moves rows up in their own memory without a copy.
+            whole.reshape(-1)[: upper.size] = upper.reshape(-1)
+            whole[len(upper) : len(upper) + len(lower)] = lower
+        self._memory = memory[0], memory[1]
+        return Band(held.top, memory[0][:rows], memory[1][:rows])
 
 
 @dataclass(frozen=True, eq=False)
 class ReadAhead:
-    """Has a thread of its own make the source's bands, and keeps one ready."""
+    """Has a thread of its own make the source's bands, always the next one."""
 
     source: Rows
 
@@ -110,47 +123,15 @@ class ReadAhead:
         return self.source.grid
 
     def bands(self, start: int = 0) -> Iterator[Band]:
-        ready: Queue[Band | BaseException | None] = Queue(maxsize=1)
-        stopped = threading.Event()
-
-        def hand_over(item: Band | BaseException | None) -> None:
-            while not stopped.is_set():
-                try:
-                    return ready.put(item, timeout=0.1)
-                except Full:
-                    continue
-
-        def work() -> None:
-            bands = self.source.bands(start)
+        bands = self.source.bands(start)
+        with ThreadPoolExecutor(1, "read ahead") as thread:  # one: files close in the thread that opened them
             try:
-                for band in bands:
-                    hand_over(band)
-                    if stopped.is_set():
-                        break
-                hand_over(None)
-            except BaseException as error:
-                hand_over(error)
+                coming = thread.submit(next, bands, None)
+                while (band := coming.result()) is not None:
+                    coming = thread.submit(next, bands, None)
+                    yield band
             finally:
-                getattr(bands, "close", lambda: None)()  # files close in the thread that opened them
-
-        thread = threading.Thread(target=work, name="read ahead", daemon=True)
-        thread.start()
-        try:
-            while True:
-                item = ready.get()
-                if item is None:
-                    return
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-        finally:
-            stopped.set()
-            while thread.is_alive():
-                try:
-                    ready.get(timeout=0.05)
-                except Empty:
-                    continue
-            thread.join()
+                thread.submit(getattr(bands, "close", lambda: None)).result()
 
 
 def collect(rows: Rows, out: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> None:

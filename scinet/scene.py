@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from rasterio import Env
 from rasterio.crs import CRS
 from rasterio.io import DatasetReader
 from rasterio.transform import Affine
@@ -25,7 +26,8 @@ from scinet.rows import Band, Rows
 # Pixels that may be decoded for an overview: some seconds' worth from a disk, and from the web.
 MAX_DECIMATED_PIXELS = 400_000_000
 MAX_DECIMATED_WEB_PIXELS = 25_000_000
-_BAND_PX = 8_000_000  # of a scene's rows at a time, or of one row of blocks
+_BAND_PX = 4_000_000  # of a scene's rows at a time
+_MIN_CACHE_BYTES, _MAX_CACHE_BYTES = 64_000_000, 160_000_000  # of decoded blocks
 
 Place = tuple[int, int, int, int]
 
@@ -177,7 +179,7 @@ class Scene:
 
 
 class _SceneRows:
-    """The rows of a scene, or of one of its overviews; every block of the file is decoded once."""
+    """The rows of a scene, or of one of its overviews; each block of the file is decoded once."""
 
     def __init__(self, scene: Scene, level: int | None) -> None:
         self._scene, self._level = scene, level
@@ -187,11 +189,18 @@ class _SceneRows:
     def bands(self, start: int = 0) -> Iterator[Band]:
         look = self._scene._look
         with self._scene._open(self._level) as dataset:
-            block_rows = dataset.block_shapes[0][0]
-            rows = max(1, _BAND_PX // (dataset.width * block_rows)) * block_rows
-            for top in range(start // block_rows * block_rows, dataset.height, rows):
-                part = Window(0, top, dataset.width, min(rows, dataset.height - top))
-                yield Band(top, *read_colours(dataset, look, part))
+            block_rows, block_columns = dataset.block_shapes[0]
+            columns = -(-dataset.width // block_columns) * block_columns
+            block_row_bytes = block_rows * columns * sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
+            rows = max(1, _BAND_PX // dataset.width)
+            if block_row_bytes > _MAX_CACHE_BYTES or rows >= block_rows:
+                rows = max(1, rows // block_rows) * block_rows
+            else:  # several bands from a row of blocks, which stays decoded meanwhile
+                rows = next(count for count in range(rows, 0, -1) if block_rows % count == 0)
+            with Env(GDAL_CACHEMAX=max(_MIN_CACHE_BYTES, int(1.2 * block_row_bytes))):
+                for top in range(start // rows * rows, dataset.height, rows):
+                    part = Window(0, top, dataset.width, min(rows, dataset.height - top))
+                    yield Band(top, *read_colours(dataset, look, part))
 
 
 def open_scene(source: Source, *, cm_per_px: float | None = None, name: str | None = None) -> Scene:

@@ -12,10 +12,10 @@ from scinet.checkpoint import Model
 from scinet.errors import RasterError, ResolutionError
 from scinet.geotiff import MASK_NODATA, PROBABILITY_STEP, STEPS_DESCRIPTION, probability_steps
 from scinet.grid import Grid
-from scinet.pieces import PIECE_ROWS, Pieces
+from scinet.pieces import Pieces
 from scinet.remote import is_url
 from scinet.resample import Resampled
-from scinet.rows import Band, ReadAhead, Rows, Sliding
+from scinet.rows import Band, ReadAhead, Rows
 from scinet.scene import Scene
 from scinet.scene_footprints import FootprintFile, write_scene_footprints
 from scinet.segment import MULTI_SCALES, Progress, Strategy, segmented
@@ -68,10 +68,9 @@ def segment_scene(
         footprints.check(working.grid)
     pieces = Pieces(out, working.grid, settings, resume)
     answers = segmented(ReadAhead(working), model, strategy, progress)
-    stream = Sliding(answers.bands(pieces.rows_done)) if pieces.rows_done < working.grid.height else None
-    for top in range(pieces.rows_done, working.grid.height, PIECE_ROWS):
-        assert stream is not None
-        pieces.add(top, _layers(stream.take(top, min(top + PIECE_ROWS, working.grid.height)), threshold, output))
+    done = pieces.rows_done
+    for band in answers.bands(done) if done < working.grid.height else ():
+        pieces.add(band.top, _layers(band, threshold, output))
     found = _counts(pieces)
     if not found.valid_px:
         pieces.discard()
@@ -103,7 +102,7 @@ def working_rows(scene: Scene, cm_per_px: float | None, model: Model, strategy: 
 
 
 def _layers(band: Band, threshold: float, output: Output) -> dict[str, np.ndarray]:
-    layers = {"mask": np.where(band.valid, band.values > threshold, MASK_NODATA).astype(np.uint8)}
+    layers = {"mask": np.where(band.valid, band.values > threshold, np.uint8(MASK_NODATA))}
     if output == "uint8":
         layers["probability"] = probability_steps(band.values, band.valid)
     elif output == "float32":

@@ -20,7 +20,7 @@ Strategy = Literal["direct", "canonical", "multi-scale"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
 MULTI_SCALES = (0.5, 1.0, 2.0)  # of the working GSD
-_MERGED_ROWS = 128
+_MERGED_ROWS = 256
 
 
 def segment_at(
@@ -92,8 +92,10 @@ class SegmentedElsewhere:
             total = np.zeros((bottom - top, self.grid.width), np.float32)
             for answer in answers:
                 total += answer.take(top, bottom).values
-            valid = valid_rows.take(top, bottom).valid
-            yield Band(top, np.where(valid, total / np.float32(len(answers)), np.float32(0)), valid)
+            valid = valid_rows.take(top, bottom).valid.copy()
+            total /= np.float32(len(answers))
+            total[~valid] = 0
+            yield Band(top, total, valid)
 
     def _chain(self, source: Rows, index: int) -> tuple[Rows, Callable[[int], int]]:
         """There, segmented, and back; and the first row of the source that a row needs."""

@@ -73,16 +73,18 @@ def models_of(names: list[str], device_name: str | None) -> list[Model]:
     return [open_own_file(Path(n), device) if o else load_model(n, device) for n, o in zip(names, own, strict=True)]
 
 
-class progress_bar(tqdm):
-    """A bar over work whose share done is known, with the time left."""
+class Bar(tqdm):
+    """A progress bar over work whose share done is known, with the time left."""
+
+    n: float
 
     def __init__(self, text: str) -> None:
-        super().__init__(
-            total=1.0, desc=text, bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}, {remaining} left"
-        )
+        layout = "{desc} {percentage:3.0f}% |{bar}| {elapsed}, {remaining} left"
+        super().__init__(total=1.0, desc=text, bar_format=layout)
 
     def show(self, done: float) -> None:
-        if self.n == 0 and done > 0.01:  # gone on with: what was done before says nothing about the speed
+        """For a `Progress`."""
+        if not self.n and done > 0.01:  # gone on with: what was done before says nothing about the speed
             self.initial = self.n = done
         self.update(done - self.n)
 

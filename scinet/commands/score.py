@@ -7,6 +7,7 @@ from typing import Any
 
 from scinet.commands.options import (
     IMAGE_HELP,
+    Bar,
     add_model,
     add_native,
     add_seeing,
@@ -14,7 +15,6 @@ from scinet.commands.options import (
     check_threshold,
     gsd,
     models_of,
-    progress_bar,
     subject_of,
 )
 from scinet.errors import SciNetError
@@ -76,8 +76,9 @@ def run_score(options: argparse.Namespace) -> None:
         raise SciNetError(f"A minimum area is 0 m2 or more, not {options.min_area_m2:g}.")
     cm_per_px = gsd(options.cm_per_px)
     subject = subject_of(options)
+    assert subject.truth is not None  # the parser wants one
     (model,) = models_of([options.model], options.device)
-    with progress_bar(subject.name) as bar:
+    with Bar(subject.name) as bar:
         content = score(
             subject.name, subject.raster, subject.truth, model, cm_per_px or subject.raster.cm_per_px,
             strategy=options.strategy, threshold=options.threshold, min_area_m2=options.min_area_m2, progress=bar.show,
@@ -92,7 +93,7 @@ def run_sweep(options: argparse.Namespace) -> None:
     steps = _steps(native, gsd(options.finest) or native, gsd(options.coarsest) or STEPS_CM_PER_PX[-1])
     rows = []
     for model in models_of(options.model, options.device):
-        with progress_bar(model.card.title) as bar:
+        with Bar(model.card.title) as bar:
             rows += sweep(
                 subject.raster, subject.truth, model, steps,
                 strategy=options.strategy, threshold=options.threshold, progress=bar.show,

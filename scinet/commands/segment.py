@@ -7,6 +7,7 @@ from pathlib import Path
 from scinet.checkpoint import Model
 from scinet.commands.options import (
     IMAGE_HELP,
+    Bar,
     add_model,
     add_native,
     add_seeing,
@@ -14,7 +15,6 @@ from scinet.commands.options import (
     gsd,
     images_of,
     models_of,
-    progress_bar,
 )
 from scinet.errors import SciNetError, WriteError
 from scinet.remote import is_url
@@ -59,7 +59,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         type=float,
         default=0.0,
         metavar="D",
-        help="outlines may leave the pixels' edges by D metres (0)",
+        help="outlines may leave the pixels' edges by D m (0)",
     )
     command.add_argument("--square", action="store_true", help="straight walls and square corners")
     command.add_argument("--resume", action="store_true", help="go on where the same command was stopped")
@@ -109,7 +109,7 @@ def _one(options: argparse.Namespace, scene: Scene, model: Model, out: Path, foo
     file = footprints and FootprintFile(
         footprints, options.min_area_m2, options.min_hole_m2, options.simplify_m, options.square
     )
-    with progress_bar(scene.name) as bar:
+    with Bar(scene.name) as bar:
         found = segment_scene(
             scene, model, out, cm_per_px=gsd(options.cm_per_px), strategy=options.strategy,
             threshold=options.threshold, output=options.probability or "mask", footprints=file or None,

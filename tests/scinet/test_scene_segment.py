@@ -60,8 +60,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bands and stripes so small that a scene has many."""
     monkeypatch.setattr(scene, "_BAND_PX", 1)
     monkeypatch.setattr(resample, "_STRIPE_VALUES", 40_000)
-    monkeypatch.setattr(scene_segment, "PIECE_ROWS", 64)
-    monkeypatch.setattr("scinet.pieces.PIECE_ROWS", 64)
+    monkeypatch.setattr("scinet.segment._MERGED_ROWS", 50)
 
 
 def read(path: Path) -> NDArray[Any]:
