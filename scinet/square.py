@@ -17,17 +17,17 @@ def squared(polygons: NDArray[np.object_], tolerance_m: float) -> NDArray[np.obj
     """
     if not len(polygons):
         return polygons
+    numbered = geopandas.GeoDataFrame({"number": np.arange(len(polygons))}, geometry=polygons)
     table = regularize_geodataframe(
-        geopandas.GeoDataFrame(geometry=polygons), parallel_threshold=2 * tolerance_m, simplify_tolerance=tolerance_m,
-        allow_circles=False, num_cores=1,
-    )  # fmt: skip
-    result = polygons.copy()
-    kept = table.index.to_numpy()  # those that have vanished are not there
-    candidates = table.geometry.to_numpy()
+        numbered, parallel_threshold=2 * tolerance_m, simplify_tolerance=tolerance_m, allow_circles=False, num_cores=1
+    )
+    numbers, candidates = table["number"].to_numpy(), table.geometry.to_numpy()  # some have vanished, or fell apart
     sound = shapely.is_valid(candidates) & (shapely.get_type_id(candidates) == shapely.GeometryType.POLYGON)
-    kept, candidates = kept[sound], candidates[sound]
-    before = shapely.make_valid(polygons[kept])
+    sound &= np.bincount(numbers, minlength=len(polygons))[numbers] == 1
+    numbers, candidates = numbers[sound], candidates[sound]
+    before = shapely.make_valid(polygons[numbers])
     iou = shapely.area(shapely.intersection(before, candidates)) / shapely.area(shapely.union(before, candidates))
     good = iou >= LEAST_IOU
-    result[kept[good]] = candidates[good]
+    result = polygons.copy()
+    result[numbers[good]] = candidates[good]
     return result

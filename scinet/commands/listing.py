@@ -48,7 +48,7 @@ def run_tiles(options: argparse.Namespace) -> None:
     tiles = [
         tile
         for tile in tiles_in(options.folder)
-        if options.split in (None, tile.split) and options.city in (None, tile.city)
+        if options.split in (None, tile.split) and (options.city or tile.city).lower() == tile.city.lower()
     ]
     if not tiles:
         raise SciNetError(f"{options.folder} holds no image of this split and city.")
