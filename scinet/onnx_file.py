@@ -15,7 +15,9 @@ from scinet.whole_file import whole_file
 OPSET = 17
 TRIAL_SIDES_PX = ((96, 64), (45, 130))
 LARGEST_DIFFERENCE = 1e-3  # of probabilities
-_FIXED_SIZE = ("pspnet",)  # pools to grids of a fixed number of cells, which ONNX has for a fixed size alone
+# A PSPNet pools to 1, 2, 3 and 6 cells a side, which ONNX has for a fixed size alone, and for whole cells of stride 32.
+_FIXED_SIZE = ("pspnet",)
+_FIXED_STEP_PX = 6 * 32
 
 
 def export_onnx(model: Model, path: str | Path) -> float:
@@ -36,6 +38,11 @@ def export_onnx(model: Model, path: str | Path) -> float:
     if path.suffix != ".onnx":
         raise CheckpointError(f"{path} cannot be written: give a path that ends in .onnx.")
     fixed = card.architecture in _FIXED_SIZE
+    if fixed and card.window_px % _FIXED_STEP_PX:
+        raise CheckpointError(
+            f"{card.title} can be exported for windows of a multiple of {_FIXED_STEP_PX} px, not {card.window_px}: "
+            "change window_px on its card."
+        )
     sides = ((card.window_px, card.window_px),) if fixed else TRIAL_SIDES_PX
     network = _Exported(model).eval()
     dynamic = None if fixed else {name: {0: "n", 2: "height", 3: "width"} for name in ("image", "logits")}
