@@ -59,6 +59,7 @@ def sweep(
     *,
     strategy: Strategy = "direct",
     threshold: float = 0.5,
+    min_area_m2: float = 0.0,
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
     """A row a step and grid ("working", "native"), sorted, with scores, shares, area, components and agreement.
@@ -74,18 +75,22 @@ def sweep(
         part = None if progress is None else partial(_part, progress, done, work[step], sum(work.values()))
         working, probability = segment_at(raster, model, step, strategy, part)
         done += work[step]
-        mask = (probability > threshold) & working.valid
+        mask = without_small((probability > threshold) & working.valid, min_area_m2, working.pixel_area_m2)
         if step == raster.cm_per_px:
             native_mask = mask
         common = {
             "building_area_m2": float(mask.sum()) * working.pixel_area_m2,
             "components": int(label(mask).max(initial=0)),
-            "agreement": nan if native_mask is None else agreement(probability, threshold, native_mask, raster),
+            "agreement": nan
+            if native_mask is None
+            else agreement(probability, threshold, native_mask, raster, min_area_m2),
         }
         tallies: dict[str, Tally] = {}
         if truth is not None:
             labels_on = partial(truth_labels, truth)
-            graded = grade(probability, threshold, working=working, native=raster, labels_on=labels_on)
+            graded = grade(
+                probability, threshold, working=working, native=raster, labels_on=labels_on, min_area_m2=min_area_m2
+            )
             tallies = {str(grid): tally for grid, tally in graded.items()}
         for grid in GRIDS:
             row = {"model": model.card.title, "cm_per_px": step, "grid": grid}

@@ -22,6 +22,8 @@ from scinet.whole_file import writing
 COG_BLOCK_PX = 512
 _SETTINGS = "settings.json"
 _GDAL = {"GDAL_PAM_ENABLED": False}
+# Once the scene has been read: before that, its reader says how many bytes of blocks are kept.
+_SMALL_CACHE = {**_GDAL, "GDAL_CACHEMAX": 64_000_000}
 _TYPES = {"uint8": "Byte", "float32": "Float32"}
 
 
@@ -72,7 +74,7 @@ class Pieces:
         """All pieces of a layer: the top row, and the values (H, W)."""
         with writing(self.result):
             for top, _ in self._spans():
-                with rasterio.Env(**_GDAL), rasterio.open(self._path(layer, top)) as dataset:
+                with rasterio.Env(**_SMALL_CACHE), rasterio.open(self._path(layer, top)) as dataset:
                     yield top, dataset.read(1)
 
     def join(self, layer: str, nodata: float, *, scale: float = 1.0, description: str = "") -> None:
@@ -81,7 +83,7 @@ class Pieces:
         whole = self.folder / "whole.vrt"
         first = self._path(layer, 0)
         averaged = layer != "mask"
-        with writing(self.result), rasterio.Env(**_GDAL):
+        with writing(self.result), rasterio.Env(**_SMALL_CACHE):
             with rasterio.open(first) as dataset:
                 dtype = dataset.dtypes[0]
             whole.write_text(self._vrt(layer, _TYPES[dtype], nodata, scale, description))
