@@ -34,7 +34,7 @@ class Dark(torch.nn.Module):
         return -image.mean(dim=1, keepdim=True) * 8
 
 
-def write_scene(path: Path, side_px: int, share: float) -> None:
+def write_scene(path: Path, side_px: int, height_px: int, share: float) -> None:
     """RGBA at 5 cm/px in UTM 30N, with a house every 12 m inside the disc."""
     random = np.random.default_rng(0)
     tile = random.integers(150, 200, (4, 8 * BLOCK_PX, 8 * BLOCK_PX), np.uint8)
@@ -44,18 +44,18 @@ def write_scene(path: Path, side_px: int, share: float) -> None:
             tile[:3, top : top + height, left : left + width] = 50
     tile[3] = 255
     profile = {
-        "driver": "GTiff", "width": side_px, "height": side_px, "count": 4, "dtype": "uint8", "crs": "EPSG:32630",
+        "driver": "GTiff", "width": side_px, "height": height_px, "count": 4, "dtype": "uint8", "crs": "EPSG:32630",
         "transform": from_origin(600_000, 620_000, 0.05, 0.05), "tiled": True, "blockxsize": BLOCK_PX,
         "blockysize": BLOCK_PX, "compress": "jpeg", "sparse_ok": True, "bigtiff": "if_safer", "photometric": "rgb",
     }  # fmt: skip
     radius = side_px * (share / np.pi) ** 0.5
     with rasterio.open(path, "w", **profile) as dataset:
         dataset.colorinterp = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
-        for top in range(0, side_px, BLOCK_PX):
+        for top in range(0, height_px, BLOCK_PX):
             for left in range(0, side_px, BLOCK_PX):
-                if np.hypot(top + BLOCK_PX / 2 - side_px / 2, left + BLOCK_PX / 2 - side_px / 2) > radius:
+                if np.hypot(top + BLOCK_PX / 2 - height_px / 2, left + BLOCK_PX / 2 - side_px / 2) > radius:
                     continue
-                height, width = min(BLOCK_PX, side_px - top), min(BLOCK_PX, side_px - left)
+                height, width = min(BLOCK_PX, height_px - top), min(BLOCK_PX, side_px - left)
                 y, x = top % (8 * BLOCK_PX), left % (8 * BLOCK_PX)
                 dataset.write(tile[:, y : y + height, x : x + width], window=Window(left, top, width, height))
 
@@ -84,11 +84,13 @@ class Peak:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--side-px", type=int, default=40_000)
+    parser.add_argument("--height-px", type=int, help="where it is not the side: memory goes with the width alone")
     parser.add_argument("--share", type=float, default=0.7, help="of the scene that is no nodata (0.02 for a model)")
     parser.add_argument("--model", help="a checkpoint, instead of the network of one pixel")
     parser.add_argument("--cm-per-px", type=float)
     parser.add_argument("--strategy", default="direct")
     options = parser.parse_args()
+    height_px = options.height_px or options.side_px
     if options.model:
         model = load_model(options.model)
     else:
@@ -96,7 +98,7 @@ def main() -> None:
         model = Model(Dark(), card, torch.device("cpu"))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scene.tif"
-        write_scene(path, options.side_px, options.share)
+        write_scene(path, options.side_px, height_px, options.share)
         print(
             f"{options.side_px} x {options.side_px} px, {path.stat().st_size / 1e6:.0f} MB, {model.card.name}",
             flush=True,
