@@ -19,7 +19,7 @@ OPAQUE = 128
 NEARLY_BLACK = 10
 _SAMPLE_PX = 1_000_000
 _SAMPLED_PX = 400_000_000
-_STRIPE_VALUES = 16_000_000
+_PIECE_VALUES = 16_000_000
 
 Colours = tuple[NDArray[np.uint8], NDArray[np.bool_]]
 
@@ -68,9 +68,10 @@ def read_colours(dataset: DatasetReader, look: Look, part: Window | None = None)
     part = part or Window(0, 0, dataset.width, dataset.height)
     pixels = np.zeros((part.height, part.width, 3), np.uint8)
     valid = np.zeros((part.height, part.width), np.bool_)
-    for window in _stripes(dataset, len(look.bands), part):
-        rows = slice(window.row_off - part.row_off, window.row_off - part.row_off + window.height)
-        pixels[rows], valid[rows] = _colours(dataset, look, {"window": window})
+    for window in _pieces(dataset, len(look.bands), part):
+        top, left = window.row_off - part.row_off, window.col_off - part.col_off
+        where = np.s_[top : top + window.height, left : left + window.width]
+        pixels[where], valid[where] = _colours(dataset, look, {"window": window})
     return pixels, valid
 
 
@@ -212,15 +213,22 @@ def _sample(dataset: DatasetReader) -> dict[str, Any]:
     return {"out_shape": (max(1, int(height / step)), max(1, int(width / step)))}
 
 
-def _stripes(dataset: DatasetReader, bands: int, part: Window) -> Iterator[Window]:
-    """Windows of whole rows of blocks, so that every block is decoded once and memory stays bounded."""
-    block_rows = dataset.block_shapes[0][0]
-    rows = max(1, _STRIPE_VALUES // (part.width * bands * block_rows)) * block_rows
-    top, bottom = part.row_off, part.row_off + part.height
-    while top < bottom:
-        end = min(bottom, (top // block_rows) * block_rows + rows)
-        yield Window(part.col_off, top, part.width, end - top)
-        top = end
+def _pieces(dataset: DatasetReader, bands: int, part: Window) -> Iterator[Window]:
+    """Windows of whole blocks, so that every block is decoded once and memory stays bounded."""
+    block_rows, block_columns = dataset.block_shapes[0]
+    rows = max(1, _PIECE_VALUES // (part.width * bands * block_rows)) * block_rows
+    columns = max(1, _PIECE_VALUES // (rows * bands * block_columns)) * block_columns
+    for top, bottom in _cuts(part.row_off, part.row_off + part.height, block_rows, rows):
+        for left, right in _cuts(part.col_off, part.col_off + part.width, block_columns, columns):
+            yield Window(left, top, right - left, bottom - top)
+
+
+def _cuts(start: int, stop: int, block: int, length: int) -> Iterator[tuple[int, int]]:
+    """Stretches of `length`, a multiple of `block`, that begin at blocks but for the first one."""
+    while start < stop:
+        end = min(stop, (start // block) * block + length)
+        yield start, end
+        start = end
 
 
 def _stretch_range(dataset: DatasetReader, bands: list[int], alpha: int | None) -> tuple[float, float]:

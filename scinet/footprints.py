@@ -2,7 +2,6 @@
 
 import json
 import tempfile
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,15 +23,11 @@ from shapely.geometry import shape as to_geometry
 
 from scinet.errors import TruthError
 from scinet.raster import Raster
-from scinet.whole_file import whole_file
+from scinet.vector_file import write_batches
 
 LONLAT = CRS.from_epsg(4326)
 SQLITE = b"SQLite format 3\0"
 GEOPACKAGE_IDS = (b"GPKG", b"GP10", b"GP11")  # SQLite's application id, at byte 68
-_VECTOR_FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
-    ".gpkg": ("GPKG", {}),
-    ".geojson": ("GeoJSON", {"RFC7946": "YES", "COORDINATE_PRECISION": 7}),
-}
 GIVE = "Give a GeoJSON or GeoPackage of building polygons."
 
 
@@ -120,31 +115,22 @@ def polygonize(labels: NDArray[np.int32], raster: Raster) -> list[Polygon | Mult
 def write_footprints(
     path: str | Path, labels: NDArray[np.int32], raster: Raster, kinds: Sequence[str] | None = None
 ) -> None:
-    """Write the outlines of labels 1..n (int32 (H, W)) along `raster`'s pixel edges; the suffix tells the format.
+    """Write the outlines of labels 1..n (int32 (H, W)) along `raster`'s pixel edges.
 
-    .gpkg     GeoPackage in the raster's CRS, or without one in metres of its local plane
-    .geojson  GeoJSON of RFC 7946: longitude and latitude (CRS84) with 7 decimals, a centimetre on the ground
-
-    Each feature has its `area_m2` on the ground, and its `kind` where `kinds` (n) are given. The file appears
-    under its name only when it is complete. Raises WriteError where it cannot be written, TruthError for
-    GeoJSON of a raster without CRS. Raises KeyError for another suffix.
+    The suffix tells the format: see `scinet.vector_file.write_batches`. Each feature has its `area_m2` on the
+    ground, and its `kind` where `kinds` (n) are given. The file appears under its name only when it is complete.
+    Raises WriteError where it cannot be written.
     """
-    driver, options = _VECTOR_FORMATS[Path(path).suffix]
-    if driver == "GeoJSON" and raster.crs is None:
-        raise TruthError("GeoJSON needs longitudes and latitudes, and the image has none. Take the GeoPackage.")
     outlines = polygonize(labels, raster)
     several = any(isinstance(outline, MultiPolygon) for outline in outlines)
-    columns = {"area_m2": np.bincount(labels.ravel(), minlength=1)[1:] * raster.pixel_area_m2}
+    if several:
+        outlines = [outline if isinstance(outline, MultiPolygon) else MultiPolygon([outline]) for outline in outlines]
+    columns: dict[str, NDArray[Any]] = {"area_m2": np.bincount(labels.ravel(), minlength=1)[1:] * raster.pixel_area_m2}
     if kinds is not None:
         columns["kind"] = np.array(kinds, dtype=object)
-    with whole_file(path) as partial, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "'crs' was not provided")  # metres in a local plane
-        pyogrio.raw.write(
-            partial, np.array([shapely.to_wkb(outline) for outline in outlines], dtype=object),
-            list(columns.values()), list(columns), layer="buildings", driver=driver,
-            geometry_type="MultiPolygon" if several else "Polygon", promote_to_multi=several,
-            crs=raster.crs.to_wkt() if raster.crs else None, **options,
-        )  # fmt: skip
+    batch = np.array(outlines, dtype=object), columns
+    types = {name: "f" if name == "area_m2" else "O" for name in columns}
+    write_batches(path, [batch], types, raster.crs, "MultiPolygon" if several else "Polygon")
 
 
 def reproject(geometries: NDArray[Any], source: CRS, target: CRS) -> NDArray[Any]:

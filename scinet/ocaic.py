@@ -12,7 +12,7 @@ from tqdm import tqdm
 from scinet.catalog import BASE_URL, CREDIT, TIER, base_url, choose_scenes, scenes_in
 from scinet.download import WebFile, check_space, download, find_file, missing_bytes
 from scinet.errors import SciNetError
-from scinet.raster import write_raster
+from scinet.geotiff import write_raster
 from scinet.scene import central_window, open_scene
 
 OVERVIEW_PX = 1024

@@ -1,4 +1,4 @@
-"""Images with a place on the ground: `Raster`, and the only place that opens and writes raster files."""
+"""Images with a place on the ground: `Raster`, and the only place that opens raster files that others wrote."""
 
 import math
 import warnings
@@ -23,14 +23,12 @@ from rasterio.warp import reproject
 from scinet import remote
 from scinet.bands import choose_look, read_brightness, read_colours
 from scinet.errors import GsdMissingError, RasterError, TruthError
-from scinet.resolution import ground_m2_per_px, ground_metres_per_px, has_place_on_earth, parse_cm_per_px
-from scinet.whole_file import whole_file
+from scinet.grid import Grid
+from scinet.resolution import ground_metres_per_px, has_place_on_earth, parse_cm_per_px
 
 MAX_PIXELS = 100_000_000
 MAX_BLOCK_VALUES = 4 * MAX_PIXELS
 MIN_SIDE_PX = 8
-MASK_NODATA = 255
-PROBABILITY_STEP = 0.004
 
 Source = str | Path | bytes | BinaryIO
 
@@ -38,7 +36,7 @@ Source = str | Path | bytes | BinaryIO
 # make GDAL read any file or address.
 _DRIVERS = ["GTiff", "PNG", "JPEG", "WEBP", "JP2OpenJPEG"]  # GTiff reads COG too
 _GDAL_OPTIONS = {
-    "GDAL_CACHEMAX": 256,  # MB of decoded blocks; by default a twentieth of the machine's memory
+    "GDAL_CACHEMAX": 64_000_000,  # bytes of decoded blocks; by default a twentieth of the machine's memory
     # The file alone counts: no world files, .aux.xml, .msk or .ovr that happen to lie beside it.
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": False,
@@ -86,19 +84,23 @@ class Raster:
         return self.height, self.width
 
     @cached_property
+    def grid(self) -> Grid:
+        return Grid(self.height, self.width, self.transform, self.crs)
+
+    @property
     def metres_per_px(self) -> tuple[float, float]:
         """Ground metres a column (x) and a row (y), at the image's centre."""
-        return ground_metres_per_px(self.transform, self.crs, self.width, self.height)
+        return self.grid.metres_per_px
 
     @property
     def cm_per_px(self) -> float:
         """GSD: ground centimetres a pixel, the geometric mean of x and y."""
-        return 100.0 * math.sqrt(math.prod(self.metres_per_px))
+        return self.grid.cm_per_px
 
-    @cached_property
+    @property
     def pixel_area_m2(self) -> float:
         """Ground area of a pixel in m2, at the image's centre."""
-        return ground_m2_per_px(self.transform, self.crs, self.width, self.height)
+        return self.grid.pixel_area_m2
 
 
 def read_raster(source: Source, *, cm_per_px: float | None = None, max_pixels: int = MAX_PIXELS) -> Raster:
@@ -152,73 +154,6 @@ def read_mask(
             "Give a mask of the same size, or a georeferenced one for a georeferenced image."
         )
     return mask
-
-
-def write_mask(path: str | Path, mask: NDArray[np.uint8], like: Raster) -> None:
-    """Write a uint8 mask (H, W), 1 = building, 0 = not, 255 = nodata, as GeoTIFF on `like`'s grid.
-
-    The file appears under its name only when it is complete. Raises WriteError where it cannot be written.
-    """
-    if mask.dtype != np.uint8 or mask.shape != like.shape:
-        raise ValueError(f"mask is uint8 {like.shape}, not {mask.dtype} {mask.shape}")
-    _write_band(path, mask, like)
-
-
-def write_probability(path: str | Path, probability: NDArray[np.float32], like: Raster) -> None:
-    """Write a probability float32 (H, W) in [0, 1] as GeoTIFF on `like`'s grid; nodata where that is not valid.
-
-    The file holds uint8 in steps of 0.004, a tenth of the size of float32 and finer than a model can tell:
-    0 to 250 with the band's scale set, so that GIS programs show 0 to 1; 255 is nodata.
-
-    The file appears under its name only when it is complete. Raises WriteError where it cannot be written.
-    """
-    if probability.shape != like.shape:
-        raise ValueError(f"probability is {like.shape}, not {probability.shape}")
-    steps = np.where(like.valid, np.rint(probability / PROBABILITY_STEP), MASK_NODATA).astype(np.uint8)
-    _write_band(
-        path, steps, like, PROBABILITY_STEP,
-        f"Probability of building: value x {PROBABILITY_STEP} for 0 to 250; {MASK_NODATA} is nodata.",
-    )  # fmt: skip
-
-
-def write_raster(path: str | Path, raster: Raster) -> None:
-    """Write an image as GeoTIFF: uint8 RGBA, opaque where it is valid.
-
-    The file appears under its name only when it is complete. Raises WriteError where it cannot be written.
-    """
-    profile: dict[str, Any] = {
-        "driver": "GTiff", "width": raster.width, "height": raster.height, "count": 4, "dtype": "uint8",
-        "crs": raster.crs, "transform": raster.transform, "photometric": "RGB", "alpha": "unassociated",
-        "compress": "deflate", "predictor": 2, "tiled": True, "blockxsize": 256, "blockysize": 256,
-        "BIGTIFF": "IF_SAFER",
-    }  # fmt: skip
-    with (
-        whole_file(path) as partial,
-        rasterio.Env(GDAL_PAM_ENABLED=False),
-        rasterio.open(partial, "w", **profile) as dataset,
-    ):
-        dataset.write(np.moveaxis(raster.pixels, -1, 0), [1, 2, 3])
-        dataset.write(np.where(raster.valid, np.uint8(255), np.uint8(0)), 4)
-
-
-def _write_band(
-    path: str | Path, band: NDArray[np.uint8], like: Raster, scale: float = 1.0, description: str = ""
-) -> None:
-    profile: dict[str, Any] = {
-        "driver": "GTiff", "width": like.width, "height": like.height, "count": 1, "dtype": "uint8",
-        "nodata": MASK_NODATA, "crs": like.crs, "transform": like.transform,
-        "compress": "deflate", "tiled": True, "blockxsize": 256, "blockysize": 256, "BIGTIFF": "IF_SAFER",
-    }  # fmt: skip
-    with (
-        whole_file(path) as partial,
-        rasterio.Env(GDAL_PAM_ENABLED=False),
-        rasterio.open(partial, "w", **profile) as dataset,
-    ):
-        dataset.write(band, 1)
-        if scale != 1.0:
-            dataset.scales = (scale,)
-        if description:
-            dataset.update_tags(TIFFTAG_IMAGEDESCRIPTION=description)
 
 
 def source_name(source: Source) -> str:

@@ -6,6 +6,7 @@ shrinks in x and grows in y needs nothing special.
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -18,8 +19,10 @@ from rasterio.warp import transform as transform_points
 from scipy.sparse import csr_array
 
 from scinet.errors import RasterError, ResolutionError
+from scinet.grid import Grid
 from scinet.raster import MAX_PIXELS, Raster
 from scinet.resolution import parse_cm_per_px
+from scinet.rows import Band, OnceRows, RasterRows, Rows, Sliding, collect
 
 Upsampling = Literal["bilinear", "cubic"]
 
@@ -37,41 +40,60 @@ def resample(raster: Raster, cm_per_px: float, *, upsampling: Upsampling = "bili
 
     Raises ResolutionError where `cm_per_px` is no usable number or the image would not fit in memory.
     """
-    cm_per_px = parse_cm_per_px(cm_per_px)
-    metres_x, metres_y = raster.metres_per_px
-    exact = raster.height * metres_y * 100 / cm_per_px, raster.width * metres_x * 100 / cm_per_px
-    height, width = (max(1, round(side)) for side in exact)
-    if height * width > MAX_PIXELS:
-        smallest = cm_per_px * math.sqrt(math.prod(exact) / MAX_PIXELS)
+    grid = raster.grid.at(cm_per_px)
+    if grid.height * grid.width > MAX_PIXELS:
+        smallest = math.sqrt(math.prod(raster.grid.exact_size_at(1.0)) / MAX_PIXELS)
         smallest = math.ceil(1.001 * smallest * 100) / 100  # rounding of the sides must not carry it over
         raise ResolutionError(
-            f"At {cm_per_px:g} cm/px the image would be {width} x {height} px and not fit in memory. "
-            f"Choose {smallest:g} cm/px or more, or cut the image."
+            f"At {parse_cm_per_px(cm_per_px):g} cm/px the image would be {grid.width} x {grid.height} px and not fit "
+            f"in memory. Choose {smallest:g} cm/px or more, or cut the image."
         )
-    shape = height, width
-    if shape == raster.shape:
+    if grid.shape == raster.shape:
         return raster
-    # float32 throughout: 8-bit values keep 16 bits below the point, far more than the rounding at the end.
-    rows = _axis_weights(raster.height, height, upsampling)
-    columns = _axis_weights(raster.width, width, upsampling)
-    pixels = np.empty((*shape, 3), np.uint8)
-    valid = np.ones(shape, np.bool_)
-    all_valid = bool(raster.valid.all())
-    for stripe, source in _stripes(rows, max(raster.width, width) * 3):
-        colours = raster.pixels[source].astype(np.float32)
-        weights = rows[stripe, source]
-        if all_valid:
-            mean = _weighted(weights, columns, colours)
+    pixels, valid = np.empty((*grid.shape, 3), np.uint8), np.empty(grid.shape, np.bool_)
+    collect(Resampled(RasterRows(raster), grid, upsampling), pixels, valid)
+    return Raster(pixels, valid, grid.transform, raster.crs, raster.notes)
+
+
+class Resampled:
+    """The rows of an image on another grid over the same extent, as `resample` and `resample_probability` say."""
+
+    def __init__(self, source: Rows, grid: Grid, upsampling: Upsampling = "bilinear") -> None:
+        self.source, self.grid = source, grid
+        self._rows = _axis_weights(source.grid.height, grid.height, upsampling)
+        self._columns = _axis_weights(source.grid.width, grid.width, upsampling)
+
+    def first_row(self, start: int) -> int:
+        """The first row of the source that row `start` needs."""
+        return int(self._rows.indices[self._rows.indptr[start] : self._rows.indptr[start + 1]].min())
+
+    def bands(self, start: int = 0) -> Iterator[Band]:
+        if self.grid.shape == self.source.grid.shape:
+            yield from self.source.bands(start)
+            return
+        source = Sliding(self.source.bands(self.first_row(start)))
+        widest = max(self.source.grid.width, self.grid.width) * 3
+        for stripe, needed in _stripes(self._rows, widest, start):
+            yield self._stripe(stripe, source.take(needed.start, needed.stop))
+
+    def _stripe(self, stripe: slice, source: Band) -> Band:
+        # float32 throughout: 8-bit values keep 16 bits below the point, far more than the rounding at the end.
+        values, rows = source.values.astype(np.float32), self._rows[stripe, source.top : source.bottom]
+        if values.ndim == 2:  # a probability, which is defined everywhere
+            mean = _weighted(rows, self._columns, values[..., np.newaxis])[..., 0]
+            return Band(stripe.start, mean, np.broadcast_to(np.True_, mean.shape))
+        if source.valid.all():
+            mean = _weighted(rows, self._columns, values)
+            valid = np.ones(mean.shape[:2], np.bool_)
         else:
-            known = raster.valid[source].astype(np.float32)[..., np.newaxis]
-            share = _weighted(weights, columns, known)
-            mean = _weighted(weights, columns, colours * known)
-            mean /= np.maximum(share, np.float32(1e-6))
-            valid[stripe] = share[..., 0] >= MIN_VALID_SHARE - 1e-4
-            mean[~valid[stripe]] = 0.0
-        pixels[stripe] = np.clip(mean + np.float32(0.5), 0, 255)
-    transform = raster.transform @ Affine.scale(raster.width / width, raster.height / height)
-    return Raster(pixels, valid, transform, raster.crs, raster.notes)
+            known = source.valid.astype(np.float32)[..., np.newaxis]
+            share = _weighted(rows, self._columns, known)
+            mean = _weighted(rows, self._columns, values * known)
+            # Not divided where all is known, as a stripe without nodata is not: cuts must not show in the last bit.
+            mean /= np.where(share > 1 - 1e-5, np.float32(1), np.maximum(share, np.float32(1e-6)))
+            valid = share[..., 0] >= MIN_VALID_SHARE - 1e-4
+            mean[~valid] = 0.0
+        return Band(stripe.start, np.clip(mean + np.float32(0.5), 0, 255).astype(np.uint8, order="C"), valid)
 
 
 def resample_mask(mask: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
@@ -88,12 +110,10 @@ def resample_probability(probability: NDArray[np.float32], shape: tuple[int, int
     height, width = probability.shape
     if shape == (height, width):
         return probability
-    rows = _axis_weights(height, shape[0], "bilinear")
-    columns = _axis_weights(width, shape[1], "bilinear")
+    grid = Grid(height, width, Affine.identity(), None)
+    whole = OnceRows(grid, iter([Band(0, probability, np.broadcast_to(np.True_, probability.shape))]))
     result = np.empty(shape, np.float32)
-    for stripe, source in _stripes(rows, max(width, shape[1])):
-        values = probability[source].astype(np.float32)[..., np.newaxis]
-        result[stripe] = _weighted(rows[stripe, source], columns, values)[..., 0]
+    collect(Resampled(whole, grid.resized(shape)), result)
     return result
 
 
@@ -177,12 +197,12 @@ def _weighted(rows: csr_array, columns: csr_array, values: NDArray[np.float32]) 
     return (columns @ across).reshape(-1, tall.shape[0], channels).transpose(1, 0, 2)
 
 
-def _stripes(rows: csr_array, values_per_row: int) -> list[tuple[slice, slice]]:
-    """Stripes of new rows and the old rows that each needs, so that float copies stay small."""
+def _stripes(rows: csr_array, values_per_row: int, start: int = 0) -> list[tuple[slice, slice]]:
+    """Stripes of new rows from `start` on and the old rows that each needs, so that float copies stay small."""
     target, source = rows.shape
     height = max(1, int(_STRIPE_VALUES / (values_per_row * max(1.0, source / target))))
     stripes = []
-    for top in range(0, target, height):
+    for top in range(start, target, height):
         stripe = slice(top, min(top + height, target))
         needed = rows.indices[rows.indptr[stripe.start] : rows.indptr[stripe.stop]]
         stripes.append((stripe, slice(int(needed.min()), int(needed.max()) + 1)))

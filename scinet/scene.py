@@ -1,6 +1,5 @@
 """Rasters that may be too large for memory: a header at first, then an overview and windows of it."""
 
-import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -9,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from rasterio import Env
 from rasterio.crs import CRS
 from rasterio.io import DatasetReader
 from rasterio.transform import Affine
@@ -18,12 +18,16 @@ from scipy.ndimage import uniform_filter
 from scinet import remote
 from scinet.bands import Look, choose_look, read_colours, read_decimated_colours
 from scinet.errors import NodataError, RasterError
+from scinet.grid import Grid
 from scinet.raster import MAX_PIXELS, MIN_SIDE_PX, Raster, Source, georeference, open_raster, source_name
-from scinet.resolution import ground_metres_per_px, parse_cm_per_px
+from scinet.resolution import parse_cm_per_px
+from scinet.rows import Band, Rows
 
 # Pixels that may be decoded for an overview: some seconds' worth from a disk, and from the web.
 MAX_DECIMATED_PIXELS = 400_000_000
 MAX_DECIMATED_WEB_PIXELS = 25_000_000
+_BAND_PX = 4_000_000  # of a scene's rows at a time
+_MIN_CACHE_BYTES, _MAX_CACHE_BYTES = 64_000_000, 160_000_000  # of decoded blocks
 
 Place = tuple[int, int, int, int]
 
@@ -59,9 +63,28 @@ class Scene:
         return remote.is_url(self.source)
 
     @cached_property
+    def grid(self) -> Grid:
+        return Grid(self.height, self.width, self.transform, self.crs)
+
+    @property
     def cm_per_px(self) -> float:
         """GSD: ground centimetres a pixel at the scene's centre, the geometric mean of x and y."""
-        return 100.0 * math.sqrt(math.prod(ground_metres_per_px(self.transform, self.crs, self.width, self.height)))
+        return self.grid.cm_per_px
+
+    @property
+    def all_notes(self) -> tuple[str, ...]:
+        """What reading does to the image, its choice of bands and colours included. Reads samples at first."""
+        return (*self._look.notes, *self.notes)
+
+    def rows(self, cm_per_px: float) -> Rows:
+        """The whole scene in bands, for work at a GSD in cm/px: at least as fine as that.
+
+        A scene that would fit in memory (100 million pixels) comes at its native GSD, and gives what `read_raster`
+        gives; a larger one from the coarsest of the file's own overviews that will do.
+        """
+        shrink = 1.001 * cm_per_px / self.cm_per_px
+        levels = [level for level, factor in enumerate(self.overviews) if factor <= shrink and self.pixels > MAX_PIXELS]
+        return _SceneRows(self, max(levels, key=lambda level: self.overviews[level], default=None))
 
     def overview(self, max_px: int) -> Raster:
         """The whole scene, decimated so that its longer side has at most `max_px` pixels.
@@ -153,6 +176,31 @@ class Scene:
 
     def _open(self, overview: int | None = None) -> AbstractContextManager[DatasetReader]:
         return open_raster(self.source, self.name, by_windows=True, overview=overview)
+
+
+class _SceneRows:
+    """The rows of a scene, or of one of its overviews; each block of the file is decoded once."""
+
+    def __init__(self, scene: Scene, level: int | None) -> None:
+        self._scene, self._level = scene, level
+        with scene._open(level) as dataset:
+            self.grid = scene.grid.resized(dataset.shape)
+
+    def bands(self, start: int = 0) -> Iterator[Band]:
+        look = self._scene._look
+        with self._scene._open(self._level) as dataset:
+            block_rows, block_columns = dataset.block_shapes[0]
+            columns = -(-dataset.width // block_columns) * block_columns
+            block_row_bytes = block_rows * columns * sum(np.dtype(dtype).itemsize for dtype in dataset.dtypes)
+            rows = max(1, _BAND_PX // dataset.width)
+            if block_row_bytes > _MAX_CACHE_BYTES or rows >= block_rows:
+                rows = max(1, rows // block_rows) * block_rows
+            else:  # several bands from a row of blocks, which stays decoded meanwhile
+                rows = next(count for count in range(rows, 0, -1) if block_rows % count == 0)
+            with Env(GDAL_CACHEMAX=max(_MIN_CACHE_BYTES, int(1.2 * block_row_bytes))):
+                for top in range(start // rows * rows, dataset.height, rows):
+                    part = Window(0, top, dataset.width, min(rows, dataset.height - top))
+                    yield Band(top, *read_colours(dataset, look, part))
 
 
 def open_scene(source: Source, *, cm_per_px: float | None = None, name: str | None = None) -> Scene:

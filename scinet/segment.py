@@ -1,30 +1,26 @@
-"""Probability of building for every pixel: overlapping windows, in batches, blended.
+"""Probability of building for every pixel of an image, at any working GSD, seen in one of three ways.
 
-Squeeze-and-excite pools over the whole window, so the same pixel gets another probability in a window of
-another size. Windows have therefore one size, the one on the checkpoint's card; an image that is smaller
-is one window as it is.
+An image in memory and one that streams from a file go the same way; see `scinet.rows`.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import tee
 from typing import Literal, get_args
 
 import numpy as np
-import torch
 
+from scinet.blend import Progress, Segmented
 from scinet.checkpoint import Model
-from scinet.device import has_bfloat16
-from scinet.models import MIN_SIDE_PX
 from scinet.raster import Raster
-from scinet.resample import resample, resample_probability
+from scinet.resample import Resampled, resample
+from scinet.rows import Band, OnceRows, RasterRows, Rows, Sliding, collect
 
 Strategy = Literal["direct", "canonical", "multi-scale"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
-Progress = Callable[[float], None]
 
-OVERLAP = 0.25  # of a window's side, shared with its neighbour
-BATCH = {"cuda": 16, "mps": 8, "cpu": 1}  # on a CPU one window fills the cores, and a batch only the cache
 MULTI_SCALES = (0.5, 1.0, 2.0)  # of the working GSD
+_MERGED_ROWS = 256
 
 
 def segment_at(
@@ -36,25 +32,14 @@ def segment_at(
     canonical    the working raster goes to the middle of the model's training GSD range, the probability back
     multi-scale  the mean of the probabilities at half, once and twice the working GSD
 
-    Raises ResolutionError where an image at a needed GSD would not fit in memory.
+    Raises ResolutionError where the image at the working GSD would not fit in memory.
     """
     working = resample(raster, cm_per_px)
-    if strategy == "direct":
-        return working, segment(working, model, progress=progress)
-    seen_at = (
-        [model.card.canonical_cm_per_px]
-        if strategy == "canonical"
-        else [scale * working.cm_per_px for scale in MULTI_SCALES]
-    )
-    total = np.zeros(working.shape, np.float32)
-    for index, gsd in enumerate(seen_at):
-        part = _part(progress, index, len(seen_at))
-        probability = segment(resample(working, gsd), model, progress=part)
-        total += resample_probability(probability, working.shape)
-    return working, np.where(working.valid, total / len(seen_at), 0).astype(np.float32)
+    probability = np.empty(working.shape, np.float32)
+    collect(segmented(RasterRows(working), model, strategy, progress), probability)
+    return working, probability
 
 
-@torch.inference_mode()
 def segment(
     raster: Raster, model: Model, *, window_px: int | None = None, progress: Progress | None = None
 ) -> np.ndarray:
@@ -63,80 +48,74 @@ def segment(
     ``window_px`` is the side of a window, by default the card's. ``progress`` is called with the done share
     in (0, 1]. An image of one window gets exactly the network's answer.
     """
-    height, width = raster.shape
-    window_px = max(window_px or model.card.window_px, MIN_SIDE_PX)
-    pixels = _at_least(raster.pixels, MIN_SIDE_PX)
-    size = min(window_px, pixels.shape[0]), min(window_px, pixels.shape[1])
-    weight = _weight(size)
-    windows = [
-        np.s_[top : top + size[0], left : left + size[1]]
-        for top in window_starts(pixels.shape[0], size[0])
-        for left in window_starts(pixels.shape[1], size[1])
-        if raster.valid[top : top + size[0], left : left + size[1]].any()
-    ]
-    total = np.zeros(pixels.shape[:2], np.float32)
-    weights = np.zeros(pixels.shape[:2], np.float32)
-    done = 0
-    for batch in _batches(windows, BATCH[model.device.type]):
-        for where, probability in zip(batch, _forward(np.stack([pixels[w] for w in batch]), model), strict=True):
-            total[where] += weight * probability
-            weights[where] += weight
-        done += len(batch)
-        if progress:
-            progress(done / len(windows))
-    blended = np.divide(total, weights, out=total, where=weights > 0)[:height, :width]
-    return np.where(raster.valid, blended, np.float32(0))
+    probability = np.empty(raster.shape, np.float32)
+    collect(Segmented(RasterRows(raster), model, window_px, progress), probability)
+    return probability
 
 
-def window_starts(length_px: int, window_px: int) -> list[int]:
-    """Where windows begin along a side: evenly spread, each sharing at least OVERLAP with the next.
+def segmented(source: Rows, model: Model, strategy: Strategy, progress: Progress | None = None) -> Rows:
+    """The probability of a working image under a strategy, as `segment_at` has it, in bands.
 
-    >>> window_starts(1024, 512)
-    [0, 256, 512]
-    >>> window_starts(300, 512)
-    [0]
+    Raises ResolutionError where the strategy needs a GSD that is none.
     """
-    if length_px <= window_px:
-        return [0]
-    stride = window_px * (1 - OVERLAP)
-    gaps = int(np.ceil((length_px - window_px) / stride))
-    return [round(index * (length_px - window_px) / gaps) for index in range(gaps + 1)]
+    if strategy == "direct":
+        return Segmented(source, model, progress=progress)
+    if strategy == "canonical":
+        return SegmentedElsewhere(source, model, [model.card.canonical_cm_per_px], progress)
+    return SegmentedElsewhere(source, model, [scale * source.grid.cm_per_px for scale in MULTI_SCALES], progress)
 
 
-def _weight(size: tuple[int, int]) -> np.ndarray:
-    """Weight of a window's pixels, float32 (H, W) in (0, 1]: a Hann window sampled at the pixels' centres.
+class SegmentedElsewhere:
+    """The mean of the probabilities that a model gives at other GSDs, brought back to the source's grid."""
 
-    It leaves zero with slope zero but never reaches it. So a window comes in without a step (a tent's first
-    pixel has a share of some per cent, and that showed), and a pixel that one window alone covers still gets
-    that window's probability.
-    """
-    bells = [np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2 for n in size]
-    return np.outer(*bells).astype(np.float32)
+    def __init__(self, source: Rows, model: Model, seen_at_cm_per_px: list[float], progress: Progress | None) -> None:
+        self.source, self.grid = source, source.grid
+        self._model = model
+        self._seen_at = [source.grid.at(cm_per_px) for cm_per_px in seen_at_cm_per_px]
+        self._progress = progress
+        self._done: list[float] = []
+
+    def first_row(self, start: int) -> int:
+        return min(self._chain(self.source, index)[1](start) for index in range(len(self._seen_at)))
+
+    def bands(self, start: int = 0) -> Iterator[Band]:
+        self._done = [start / self.grid.height] * len(self._seen_at)
+        validity: deque[Band] = deque()  # of the rows that the models have had, and the answers have not
+        streams = tee(_noting_validity(self.source.bands(self.first_row(start)), validity), len(self._seen_at))
+        answers = [
+            Sliding(self._chain(OnceRows(self.grid, stream), index)[0].bands(start))
+            for index, stream in enumerate(streams)
+        ]
+        valid_rows = Sliding(_drained(validity))
+        for top in range(start, self.grid.height, _MERGED_ROWS):
+            bottom = min(top + _MERGED_ROWS, self.grid.height)
+            total = np.zeros((bottom - top, self.grid.width), np.float32)
+            for answer in answers:
+                total += answer.take(top, bottom).values
+            valid = valid_rows.take(top, bottom).valid.copy()
+            total /= np.float32(len(answers))
+            total[~valid] = 0
+            yield Band(top, total, valid)
+
+    def _chain(self, source: Rows, index: int) -> tuple[Rows, Callable[[int], int]]:
+        """There, segmented, and back; and the first row of the source that a row needs."""
+        there = Resampled(source, self._seen_at[index])
+        seen = Segmented(there, self._model, progress=lambda done: self._report(index, done))
+        back = Resampled(seen, self.grid)
+        return back, lambda row: there.first_row(seen.first_row(back.first_row(row)))
+
+    def _report(self, index: int, done: float) -> None:
+        self._done[index] = max(done, self._done[index])
+        if self._progress:
+            self._progress(sum(self._done) / len(self._done))
 
 
-def _forward(windows: np.ndarray, model: Model) -> np.ndarray:
-    """uint8 (N, H, W, 3) to probability float32 (N, H, W)."""
-    image = torch.from_numpy(windows).to(model.device).permute(0, 3, 1, 2)  # channels_last by its strides
-    image = (image.float() / 255 - model.card.mean) / model.card.std
-    # Twice as fast where the processor has it; on the trained checkpoints under 0.1 % of the mask's pixels differ
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=has_bfloat16(model.device)):
-        logits = model.network(image)
-    return logits[:, 0].float().sigmoid().cpu().numpy()
+def _noting_validity(bands: Iterator[Band], validity: deque[Band]) -> Iterator[Band]:
+    for band in bands:
+        validity.append(Band(band.top, band.valid, band.valid))
+        yield band
 
 
-def _at_least(pixels: np.ndarray, side_px: int) -> np.ndarray:
-    """Pixels (H, W, 3) with their border repeated where a side is too short for the networks."""
-    missing = [max(0, side_px - side) for side in pixels.shape[:2]]
-    if not any(missing):
-        return pixels
-    return np.pad(pixels, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
-
-
-def _batches(windows: list, size: int) -> Iterator[list]:
-    iterator = iter(windows)
-    while batch := list(islice(iterator, size)):
-        yield batch
-
-
-def _part(progress: Progress | None, index: int, count: int) -> Progress | None:
-    return None if progress is None else lambda share: progress((index + share) / count)
+def _drained(waiting: deque[Band]) -> Iterator[Band]:
+    while True:
+        yield waiting.popleft()

@@ -50,8 +50,7 @@ def grade(
     """The tally of a probability float32 (H, W) on the working grid and, brought back, on the image's own.
 
     ``labels_on`` gives the truth's labels int32 on a raster's grid; predicted components below ``min_area_m2`` are
-    dropped. The working grid shows what the model can be
-    blamed for, the native one what is lost by flying higher.
+    dropped. The working grid shows what the model can be blamed for, the native one what is lost by flying higher.
     """
 
     def on(raster: Raster, values: np.ndarray) -> Tally:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pyogrio.errors import DataSourceError, FeatureError
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
 from scinet.errors import WriteError
@@ -22,10 +23,18 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         raise WriteError(f"{path} cannot be written: its folder does not exist.")
     partial = path.with_name(f".{path.stem}.{uuid.uuid4().hex}{path.suffix}")
     try:
-        yield partial
-        partial.replace(path)
-    except (RasterioError, DataSourceError, FeatureError, OSError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or "the disk or its permissions refuse it"
-        raise WriteError(f"{path} cannot be written: {reason}.") from None
+        with writing(path):
+            yield partial
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Within, what goes wrong with a file becomes a WriteError that names `path`."""
+    try:
+        yield
+    except (RasterioError, CPLE_BaseError, DataSourceError, FeatureError, OSError) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or "the disk or its permissions refuse it"
+        raise WriteError(f"{path} cannot be written: {reason}.") from None

@@ -11,7 +11,7 @@ import streamlit as st
 
 from pages.explorer.runs import Verdict
 from scinet.footprints import write_footprints
-from scinet.raster import MASK_NODATA, write_mask, write_probability
+from scinet.geotiff import MASK_NODATA, write_mask, write_probability
 from scinet.report import report, to_json
 
 

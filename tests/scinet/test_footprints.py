@@ -362,15 +362,15 @@ def test_without_a_crs_a_geopackage_is_in_metres_and_geojson_is_refused(tmp_path
     read = read_footprints(tmp_path / "out.gpkg")
     assert read.crs is None and read.polygons[1].bounds == pytest.approx((5.0, -4.2, 5.3, -4.0))
     assert (rasterize(read, local) == blocks()).all()
-    with pytest.raises(TruthError, match="GeoPackage"):
+    with pytest.raises(WriteError, match="GeoPackage"):
         write_footprints(tmp_path / "out.geojson", blocks(), local)
 
 
-@pytest.mark.parametrize("suffix", [".gpkg", ".geojson"])
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".fgb"])
 def test_an_empty_mask_is_a_file_without_features(suffix: str, tmp_path: Path, image: Raster) -> None:
     path = tmp_path / f"out{suffix}"
     write_footprints(path, np.zeros(image.shape, np.int32), image, [])
-    assert pyogrio.read_info(path)["features"] == 0
+    assert pyogrio.read_info(path, force_feature_count=True)["features"] == 0
 
 
 def test_labels_in_parts_and_a_folder_that_is_not_there(tmp_path: Path, image: Raster) -> None:

@@ -17,7 +17,8 @@ from rasterio.transform import Affine
 from rasterio.warp import calculate_default_transform, reproject
 
 from scinet.errors import GsdMissingError, RasterError, ResolutionError, SciNetError, TruthError, WriteError
-from scinet.raster import Raster, read_mask, read_raster, write_mask, write_probability
+from scinet.geotiff import write_mask, write_probability
+from scinet.raster import Raster, read_mask, read_raster
 
 UTM = CRS.from_epsg(32630)
 PLACE = Affine(0.1, 0, 810_000, 0, -0.1, 620_000)
@@ -281,7 +282,7 @@ def test_internal_masks_count() -> None:
 def test_tall_images_are_read_in_stripes_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = photo((700, 300))
     content = geotiff(planes(pixels), tiled=True, blockxsize=64, blockysize=64, compress="deflate")
-    monkeypatch.setattr("scinet.bands._STRIPE_VALUES", 100_000)
+    monkeypatch.setattr("scinet.bands._PIECE_VALUES", 100_000)
     assert (read_raster(content).pixels == pixels).all()
 
 

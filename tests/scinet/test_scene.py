@@ -95,7 +95,7 @@ def test_an_overview_reads_no_more_than_it_needs(kind: str, tmp_path: Path) -> N
 
 
 def test_a_window_across_stripes_has_no_seam(cog: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scinet.bands._STRIPE_VALUES", 1)
+    monkeypatch.setattr("scinet.bands._PIECE_VALUES", 1)
     assert (open_scene(cog).window(310, 37, 500, 400).pixels == read_raster(cog).pixels[37:437, 310:810]).all()
 
 

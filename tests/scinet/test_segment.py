@@ -7,7 +7,8 @@ from scinet.device import has_bfloat16
 from scinet.raster import Raster, read_mask, read_raster
 from scinet.resample import resample
 from scinet.scores import Counts, iou
-from scinet.segment import OVERLAP, STRATEGIES, segment, segment_at, window_starts
+from scinet.segment import STRATEGIES, segment, segment_at
+from scinet.windows import OVERLAP, window_starts
 
 
 def logits_of(pixels: np.ndarray, model: Model) -> np.ndarray:
@@ -137,7 +138,7 @@ def test_bfloat16_gives_the_masks_of_float32(data_dir, name, monkeypatch):
     raster = read_raster(image, cm_per_px=5.18)
     truth = read_mask(data_dir / "masks" / "accra" / f"{image.stem}.png", raster)
     fast = segment(raster, model) > 0.5
-    monkeypatch.setattr("scinet.segment.has_bfloat16", lambda device: False)
+    monkeypatch.setattr("scinet.blend.has_bfloat16", lambda device: False)
     exact = segment(raster, model) > 0.5
     assert (fast != exact).mean() < 0.002
     assert abs(iou(Counts.of(truth, fast)) - iou(Counts.of(truth, exact))) < 0.001

@@ -14,7 +14,8 @@ from shapely import box
 from scinet.components import label
 from scinet.errors import TruthError
 from scinet.footprints import Footprints
-from scinet.raster import Raster, write_mask
+from scinet.geotiff import write_mask
+from scinet.raster import Raster
 from scinet.resample import resample, resample_mask
 from scinet.truth import read_truth, truth_labels
 

@@ -1,0 +1,1 @@
+"""The commands of ``python -m scinet``, a module each; `options` has what they share."""

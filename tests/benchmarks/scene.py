@@ -1,0 +1,120 @@
+"""Peak memory and time of a whole scene: ``python -m tests.benchmarks.scene [--side-px 40000] [--model sci-net]``.
+
+The scene is generated: RGBA, JPEG blocks of 512 px, houses on noise in a disc of the given share of the scene,
+nodata (a sparse file) around it. Without --model, a network of one pixel stands for the model: it costs nothing,
+so that the time is what reading, resampling, blending and writing take, and the memory is theirs.
+"""
+
+import argparse
+import resource
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import torch
+from rasterio.enums import ColorInterp
+from rasterio.transform import from_origin
+from rasterio.windows import Window
+
+from scinet.checkpoint import Card, Model, load_model
+from scinet.scene import open_scene
+from scinet.scene_footprints import FootprintFile
+from scinet.scene_segment import segment_scene
+
+BLOCK_PX = 512
+
+
+class Dark(torch.nn.Module):
+    """Dark pixels are building."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return -image.mean(dim=1, keepdim=True) * 8
+
+
+def write_scene(path: Path, side_px: int, height_px: int, share: float) -> None:
+    """RGBA at 5 cm/px in UTM 30N, with a house every 12 m inside the disc."""
+    random = np.random.default_rng(0)
+    tile = random.integers(150, 200, (4, 8 * BLOCK_PX, 8 * BLOCK_PX), np.uint8)
+    for top in range(40, 8 * BLOCK_PX - 240, 240):
+        for left in range(40, 8 * BLOCK_PX - 240, 240):
+            height, width = random.integers(80, 180, 2)
+            tile[:3, top : top + height, left : left + width] = 50
+    tile[3] = 255
+    profile = {
+        "driver": "GTiff", "width": side_px, "height": height_px, "count": 4, "dtype": "uint8", "crs": "EPSG:32630",
+        "transform": from_origin(600_000, 620_000, 0.05, 0.05), "tiled": True, "blockxsize": BLOCK_PX,
+        "blockysize": BLOCK_PX, "compress": "jpeg", "sparse_ok": True, "bigtiff": "if_safer", "photometric": "rgb",
+    }  # fmt: skip
+    radius = side_px * (share / np.pi) ** 0.5
+    with rasterio.open(path, "w", **profile) as dataset:
+        dataset.colorinterp = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
+        for top in range(0, height_px, BLOCK_PX):
+            for left in range(0, side_px, BLOCK_PX):
+                if np.hypot(top + BLOCK_PX / 2 - height_px / 2, left + BLOCK_PX / 2 - side_px / 2) > radius:
+                    continue
+                height, width = min(BLOCK_PX, height_px - top), min(BLOCK_PX, side_px - left)
+                y, x = top % (8 * BLOCK_PX), left % (8 * BLOCK_PX)
+                dataset.write(tile[:, y : y + height, x : x + width], window=Window(left, top, width, height))
+
+
+class Peak:
+    """The process's resident memory, looked at ten times a second: the peak of a part of its life."""
+
+    def __enter__(self) -> "Peak":
+        self.megabytes = 0.0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        page_mb = resource.getpagesize() / 1e6
+        while not self._over.wait(0.1):
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            self.megabytes = max(self.megabytes, pages * page_mb)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--side-px", type=int, default=40_000)
+    parser.add_argument("--height-px", type=int, help="where it is not the side: memory goes with the width alone")
+    parser.add_argument("--share", type=float, default=0.7, help="of the scene that is no nodata (0.02 for a model)")
+    parser.add_argument("--model", help="a checkpoint, instead of the network of one pixel")
+    parser.add_argument("--cm-per-px", type=float)
+    parser.add_argument("--strategy", default="direct")
+    options = parser.parse_args()
+    height_px = options.height_px or options.side_px
+    if options.model:
+        model = load_model(options.model)
+    else:
+        card = Card(name="dark", architecture="unet", gsd_range_cm_per_px=(2.5, 40.0), window_px=384)
+        model = Model(Dark(), card, torch.device("cpu"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scene.tif"
+        write_scene(path, options.side_px, height_px, options.share)
+        print(
+            f"{options.side_px} x {options.side_px} px, {path.stat().st_size / 1e6:.0f} MB, {model.card.name}",
+            flush=True,
+        )
+        began = time.perf_counter()
+        with Peak() as peak:
+            found = segment_scene(
+                open_scene(path), model, Path(folder) / "mask.tif", cm_per_px=options.cm_per_px,
+                strategy=options.strategy, footprints=FootprintFile(Path(folder) / "out.gpkg", min_area_m2=2.0),
+            )  # fmt: skip
+        seconds = time.perf_counter() - began
+        print(
+            f"{found.valid_px / 1e6:.0f} of {found.grid.width * found.grid.height / 1e6:.0f} million px are valid, "
+            f"{found.building_px / found.valid_px:.1%} building: {seconds:.0f} s, peak {peak.megabytes:.0f} MB"
+        )
+
+
+if __name__ == "__main__":
+    main()
