@@ -13,7 +13,7 @@ import rasterio
 from scinet.checkpoint import list_cards
 from scinet.cli import main
 
-PROJECT = Path(__file__).parent.parent
+PROJECT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -22,7 +22,7 @@ def test_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     if not {"sci-net", "unet"} <= {card.name for card in list_cards()}:
         pytest.skip("no checkpoints on board")
     monkeypatch.chdir(tmp_path)
-    blocks = BLOCK.findall((PROJECT / "RECIPES.md").read_text())
+    blocks = BLOCK.findall((PROJECT / "scinet" / "RECIPES.md").read_text())
     assert len(blocks) > 12 and {language for language, _ in blocks} == {"python", "sh"}
     names: dict[str, Any] = {}
     printed = {}
