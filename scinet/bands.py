@@ -19,7 +19,7 @@ OPAQUE = 128
 NEARLY_BLACK = 10
 _SAMPLE_PX = 1_000_000
 _SAMPLED_PX = 400_000_000
-_PIECE_VALUES = 16_000_000
+_PIECE_VALUES = 8_000_000
 
 Colours = tuple[NDArray[np.uint8], NDArray[np.bool_]]
 

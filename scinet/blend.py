@@ -112,7 +112,9 @@ class _Canvas:
         """Make room for a band, of which the upper rows may be there already."""
         new = band.cut(max(band.top, self.top + len(self._valid)), band.bottom).valid
         self._valid = np.concatenate([self._valid, new])
-        self._total = np.concatenate([self._total, np.zeros(new.shape, np.float32)])
+        total = np.zeros(self._valid.shape, np.float32)
+        total[: len(self._total)] = self._total
+        self._total = total
 
     def add(self, window: _Window, probability: NDArray[np.float32]) -> None:
         above = max(0, self.top - window.top)  # rows that nobody asked for

@@ -26,7 +26,7 @@ from scinet.rows import Band, Rows
 # Pixels that may be decoded for an overview: some seconds' worth from a disk, and from the web.
 MAX_DECIMATED_PIXELS = 400_000_000
 MAX_DECIMATED_WEB_PIXELS = 25_000_000
-_BAND_PX = 4_000_000  # of a scene's rows at a time
+_BAND_PX = 2_000_000  # of a scene's rows at a time
 _MIN_CACHE_BYTES, _MAX_CACHE_BYTES = 64_000_000, 160_000_000  # of decoded blocks
 
 Place = tuple[int, int, int, int]
