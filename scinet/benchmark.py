@@ -32,6 +32,8 @@ class Benchmark:
             tiles, micro_iou, micro_f1, ..., macro_recall and the shares omission to holes, in [0, 1] or NaN
     tiles   a row a tile, model, cm_per_px and grid: sums in pixels of that grid
     floor   micro-IoU per dataset of a mask that calls every pixel a building
+    costs   by system: parameters, gmacs_512_px, gmacs_1024_px, reach_px, seconds_1024_px, timed_on; empty where
+            ``python -m training.costs`` has not run
     """
 
     threshold: float
@@ -39,6 +41,7 @@ class Benchmark:
     floor: dict[str, float]
     scores: pd.DataFrame
     tiles: pd.DataFrame
+    costs: dict[str, dict]
 
     @property
     def models(self) -> list[str]:
@@ -73,6 +76,7 @@ def read_benchmark(folder: Path | None = None) -> Benchmark | None:
             floor={str(name): float(value) for name, value in content["everything_is_building"].items()},
             scores=_flat(content["rows"]),
             tiles=tiles,
+            costs=dict(content.get("costs", {})),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BenchmarkError(
