@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from scinet.benchmark import nearest_step
 from scinet.bootstrap import estimates
 from scinet.checkpoint import Card, Model, checkpoints_folder, load_model
 from scinet.device import parse_device
@@ -115,7 +116,9 @@ def summary(table: pd.DataFrame) -> list[dict]:
     """
     rows = []
     at_native = table[table["is_native"]].assign(step="native")
-    at_steps = table.assign(step=table["cm_per_px"].map(nearest_step)).dropna(subset="step")
+    at_steps = table.assign(step=table["cm_per_px"].map(partial(nearest_step, steps_cm_per_px=STEPS_CM_PER_PX))).dropna(
+        subset="step"
+    )
     for part in (at_native, at_steps):
         for (model, dataset, step, grid), group in part.groupby(["model", "dataset", "step", "grid"], sort=True):
             tiles = [Tally(*(int(value) for value in values)) for values in group[TALLY].to_numpy()]
@@ -133,11 +136,6 @@ def summary(table: pd.DataFrame) -> list[dict]:
                 }
             )
     return rows
-
-
-def nearest_step(cm_per_px: float) -> float | None:
-    """The step that a working GSD stands for: itself, or the step within 1 % of a native one."""
-    return next((step for step in STEPS_CM_PER_PX if abs(step / cm_per_px - 1) <= 0.01), None)
 
 
 def everything_is_building(table: pd.DataFrame) -> dict[str, float]:
@@ -188,7 +186,9 @@ def estimated(table: pd.DataFrame) -> list[dict]:
     Per data set, cm/px and grid as in ``summary``, over the tiles of every native GSD.
     """
     rows = []
-    at_steps = table.assign(cm_per_px=table["cm_per_px"].map(nearest_step)).dropna(subset="cm_per_px")
+    at_steps = table.assign(
+        cm_per_px=table["cm_per_px"].map(partial(nearest_step, steps_cm_per_px=STEPS_CM_PER_PX))
+    ).dropna(subset="cm_per_px")
     for step, part in (("native", table[table["is_native"]].assign(cm_per_px=0.0)), (None, at_steps)):
         for (dataset, grid), group in part.groupby(["dataset", "grid"], sort=True):
             found = estimates(group, "cm_per_px").astype(object).replace({np.nan: None})

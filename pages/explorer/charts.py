@@ -37,7 +37,7 @@ def legend(cards: Sequence[Card], grids: Sequence[str]) -> None:
     for card, shape in zip(cards, MARKERS.values(), strict=False):
         low, high = card.gsd_range_cm_per_px
         parts.append(
-            f'<span><i style="color:{draw.MODEL_COLOURS[card.architecture]}">{shape}</i> <b>{escape(card.title)}</b>'
+            f'<span><i style="color:{draw.model_colour(card.architecture)}">{shape}</i> <b>{escape(card.title)}</b>'
             f" <small>trained at {low:g} to {high:g} cm/px</small></span>"
         )
     if len(grids) > 1:
@@ -55,7 +55,7 @@ def curve(table: pd.DataFrame, cards: Sequence[Card], shown: Curve, grids: Seque
     for card, marker in zip(cards, MARKERS, strict=False):
         for grid in grids:
             rows = table[(table["model"] == card.title) & (table["grid"] == grid)]
-            colour = draw.MODEL_COLOURS[card.architecture]
+            colour = draw.model_colour(card.architecture)
             figure.add_scatter(
                 x=rows["cm_per_px"], y=rows[shown.column], mode="lines+markers", name=card.title,
                 line={"color": colour, "width": 2, "dash": DASHES[grid]},
