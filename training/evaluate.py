@@ -116,9 +116,7 @@ def summary(table: pd.DataFrame) -> list[dict]:
     """
     rows = []
     at_native = table[table["is_native"]].assign(step="native")
-    at_steps = table.assign(step=table["cm_per_px"].map(partial(nearest_step, steps_cm_per_px=STEPS_CM_PER_PX))).dropna(
-        subset="step"
-    )
+    at_steps = table.assign(step=steps_of(table)).dropna(subset="step")
     for part in (at_native, at_steps):
         for (model, dataset, step, grid), group in part.groupby(["model", "dataset", "step", "grid"], sort=True):
             tiles = [Tally(*(int(value) for value in values)) for values in group[TALLY].to_numpy()]
@@ -136,6 +134,11 @@ def summary(table: pd.DataFrame) -> list[dict]:
                 }
             )
     return rows
+
+
+def steps_of(table: pd.DataFrame) -> pd.Series:
+    """The step that each row's GSD stands for, NaN where it is none."""
+    return table["cm_per_px"].map({gsd: nearest_step(gsd, STEPS_CM_PER_PX) for gsd in table["cm_per_px"].unique()})
 
 
 def everything_is_building(table: pd.DataFrame) -> dict[str, float]:
@@ -186,9 +189,7 @@ def estimated(table: pd.DataFrame) -> list[dict]:
     Per data set, cm/px and grid as in ``summary``, over the tiles of every native GSD.
     """
     rows = []
-    at_steps = table.assign(
-        cm_per_px=table["cm_per_px"].map(partial(nearest_step, steps_cm_per_px=STEPS_CM_PER_PX))
-    ).dropna(subset="cm_per_px")
+    at_steps = table.assign(cm_per_px=steps_of(table)).dropna(subset="cm_per_px")
     for step, part in (("native", table[table["is_native"]].assign(cm_per_px=0.0)), (None, at_steps)):
         for (dataset, grid), group in part.groupby(["dataset", "grid"], sort=True):
             found = estimates(group, "cm_per_px").astype(object).replace({np.nan: None})

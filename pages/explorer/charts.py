@@ -66,7 +66,7 @@ def curve(table: pd.DataFrame, cards: Sequence[Card], shown: Curve, grids: Seque
     low, high = (steps.min(), steps.max()) if len(steps) else (native, native)
     figure.update_xaxes(
         type="log", tickvals=TICKS_CM_PER_PX, ticktext=[f"{v}" for v in TICKS_CM_PER_PX], autorange=False,
-        range=_log_range(min(low, native) / 1.12, max(high, native) * 1.12), showgrid=False,
+        range=log_range(min(low, native) / 1.12, max(high, native) * 1.12), showgrid=False,
         title={"text": "cm/px", "standoff": 2}, title_font_size=11,
     )  # fmt: skip
     figure.update_yaxes(range=_span(table[shown.column], shown), tickformat=_ticks(shown.form), nticks=6)
@@ -103,7 +103,7 @@ def _span(values: pd.Series, shown: Curve) -> list[float]:
     return [0.0, max(1.08 * high, 0.05 if "%" in shown.form else 1.0)]
 
 
-def _log_range(low: float, high: float) -> list[float]:
+def log_range(low: float, high: float) -> list[float]:
     return [math.log10(low), math.log10(high)]
 
 
