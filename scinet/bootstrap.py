@@ -56,13 +56,22 @@ def sample(tiles: pd.DataFrame, by: str) -> dict[tuple[str, float], dict[str, Sa
 
     Seeds that were not scored on all the tiles of the others are left out.
     """
+    models, model_names = pd.factorize(tiles["model"])
+    images = pd.factorize(tiles["image"])[0]
+    names, systems = np.unique([system_of(str(name)) for name in model_names], return_inverse=True)
+    values = tiles[by].to_numpy(float)
+    order = np.lexsort((images, models, values, systems[models]))  # by system, value, model, image
+    models, images, values = models[order], images[order], values[order]
+    pixels = tiles[["true", "predicted", "shared"]].to_numpy(np.int64)[order]
+    starts = np.flatnonzero((np.diff(systems[models], prepend=-1) != 0) | (np.diff(values, prepend=np.nan) != 0))
     found = {}
-    rows = tiles.assign(system=tiles["model"].map(system_of))
-    for (system, value), group in rows.groupby(["system", by], sort=True):
-        wide = group.pivot_table(index="model", columns="image", values=["true", "predicted", "shared"]).dropna()
-        if len(wide):
-            sums = (wide[name].to_numpy().round().astype(np.int64) for name in ("true", "predicted", "shared"))
-            found[str(system), float(value)] = sampled(*sums)
+    for start, end in zip(starts, [*starts[1:], len(values)], strict=True):
+        count = len(np.unique(images[start:end]))
+        seeds, scored = np.unique(models[start:end], return_counts=True)
+        whole = np.isin(models[start:end], seeds[scored == count])
+        if whole.any():
+            sums = np.moveaxis(pixels[start:end][whole].reshape(-1, count, 3), -1, 0)
+            found[str(names[systems[models[start]]]), float(values[start])] = sampled(*sums)
     return found
 
 

@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows = pd.DataFrame(evaluate(model, options.data, index))
         table = merged(out / "benchmark.parquet", rows, model.card.name)
         write_benchmark(table, out)
-        write_scores(rows, model.card)
+        write_scores(rows, model.card, out)
         native = [row for row in summary(rows) if row["cm_per_px"] == "native" and row["grid"] == "working"]
         for row in native:
             print(f"{name} {row['dataset']}: micro-IoU {row['micro']['iou']:.4f} at native GSD, {row['tiles']} tiles")
@@ -215,10 +215,10 @@ def _lines(value: object) -> str:
     return json.dumps(value)
 
 
-def write_scores(rows: pd.DataFrame, card: Card) -> None:
-    """Put the native micro-IoU of each test set on the card, where it lies in the checkpoints' folder."""
-    path = checkpoints_folder() / f"{card.name}.json"
-    if not path.exists():
+def write_scores(rows: pd.DataFrame, card: Card, folder: Path) -> None:
+    """Put the native micro-IoU of each test set on the checkpoint's card, where it lies in the folder."""
+    path = folder / f"{card.name}.json"
+    if not path.exists() or Card.from_json(path.read_text(), path.name).sha256 != card.sha256:
         return
     native = [row for row in summary(rows) if row["cm_per_px"] == "native" and row["grid"] == "working"]
     scores = {f"test micro-IoU, {row['dataset']}, native GSD": round(row["micro"]["iou"], 4) for row in native}

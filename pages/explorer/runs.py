@@ -10,6 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
+from pages.explorer import own
 from pages.explorer.shelf import inference, shelf
 from pages.explorer.sources import Subject
 from scinet.checkpoint import Card, Model, load_model
@@ -93,7 +94,7 @@ def run(task: Task, progress: Callable[[float], None]) -> Run:
     try:
         known = known_run(task)  # that turn may have been for this task
         if known is None:
-            model = _model(task.card.name, task.card.sha256)
+            model = own.network(task.card) if own.is_own(task.card) else _model(task.card.name, task.card.sha256)
             _, probability = segment_at(task.subject.raster, model, task.cm_per_px, task.strategy, progress=progress)
             known = Run(task, probability)
             shelf(RUNS).put(task.key, known, probability.nbytes)

@@ -58,7 +58,8 @@ def panel(table: pd.DataFrame, systems: Sequence[System]) -> go.Figure:
         gsds = rows["cm_per_px"].tolist()
         figure.add_scatter(
             x=[*gsds, *reversed(gsds)], y=[*rows["high"], *reversed(rows["low"].tolist())], fill="toself",
-            fillcolor=_faint(system.colour), line={"width": 0}, mode="lines", hoverinfo="skip", showlegend=False,
+            fillcolor=_faint(system.colour, len(systems)), line={"width": 0}, mode="lines", hoverinfo="skip",
+            showlegend=False,
         )  # fmt: skip
     for system in systems:
         rows = table[table["system"] == system.name].sort_values("cm_per_px")
@@ -94,6 +95,7 @@ def _bars(rows: pd.DataFrame) -> dict:
     }  # fmt: skip
 
 
-def _faint(colour: str) -> str:
+def _faint(colour: str, systems: int) -> str:
+    """The colour of a band: many bands lie on each other."""
     red, green, blue = bytes.fromhex(colour[1:])
-    return f"rgba({red},{green},{blue},0.12)"
+    return f"rgba({red},{green},{blue},{0.16 if systems <= 3 else 0.06})"

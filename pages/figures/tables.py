@@ -45,26 +45,24 @@ def ranking(chosen: Chosen, table: pd.DataFrame, cm_per_px: float) -> None:
         "tile. ▲▼ mark changes whose interval leaves out 0. "
         + (f"Times of one 1024 px image in one piece: {escape(timed)}." if timed else "")
     )
+    if said := verdict(ranked, by_name):
+        st.html(f'<div class="sn-answer">{said}</div>')
     _card(body, foot)
-    st.html(f'<p class="sn-foot">{verdict(ranked, by_name)}</p>')
 
 
 def verdict(ranked: Sequence[System], by_name: dict) -> str:
-    """Whether the first can be told from the others, in a sentence."""
-    if len(ranked) < 2:
+    """What can be said of the first and Sci-Net: their order, and how far chance and another seed may change it."""
+    if len(ranked) < 2 or "sci-net" not in by_name:
         return ""
-    best = ranked[0]
-    if best.name == "sci-net":
-        sure = [s for s in ranked[1:] if by_name[s.name].change_high < 0]
-    elif "sci-net" in by_name:
-        sure = [s for s in ranked if s.name == "sci-net" and by_name[best.name].change_low > 0]
-    else:
-        return ""
-    if not sure:
-        return f"{escape(best.title)} comes first, but these tiles cannot tell it from " + (
-            "the others." if best.name == "sci-net" else "Sci-Net."
-        )
-    return f"{escape(best.title)} is surely ahead of {escape(', '.join(s.title for s in sure))} on tiles such as these."
+    best, ours = ranked[0], next(s for s in ranked if s.name == "sci-net")
+    other = ranked[1] if best is ours else ours
+    lead = by_name[other.name if best is ours else best.name]
+    sure = lead.change_low > 0 or lead.change_high < 0
+    one, two = by_name[best.name], by_name[other.name]
+    by_seed = min(one.seeds, two.seeds) < 2 or one.seed_low <= two.seed_high
+    text = f"<b>{escape(best.title)}</b> comes first. Its lead over {escape(other.title)} of {abs(lead.change):.3f} is "
+    text += "more than the choice of tiles explains" if sure else "no more than the choice of tiles may make"
+    return text + (", but another seed of the training may change the order." if sure and by_seed else ".")
 
 
 def papers(chosen: Chosen, table: pd.DataFrame, printed: dict[str, Printed], title: str) -> None:
