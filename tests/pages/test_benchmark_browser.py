@@ -25,10 +25,16 @@ def test_from_a_point_to_its_tiles_and_into_explore(page: Page, address: str) ->
     chart = page.get_by_test_id("stPlotlyChart").first
     markers = chart.locator(".scatterlayer .trace .points path")
     markers.last.wait_for()
-    markers.last.scroll_into_view_if_needed()
-    box = markers.last.bounding_box()  # the coarsest step of the last system
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.get_by_text("at 60 cm/px, working grid").wait_for()
+    shown = page.get_by_text("at 60 cm/px, working grid")  # the coarsest step, of either system
+    for _ in range(20):  # the page may still move under the mouse
+        markers.last.scroll_into_view_if_needed()
+        box = markers.last.bounding_box()
+        page.mouse.move(box["x"] - 20, box["y"])
+        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.wait_for_timeout(1500)
+        if shown.count():
+            break
+    shown.wait_for()
     page.wait_for_selector(SETTLED)
     images = page.locator(".st-key-behind img")
     assert images.count() == 2
