@@ -26,7 +26,12 @@ def ranking(chosen: Chosen) -> float:
         "Ground resolution of your images", gsds, value=nearest, format_func=lambda gsd: f"{gsd:g} cm/px",
         key="rank_at", bind="query-params", help="The test tiles are resampled to it.",
     )  # fmt: skip
-    tables.ranking(chosen, estimates(chosen.key("resampled"), rows), cm_per_px)
+    ranked = tables.ranking(chosen, estimates(chosen.key("resampled"), rows), cm_per_px)
+    titles = [system.cards[0].title for system in ranked if system.cards][:2]
+    if titles:
+        st.page_link(
+            "pages/explore.py", label=f"See {' and '.join(titles)} on an image →", query_params={"models": titles}
+        )
     return cm_per_px
 
 

@@ -18,13 +18,13 @@ from scinet.paper import Printed
 NO_COST = "python -m training.costs measures it"
 
 
-def ranking(chosen: Chosen, table: pd.DataFrame, cm_per_px: float) -> None:
+def ranking(chosen: Chosen, table: pd.DataFrame, cm_per_px: float) -> list[System]:
     """The systems at one GSD, best first, with the interval of each and of its change against Sci-Net."""
     rows = table[(table["metric"] == chosen.metric) & (table["cm_per_px"] == cm_per_px)]
     by_name = {row.system: row for row in rows.itertuples()}
     ranked = sorted((s for s in chosen.systems if s.name in by_name), key=lambda s: -by_name[s.name].value)
     title = METRIC_TITLES[chosen.metric]
-    body = [_head("", title, f"{LEVEL:.0%} interval", "Against Sci-Net", "Seeds", "1024 px", "GMACs", "On board")]
+    body = [_head("", title, f"{LEVEL:.0%} interval", "Against Sci-Net", "Seeds", "Time", "GMACs", "On board")]
     for system in ranked:
         row, cost = by_name[system.name], chosen.benchmark.costs.get(system.architecture, {})
         body.append(
@@ -43,11 +43,12 @@ def ranking(chosen: Chosen, table: pd.DataFrame, cm_per_px: float) -> None:
     foot = (
         "An interval comes from drawing the tiles anew a thousand times; a change against Sci-Net is paired tile by "
         "tile. ▲▼ mark changes whose interval leaves out 0. "
-        + (f"Times of one 1024 px image in one piece: {escape(timed)}." if timed else "")
+        + (f"Time and GMACs: one image of 1024 px in one piece; {escape(timed)}." if timed else "")
     )
     if said := verdict(ranked, by_name):
         st.html(f'<div class="sn-answer">{said}</div>')
     _card(body, foot)
+    return ranked
 
 
 def verdict(ranked: Sequence[System], by_name: dict) -> str:
