@@ -26,8 +26,8 @@ def main() -> None:
             page.set_default_timeout(3000 * PATIENCE_S)
             explore(page, address)
             sweep(page, address)
-            for name in ("benchmark", "checkpoints"):
-                page.goto(f"{address}/{name}")
+            for name, query in (("benchmark", ""), ("checkpoints", "?compare_with=UNet")):
+                page.goto(f"{address}/{name}{query}")
                 page.locator("[data-testid=stPlotlyChart] .main-svg").first.wait_for()
                 save(page, name)
         browser.close()
@@ -38,8 +38,9 @@ def explore(page: Page, address: str) -> None:
     page.locator(".sn-table").first.wait_for()
     page.wait_for_selector(SETTLED)
     close = page.get_by_role("button", name="Close", exact=True)
-    if close.count():
-        close.click()
+    close.click()
+    close.wait_for(state="detached")
+    page.mouse.move(0, 0)  # no help text in the picture
     frame = page.frame_locator("iframe[title*=folium]")
     frame.locator("img.slot-overlay").nth(1).wait_for()
     page.get_by_text("▼").first.wait_for()  # the change against native, which comes last
