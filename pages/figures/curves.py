@@ -79,12 +79,19 @@ def panel(table: pd.DataFrame, systems: Sequence[System]) -> go.Figure:
         type="log", tickvals=charts.TICKS_CM_PER_PX, ticktext=[f"{v}" for v in charts.TICKS_CM_PER_PX],
         range=charts.log_range(low, high), showgrid=False, title={"text": "cm/px", "standoff": 2}, title_font_size=11,
     )  # fmt: skip
-    figure.update_yaxes(tickformat=".2f", nticks=6)
-    figure.update_layout(
-        height=290, margin={"l": 44, "r": 8, "t": 8, "b": 36}, showlegend=False, hovermode="closest",
+    figure.update_yaxes(tickformat=".2f", nticks=6, range=_span(table))
+    figure.update_layout(  # room at the top: the buttons there must not cover a point
+        height=310, margin={"l": 44, "r": 8, "t": 30, "b": 36}, showlegend=False, hovermode="closest",
         hoverlabel={"namelength": -1}, dragmode=False, clickmode="event+select",
     )  # fmt: skip
     return figure
+
+
+def _span(table: pd.DataFrame) -> list[float]:
+    """From below the lowest bound to above the highest, wide enough that equal scores look equal."""
+    low, high = table[["low", "seed_low"]].min().min(), table[["high", "seed_high"]].max().max()
+    room = max(0.06 * (high - low), 0.01)
+    return [max(0.0, low - room) - 0.002, min(1.0, high + room) + 0.002]
 
 
 def _bars(rows: pd.DataFrame) -> dict:

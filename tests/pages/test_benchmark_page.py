@@ -110,6 +110,9 @@ def test_nine_more_checkpoints_are_seven_systems_and_two_variants(nine: Path, tm
     assert len(lines) == len(figure["data"]) / 2 == 9  # a band each
     dashed = {trace["name"] for trace in lines if trace["line"]["dash"] == "dash"}
     assert dashed == {"Sci-Net (native)", "UNet (native)"}
+    low, high = figure["layout"]["yaxis"]["range"]
+    values = [value for trace in lines for value in trace["y"]]
+    assert 0 <= low + 0.002 < min(values) and max(values) < high <= 1.002
     assert "2 seeds" in html(app) and html(app).count("not on board") == 8
     assert len(VARIANTS) == 4
 
