@@ -170,7 +170,7 @@ def verdicts(table: pd.DataFrame, settings: Settings, native: float, column: str
             continue
         coarsest = max(scores)
         what = "IoU" if column == "iou" else "agreement"
-        colour = draw.MODEL_COLOURS[card.architecture]
+        colour = draw.model_colour(card.architecture)
         reach = f"all the way to {held:.3g}" if held == coarsest else f"to {held:.3g}"
         at_end = f"{scores[native]:.2f} at {native:.3g} cm/px, {scores[held]:.2f} at {held:.3g}" + (
             "" if held == coarsest else f", {scores[coarsest]:.2f} at {coarsest:.3g}"

@@ -46,7 +46,9 @@ class Card:
     def title(self) -> str:
         """For people: the system's name, with the checkpoint's own where that says more."""
         title = TITLES.get(self.architecture, self.name)
-        return title if self.name in (self.architecture, title) else f"{title} ({self.name})"
+        if self.name in (self.architecture, title):
+            return title
+        return f"{title} ({self.name.removeprefix(f'{self.architecture}-')})"
 
     @property
     def canonical_cm_per_px(self) -> float:

@@ -44,6 +44,13 @@ MODEL_COLOURS = {
     "deeplabv3plus": "#606090", "manet": "#A84830", "hrnet": "#007860",
 }  # fmt: skip
 
+OWN_COLOUR = "#808080"  # of a model of the reader's own: no hue, so apart from all of the above
+
+
+def model_colour(architecture: str) -> str:
+    return MODEL_COLOURS.get(architecture, OWN_COLOUR)
+
+
 PROBABILITY_LEVELS = 32  # too fine for the eye to part, and a third of the file that 256 would make
 FAINT = 0.3  # lower probabilities fade out, so that the image shows through
 

@@ -3,7 +3,8 @@
 Every test tile is segmented at its native GSD and at ``STEPS_CM_PER_PX``, and scored on two grids: working
 (truth brought to the model's grid: what the model can be blamed for) and native (prediction brought back:
 what a user loses by flying higher). Sums per tile go to ``benchmark.parquet``, scores to ``benchmark.json``;
-rows of models that are not evaluated now stay as they are.
+rows of models that are not evaluated now stay as they are. Without ``--model``, ``benchmark.json`` is made anew
+from ``benchmark.parquet``.
 """
 
 import argparse
@@ -18,6 +19,8 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from scinet.benchmark import nearest_step
+from scinet.bootstrap import estimates
 from scinet.checkpoint import Card, Model, checkpoints_folder, load_model
 from scinet.device import parse_device
 from scinet.diagnose import Tally
@@ -37,8 +40,13 @@ TALLY = [field.name for field in fields(Tally)]
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, type=Path, help="a folder with index.csv and a test split")
-    parser.add_argument("--model", required=True, action="append", help="a checkpoint; may be given again")
+    parser.add_argument("--data", type=Path, help="a folder with index.csv and a test split")
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        help="a checkpoint; may be given again; none: benchmark.json is made anew",
+    )
     parser.add_argument("--out", type=Path, help="where benchmark.json goes (default: the checkpoints' folder)")
     parser.add_argument("--split", default="test")
     parser.add_argument("--device", type=parse_device)
@@ -48,6 +56,11 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse_arguments(arguments)
     out = options.out or checkpoints_folder()
+    if not options.model:
+        write_benchmark(read_tiles(out), out)
+        return
+    if options.data is None:
+        raise DataError("Scoring a model needs a folder of tiles: --data DIR.")
     index = read_index(options.data)
     index = index[index["split"] == options.split]
     if index.empty:
@@ -57,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows = pd.DataFrame(evaluate(model, options.data, index))
         table = merged(out / "benchmark.parquet", rows, model.card.name)
         write_benchmark(table, out)
-        write_scores(rows, model.card)
+        write_scores(rows, model.card, out)
         native = [row for row in summary(rows) if row["cm_per_px"] == "native" and row["grid"] == "working"]
         for row in native:
             print(f"{name} {row['dataset']}: micro-IoU {row['micro']['iou']:.4f} at native GSD, {row['tiles']} tiles")
@@ -103,7 +116,7 @@ def summary(table: pd.DataFrame) -> list[dict]:
     """
     rows = []
     at_native = table[table["is_native"]].assign(step="native")
-    at_steps = table.assign(step=table["cm_per_px"].map(nearest_step)).dropna(subset="step")
+    at_steps = table.assign(step=steps_of(table)).dropna(subset="step")
     for part in (at_native, at_steps):
         for (model, dataset, step, grid), group in part.groupby(["model", "dataset", "step", "grid"], sort=True):
             tiles = [Tally(*(int(value) for value in values)) for values in group[TALLY].to_numpy()]
@@ -123,9 +136,9 @@ def summary(table: pd.DataFrame) -> list[dict]:
     return rows
 
 
-def nearest_step(cm_per_px: float) -> float | None:
-    """The step that a working GSD stands for: itself, or the step within 1 % of a native one."""
-    return next((step for step in STEPS_CM_PER_PX if abs(step / cm_per_px - 1) <= 0.01), None)
+def steps_of(table: pd.DataFrame) -> pd.Series:
+    """The step that each row's GSD stands for, NaN where it is none."""
+    return table["cm_per_px"].map({gsd: nearest_step(gsd, STEPS_CM_PER_PX) for gsd in table["cm_per_px"].unique()})
 
 
 def everything_is_building(table: pd.DataFrame) -> dict[str, float]:
@@ -135,6 +148,13 @@ def everything_is_building(table: pd.DataFrame) -> dict[str, float]:
         str(dataset): round(float(group["true"].sum() / group["pixels"].sum()), 4)
         for dataset, group in one_model.groupby("dataset")
     }
+
+
+def read_tiles(folder: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(folder / "benchmark.parquet")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder / 'benchmark.parquet'} cannot be read ({error}): give --model and --data.") from error
 
 
 def merged(path: Path, rows: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -149,21 +169,56 @@ def merged(path: Path, rows: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def write_benchmark(table: pd.DataFrame, folder: Path) -> None:
+    """``benchmark.json`` from the sums of all tiles; what ``training.costs`` has put there stays."""
+    path = folder / "benchmark.json"
+    former = json.loads(path.read_text()) if path.exists() else {}
     content = {
         "threshold": THRESHOLD,
         "steps_cm_per_px": STEPS_CM_PER_PX,
         "everything_is_building": everything_is_building(table),
+        "costs": former.get("costs", {}),
+        "estimates": estimated(table),
         "rows": summary(table),
     }
-    part = folder / "benchmark.json.part"
-    part.write_text(json.dumps(content, indent=1) + "\n")
-    part.replace(folder / "benchmark.json")
+    write_json(path, content)
 
 
-def write_scores(rows: pd.DataFrame, card: Card) -> None:
-    """Put the native micro-IoU of each test set on the card, where it lies in the checkpoints' folder."""
-    path = checkpoints_folder() / f"{card.name}.json"
-    if not path.exists():
+def estimated(table: pd.DataFrame) -> list[dict]:
+    """The scores of every system with their intervals and its change against Sci-Net, as ``scinet.bootstrap`` says.
+
+    Per data set, cm/px and grid as in ``summary``, over the tiles of every native GSD.
+    """
+    rows = []
+    at_steps = table.assign(cm_per_px=steps_of(table)).dropna(subset="cm_per_px")
+    for step, part in (("native", table[table["is_native"]].assign(cm_per_px=0.0)), (None, at_steps)):
+        for (dataset, grid), group in part.groupby(["dataset", "grid"], sort=True):
+            found = estimates(group, "cm_per_px").astype(object).replace({np.nan: None})
+            for row in found.to_dict("records"):
+                rounded = {key: round(value, 5) if isinstance(value, float) else value for key, value in row.items()}
+                rows.append({"dataset": dataset, "grid": grid, **rounded, "cm_per_px": step or row["cm_per_px"]})
+    return rows
+
+
+def write_json(path: Path, content: dict) -> None:
+    """A JSON object with a line for each row of its tables; whole or not at all."""
+    entries = [f" {json.dumps(key)}: {_lines(value)}" for key, value in content.items()]
+    part = path.with_suffix(".json.part")
+    part.write_text("{\n" + ",\n".join(entries) + "\n}\n")
+    part.replace(path)
+
+
+def _lines(value: object) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "[\n" + ",\n".join(f"  {json.dumps(row)}" for row in value) + "\n ]"
+    if isinstance(value, dict) and value and all(isinstance(each, dict) for each in value.values()):
+        return "{\n" + ",\n".join(f"  {json.dumps(key)}: {json.dumps(each)}" for key, each in value.items()) + "\n }"
+    return json.dumps(value)
+
+
+def write_scores(rows: pd.DataFrame, card: Card, folder: Path) -> None:
+    """Put the native micro-IoU of each test set on the checkpoint's card, where it lies in the folder."""
+    path = folder / f"{card.name}.json"
+    if not path.exists() or Card.from_json(path.read_text(), path.name).sha256 != card.sha256:
         return
     native = [row for row in summary(rows) if row["cm_per_px"] == "native" and row["grid"] == "working"]
     scores = {f"test micro-IoU, {row['dataset']}, native GSD": round(row["micro"]["iou"], 4) for row in native}

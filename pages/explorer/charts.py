@@ -37,7 +37,7 @@ def legend(cards: Sequence[Card], grids: Sequence[str]) -> None:
     for card, shape in zip(cards, MARKERS.values(), strict=False):
         low, high = card.gsd_range_cm_per_px
         parts.append(
-            f'<span><i style="color:{draw.MODEL_COLOURS[card.architecture]}">{shape}</i> <b>{escape(card.title)}</b>'
+            f'<span><i style="color:{draw.model_colour(card.architecture)}">{shape}</i> <b>{escape(card.title)}</b>'
             f" <small>trained at {low:g} to {high:g} cm/px</small></span>"
         )
     if len(grids) > 1:
@@ -55,7 +55,7 @@ def curve(table: pd.DataFrame, cards: Sequence[Card], shown: Curve, grids: Seque
     for card, marker in zip(cards, MARKERS, strict=False):
         for grid in grids:
             rows = table[(table["model"] == card.title) & (table["grid"] == grid)]
-            colour = draw.MODEL_COLOURS[card.architecture]
+            colour = draw.model_colour(card.architecture)
             figure.add_scatter(
                 x=rows["cm_per_px"], y=rows[shown.column], mode="lines+markers", name=card.title,
                 line={"color": colour, "width": 2, "dash": DASHES[grid]},
@@ -66,7 +66,7 @@ def curve(table: pd.DataFrame, cards: Sequence[Card], shown: Curve, grids: Seque
     low, high = (steps.min(), steps.max()) if len(steps) else (native, native)
     figure.update_xaxes(
         type="log", tickvals=TICKS_CM_PER_PX, ticktext=[f"{v}" for v in TICKS_CM_PER_PX], autorange=False,
-        range=_log_range(min(low, native) / 1.12, max(high, native) * 1.12), showgrid=False,
+        range=log_range(min(low, native) / 1.12, max(high, native) * 1.12), showgrid=False,
         title={"text": "cm/px", "standoff": 2}, title_font_size=11,
     )  # fmt: skip
     figure.update_yaxes(range=_span(table[shown.column], shown), tickformat=_ticks(shown.form), nticks=6)
@@ -103,7 +103,7 @@ def _span(values: pd.Series, shown: Curve) -> list[float]:
     return [0.0, max(1.08 * high, 0.05 if "%" in shown.form else 1.0)]
 
 
-def _log_range(low: float, high: float) -> list[float]:
+def log_range(low: float, high: float) -> list[float]:
     return [math.log10(low), math.log10(high)]
 
 

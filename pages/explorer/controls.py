@@ -5,8 +5,9 @@ from typing import Literal
 
 import streamlit as st
 
+from pages.explorer import own
 from pages.explorer.runs import MaskSettings
-from scinet.checkpoint import Card, list_cards
+from scinet.checkpoint import Card
 from scinet.segment import STRATEGIES, Strategy
 
 STRATEGY_TITLES = {"direct": "Direct", "canonical": "Canonical", "multi-scale": "Multi-scale"}
@@ -26,11 +27,11 @@ class Models:
 
 def choose_models() -> Models:
     """Checkpoints and strategy, for the sidebar."""
-    by_name = {card.name: card for card in list_cards()}
+    by_name = {card.name: card for card in own.all_cards()}
     names = st.multiselect(
         "Models", list(by_name), default=list(by_name)[:2], format_func=lambda name: by_name[name].title,
         key="models", bind="query-params", placeholder="Choose models" if by_name else "No checkpoints found",
-        help="Each model runs once at each resolution.",
+        help="Each model runs once at each resolution. The page Checkpoints adds one of your own.",
     )  # fmt: skip
     strategy = st.selectbox(
         "Strategy", STRATEGIES, format_func=lambda s: STRATEGY_TITLES.get(s, s), key="strategy",

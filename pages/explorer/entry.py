@@ -11,6 +11,8 @@ def navigation() -> st.Page:
     pages = [
         st.Page("pages/explore.py", title="Explore", default=True),
         st.Page("pages/sweep.py", title="Sweep"),
+        st.Page("pages/benchmark.py", title="Benchmark"),
+        st.Page("pages/checkpoints.py", title="Checkpoints"),
     ]
     return st.navigation(pages, position="top")
 

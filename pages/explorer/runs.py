@@ -10,6 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
+from pages.explorer import own
 from pages.explorer.shelf import inference, shelf
 from pages.explorer.sources import Subject
 from scinet.checkpoint import Card, Model, load_model
@@ -77,8 +78,12 @@ class Verdict:
 
 
 def known_run(task: Task) -> Run | None:
-    """The result of a task that has run before."""
-    return shelf(RUNS).get(task.key)
+    """The result of a task that has run before.
+
+    The shelf holds what was computed and not the task: its image would stay in memory, uncounted, after its session.
+    """
+    probability = shelf(RUNS).get(task.key)
+    return None if probability is None else Run(task, probability)
 
 
 def run(task: Task, progress: Callable[[float], None]) -> Run:
@@ -93,10 +98,10 @@ def run(task: Task, progress: Callable[[float], None]) -> Run:
     try:
         known = known_run(task)  # that turn may have been for this task
         if known is None:
-            model = _model(task.card.name, task.card.sha256)
+            model = own.network(task.card) if own.is_own(task.card) else _model(task.card.name, task.card.sha256)
             _, probability = segment_at(task.subject.raster, model, task.cm_per_px, task.strategy, progress=progress)
             known = Run(task, probability)
-            shelf(RUNS).put(task.key, known, probability.nbytes)
+            shelf(RUNS).put(task.key, probability, probability.nbytes)
     finally:
         lock.release()
     return known
@@ -113,7 +118,7 @@ def judge(known: Run, settings: MaskSettings) -> Verdict:
     key = (*known.task.key, *settings)
     threshold, min_area_m2 = settings
 
-    def make() -> Verdict:
+    def make() -> tuple[Raster, NDArray[np.bool_], NDArray[np.int32], Diagnosis | None]:
         subject = known.task.subject
         raster = working_raster(subject, known.task.cm_per_px)
         prediction = without_small((known.probability > threshold) & raster.valid, min_area_m2, raster.pixel_area_m2)
@@ -123,10 +128,9 @@ def judge(known: Run, settings: MaskSettings) -> Verdict:
                 truth_on(subject, raster), prediction, valid=raster.valid, pixel_area_m2=raster.pixel_area_m2
             )
         labels = label(prediction) if diagnosis is None else diagnosis.predicted_labels
-        return Verdict(key, known, settings, raster, prediction, labels, diagnosis)
+        return raster, prediction, labels, diagnosis
 
-    # A verdict keeps its run's probability in memory, even where the shelf of runs has dropped it.
-    return shelf(MADE).keep(key, make, lambda verdict: 14 * verdict.prediction.size)
+    return Verdict(key, known, settings, *shelf(MADE).keep(key, make, lambda made: 14 * made[1].size))
 
 
 def truth_on(subject: Subject, raster: Raster) -> NDArray[np.int32]:

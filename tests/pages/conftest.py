@@ -1,5 +1,6 @@
 """The app on small images and checkpoints of random weights."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from PIL import Image
 from samples import PROJECT, house
 from serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, served
 from streamlit.testing.v1 import AppTest
+
+from training import evaluate
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +25,16 @@ def village(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(image).save(folder / f"{name}.png")
         rows.append(f"{name}.png,mask.png,village,Village,Nowhere,10,64,64,test,{place},CC-BY-4.0")
     (folder / "index.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def scored_village(random_checkpoints: Path, village: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the random checkpoints with the benchmark of the village."""
+    folder = tmp_path_factory.mktemp("scored") / "checkpoints"
+    shutil.copytree(random_checkpoints, folder)
+    models = ["--model", str(folder / "sci-net.safetensors"), "--model", str(folder / "unet.safetensors")]
+    evaluate.main(["--data", str(village), "--out", str(folder), *models])
     return folder
 
 

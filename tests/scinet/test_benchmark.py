@@ -4,7 +4,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from scinet.benchmark import read_benchmark
+from scinet.benchmark import ALL_SETS, read_benchmark, same_tiles, tile_sets
 from scinet.checkpoint import REPOSITORY_FOLDER
 from scinet.errors import BenchmarkError
 from scinet.scores import Counts, iou
@@ -58,3 +58,24 @@ def test_missing_tiles_are_said(copy):
     (copy / "benchmark.parquet").write_text(json.dumps({}))
     with pytest.raises(BenchmarkError):
         read_benchmark(copy)
+
+
+def test_sets_hold_the_same_ground_once():
+    tiles = read_benchmark(REPOSITORY_FOLDER).tiles
+    sets = tile_sets(tiles)
+    first, *others = sets
+    assert first == ALL_SETS
+    assert sorted(image for name in others for image in sets[name]) == sorted(tiles["image"].unique())
+    chosen = tiles[tiles["image"].isin(sets[ALL_SETS])]
+    assert chosen["dataset"].nunique() == 4
+    assert (chosen.groupby("dataset")["native_cm_per_px"].nunique() == 1).all()
+
+
+def test_a_curve_of_the_same_tiles_has_all_of_them_at_every_step():
+    benchmark = read_benchmark(REPOSITORY_FOLDER)
+    tiles, steps = benchmark.tiles, benchmark.steps_cm_per_px
+    rows = same_tiles(tiles[tiles["image"].isin(tile_sets(tiles)[ALL_SETS])], steps)
+    assert sorted(rows["cm_per_px"].unique()) == [7.5, 10, 15, 20, 30, 40, 60]  # 13.23 cm/px tiles have no 5.18
+    assert rows.groupby("cm_per_px")["image"].nunique().nunique() == 1
+    banepa = same_tiles(tiles[tiles["dataset"] == "banepa"], steps)
+    assert sorted(banepa["cm_per_px"].unique())[:3] == [7.5, 10, 13.23]

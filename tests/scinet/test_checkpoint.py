@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -43,6 +44,8 @@ def test_card_survives_json():
     assert Card.from_json(card.to_json(), "a.json") == card
     assert card.canonical_cm_per_px == pytest.approx(10)
     assert card.title == "UNet (a)"
+    assert replace(card, name="unet-seed1").title == "UNet (seed1)"
+    assert replace(card, name="mine", architecture="unet/resnet34").title == "mine"
 
 
 @pytest.mark.parametrize(

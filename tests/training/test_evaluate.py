@@ -61,6 +61,19 @@ def test_two_models_in_turn_share_one_benchmark(data, checkpoints):
     assert row["micro"]["iou"] == pytest.approx((tp + 1e-4) / (true + predicted - tp + 1e-4), abs=1e-5)
     assert row["shares"]["omission"] == pytest.approx(1 - tp / true, abs=1e-5)
 
+    # Estimates are those rows' scores, with an interval around them, and UNet's are paired with Sci-Net's
+    estimates = pd.DataFrame(benchmark["estimates"])
+    found = estimates[
+        (estimates["system"] == "unet")
+        & (estimates["grid"] == "native")
+        & (estimates["cm_per_px"] == 20)
+        & (estimates["metric"] == "micro_iou")
+    ].iloc[0]
+    assert found["value"] == pytest.approx(row["micro"]["iou"], abs=1e-5)
+    assert found["low"] <= found["value"] <= found["high"]
+    ours = rows[(rows["model"] == "sci-net") & (rows["grid"] == "native") & (rows["cm_per_px"] == 20)].iloc[0]
+    assert found["change"] == pytest.approx(row["micro"]["iou"] - ours["micro"]["iou"], abs=2e-5)
+
     # Half of the pixels belong to the tile without buildings
     share = np.asarray(Image.open(data / "a_mask.png")).mean()
     assert benchmark["everything_is_building"]["town"] == pytest.approx(share / 2, abs=1e-3)
@@ -77,3 +90,16 @@ def test_two_models_in_turn_share_one_benchmark(data, checkpoints):
 def test_an_empty_split_is_said(data):
     with pytest.raises(DataError, match="no tile in the split 'val'"):
         evaluate.main(["--data", str(data), "--model", "unet", "--split", "val"])
+
+
+def test_without_a_model_the_scores_are_made_anew_from_the_tiles(data, checkpoints):
+    with pytest.raises(DataError, match="--model and --data"):
+        evaluate.main([])
+    with pytest.raises(DataError, match="--data DIR"):
+        evaluate.main(["--model", "unet"])
+    evaluate.main(["--data", str(data), "--model", "unet"])
+    path = checkpoints / "benchmark.json"
+    content = json.loads(path.read_text())
+    path.write_text('{"costs": {"unet": {"parameters": 1}}}')
+    evaluate.main([])
+    assert json.loads(path.read_text()) == {**content, "costs": {"unet": {"parameters": 1}}}

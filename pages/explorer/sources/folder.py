@@ -14,7 +14,7 @@ WAYS = "Type its path under Folder, set SCINET_DATA, or start with: streamlit ru
 
 def choose_folder() -> Path:
     """The widget for the folder, and what it holds; a folder that is not there is an empty one."""
-    preset = _preset_folder()
+    preset = preset_folder()
     with st.popover("Folder", width="stretch"):
         typed = st.text_input(
             "Folder of tiles or scenes", key="folder", bind="query-params", persist_state="session",
@@ -24,7 +24,7 @@ def choose_folder() -> Path:
     return Path(typed.strip()).expanduser() if typed and typed.strip() else preset
 
 
-def _preset_folder() -> Path:
+def preset_folder() -> Path:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--data")
     try:

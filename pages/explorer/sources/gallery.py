@@ -15,9 +15,9 @@ def gallery(folder: Path, images: list[str], chosen: str) -> None:
     with st.popover(f"Choose by picture ({start + 1} to {start + len(shown)} of {len(images)})", width="stretch"):
         for row in range(0, len(shown), 3):
             for column, image in zip(st.columns(3, wrap=False), shown[row : row + 3], strict=False):
-                thumbnail = _thumbnail(str(folder / image))
-                if thumbnail is not None:
-                    column.image(thumbnail, width="stretch")
+                small = thumbnail(str(folder / image))
+                if small is not None:
+                    column.image(small, width="stretch")
                 column.button(
                     "Shown" if image == chosen else "Take",
                     key=f"take-{image}",
@@ -39,7 +39,8 @@ def _take(image: str) -> None:
 
 
 @st.cache_data(max_entries=512, show_spinner=False)
-def _thumbnail(path: str) -> Image.Image | None:
+def thumbnail(path: str) -> Image.Image | None:
+    """The image at 160 px a side at most; None where it cannot be read."""
     try:
         with Image.open(path) as image:
             image.draft("RGB", (160, 160))

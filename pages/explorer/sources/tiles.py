@@ -77,14 +77,14 @@ def _choose_tile(folder: Path, index: pd.DataFrame) -> Choice:
     tiles = here[here["gsd"] == gsd].drop_duplicates("image").set_index("image")
     names = tiles.index.tolist()
     tile = st.selectbox(
-        "Tile", names, format_func=lambda image: _label(image, tiles["split"].get(image, "test")), key="tile",
+        "Tile", names, format_func=lambda image: label(image, tiles["split"].get(image, "test")), key="tile",
         bind="query-params", persist_state="session", help="Test tiles first: no training saw them.",
     )  # fmt: skip
     gallery(folder, names, str(tile))
     return Choice(_read_tile(str(folder), str(tile), tiles.loc[tile].to_json()))
 
 
-def _label(image: str, split: str) -> str:
+def label(image: str, split: str) -> str:
     return Path(image).stem if split == "test" else f"{Path(image).stem} · {split}"
 
 

@@ -1,0 +1,1 @@
+"""The parts of the page Checkpoints: facts side by side, training curves, adding a model of one's own."""

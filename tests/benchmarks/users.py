@@ -1,0 +1,77 @@
+"""What several readers at once cost the server: ``python -m tests.benchmarks.users``.
+
+One browser session, then eight, each with an image of its own of SIDE_PX, walk over the steps of the slider with the
+model UNet on board. Printed: the server's memory, and the time from all moves of a round to the last answer.
+"""
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from scinet.sweep import steps_around
+from tests.pages.serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, SETTLED, served
+from tests.pages.users import NATIVE_CM_PER_PX, Reader, write_tiles
+
+SIDE_PX, ROUNDS = 1024, 6
+
+
+def memory_mb(port: str) -> dict[str, float]:
+    """Memory in use now and at most of the server on a port, in MB, as Linux tells it."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"--server.port={port}" in (process / "cmdline").read_text():
+                lines = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
+                return {"now": int(lines["VmRSS"].split()[0]) / 1e3, "at most": int(lines["VmHWM"].split()[0]) / 1e3}
+        except OSError:
+            continue
+    raise SystemExit("The server is gone.")
+
+
+def walk(browser: Browser, address: str, first: int, count: int) -> list[float]:
+    """Seconds of each round in which every one of `count` readers moves by a step."""
+    start = steps_around(NATIVE_CM_PER_PX).index(NATIVE_CM_PER_PX)
+    readers = [Reader(browser.new_context().new_page(), first + i, start) for i in range(count)]
+    for reader in readers:
+        reader.page.set_default_timeout(1000 * PATIENCE_S)
+        reader.open(address)
+    for reader in readers:
+        reader.page.locator(".sn-table").first.wait_for()
+        reader.page.wait_for_selector(SETTLED)
+    taken = []
+    for _ in range(ROUNDS):
+        former = [reader.sees()[2] for reader in readers]
+        begun = time.perf_counter()
+        for reader in readers:
+            reader.move(1)
+        for reader, iou in zip(readers, former, strict=True):
+            end = time.monotonic() + PATIENCE_S
+            while reader.sees()[2] == iou and time.monotonic() < end:
+                reader.page.wait_for_timeout(50)
+        taken.append(time.perf_counter() - begun)
+    for reader in readers:
+        reader.page.context.close()
+    return taken
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
+        folder = Path(scratch)
+        write_tiles(folder, 9, SIDE_PX)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        with served(folder / "log.txt", SCINET_DATA=str(folder)) as address:
+            port = address.rpartition(":")[2]
+            for first, count in ((0, 1), (1, 8)):
+                taken = walk(browser, address, first, count)
+                memory = memory_mb(port)
+                print(
+                    f"{count} session(s): a round of steps {statistics.median(taken):.1f} s (median of {len(taken)}), "
+                    f"server {memory['now']:,.0f} MB now, {memory['at most']:,.0f} MB at most"
+                )
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""The page Benchmark without a browser: on scores of the village, and on those of nine more checkpoints."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import streamlit as st
+from nine import VARIANTS, write_nine
+from samples import PROJECT
+from streamlit.testing.v1 import AppTest
+
+from pages.figures import behind, curves
+from pages.figures.chosen import systems_of
+from scinet.benchmark import read_benchmark
+from scinet.checkpoint import REPOSITORY_FOLDER
+from scinet.models import NAMES
+
+
+def opened(folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch, **query: str) -> AppTest:
+    monkeypatch.setenv("SCINET_CHECKPOINTS", str(folder))
+    monkeypatch.setenv("SCINET_DATA", str(data))
+    app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=180)
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.switch_page("pages/benchmark.py").run()
+    assert not app.exception
+    return app
+
+
+@pytest.fixture(scope="module")
+def nine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("nine")
+    for path in REPOSITORY_FOLDER.glob("unet.*"):
+        shutil.copy(path, folder)
+    write_nine(folder)
+    return folder
+
+
+def html(app: AppTest) -> str:
+    return "".join(element.proto.body for element in app.get("html"))
+
+
+def charts(app: AppTest) -> list[dict]:
+    return [json.loads(element.proto.spec) for element in app.get("plotly_chart")]
+
+
+def test_the_tiles_behind_a_point_lead_to_explore(scored_village: Path, village: Path, monkeypatch) -> None:
+    app = opened(scored_village, village, monkeypatch)
+    app.selectbox(key="behind_system").set_value("unet").run()
+    app.selectbox(key="behind_gsd").set_value(20.0).run()
+    both, *links = [link.proto for link in app.get("page_link")]
+    assert both.query_string in ("models=Sci-Net&models=UNet", "models=UNet&models=Sci-Net")
+    assert len(links) == 2 and all(link.page == "explore" and "IoU" in link.label for link in links)
+    query = links[0].query_string
+    assert "source=Tiles" in query and "city=Village" in query and "tile=" in query
+    assert "gsd=20+cm%2Fpx" in query and "left_pane=UNet" in query and query.count("models=") == 2
+
+
+def test_without_the_folder_of_tiles_they_are_named_without_links(scored_village, tmp_path, monkeypatch) -> None:
+    app = opened(scored_village, tmp_path, monkeypatch)
+    assert len(app.get("page_link")) == 1  # to Explore as it stands
+    assert any("--data DIR" in caption.value for caption in app.caption)
+
+
+def test_the_worst_tiles_come_first(scored_village: Path, village: Path, monkeypatch) -> None:
+    monkeypatch.setenv("SCINET_CHECKPOINTS", str(scored_village))
+    benchmark = read_benchmark(scored_village)
+    tiles = benchmark.tiles
+    rows = tiles[(tiles["grid"] == "working") & (tiles["cm_per_px"] == 20)].assign(seen_cm_per_px=20.0)
+    rows["predicted"] = rows["shared"] = rows["true"]  # all is right, but in the west
+    rows.loc[rows["image"] == "west.png", "shared"] = 0
+    system = systems_of(benchmark)["unet"]
+    for by in ("IoU", "Wrong area"):
+        worst = behind.worst_first(rows, system, 20.0, "working", by)
+        assert worst["image"].tolist() == ["west.png", "east.png"]
+        west = worst.iloc[0]
+        assert west["wrong_m2"] == pytest.approx((west["true"] + west["predicted"]) * 0.04)
+
+
+def test_a_click_is_what_the_list_shows(nine: Path, tmp_path, monkeypatch) -> None:
+    app = opened(nine, tmp_path, monkeypatch)
+    app.session_state[behind.POINT] = ("manet", 40.0, "macro_iou")
+    app.run()
+    assert (app.selectbox(key="behind_system").value, app.selectbox(key="behind_gsd").value) == ("manet", 40.0)
+    assert app.segmented_control(key="behind_by").value == "IoU"
+    app.button(key="behind_more").click().run()
+    listed = [caption.value for caption in app.caption if ": IoU" in caption.value]
+    assert len(listed) == 36
+    ious = [float(text.split("IoU ")[1].split(" ")[0]) for text in listed]
+    assert ious == sorted(ious)
+
+
+def test_a_click_on_a_band_or_beside_a_point_is_none(monkeypatch) -> None:
+    state: dict = {}
+    monkeypatch.setattr(st, "session_state", state)
+    curves.take({"selection": {"points": []}}, "micro_iou")
+    curves.take({"selection": {"points": [{"x": 1, "y": 2}]}}, "micro_iou")
+    assert not state
+    curves.take({"selection": {"points": [{"customdata": ["unet", "7.5", "0.1", "0.2"]}]}}, "micro_iou")
+    assert state == {behind.POINT: ("unet", 7.5, "micro_iou")}
+
+
+def test_nine_more_checkpoints_are_seven_systems_and_two_variants(nine: Path, tmp_path, monkeypatch) -> None:
+    app = opened(nine, tmp_path, monkeypatch)
+    assert len(app.multiselect(key="systems").options) == len(NAMES) + 2
+    figure = charts(app)[0]
+    lines = [trace for trace in figure["data"] if trace.get("mode") == "lines+markers"]
+    assert len(lines) == len(figure["data"]) / 2 == 9  # a band each
+    dashed = {trace["name"] for trace in lines if trace["line"]["dash"] == "dash"}
+    assert dashed == {"Sci-Net (native)", "UNet (native)"}
+    low, high = figure["layout"]["yaxis"]["range"]
+    bounds = [bound for trace in lines for *_, least, most in trace["customdata"] for bound in (least, most)]
+    assert 0 <= low + 0.002 < min(bounds) and max(bounds) < high <= 1.002
+    assert "2 seeds" in html(app) and html(app).count("not on board") == 8
+    assert len(VARIANTS) == 4
+
+
+def test_the_ranking_follows_the_resolution_and_the_score(nine: Path, tmp_path, monkeypatch) -> None:
+    app = opened(nine, tmp_path, monkeypatch, rank_at="40 cm/px", metric="Macro-F1")
+    assert app.select_slider(key="rank_at").value == 40.0
+    estimates = pd.DataFrame(json.loads((nine / "benchmark.json").read_text())["estimates"])
+    assert "Macro-F1" in html(app) and "comes first" in html(app)
+    app.selectbox(key="tiles_of").set_value("Accra, 5.2 cm/px").run()
+    accra = estimates[
+        (estimates["dataset"] == "accra")
+        & (estimates["cm_per_px"] == 40)
+        & (estimates["grid"] == "working")
+        & (estimates["metric"] == "macro_f1")
+    ]
+    best = accra.sort_values("value").iloc[-1]
+    assert f"<b>{best['value']:.3f}</b>" in html(app)  # the same figure as evaluate has written
+    assert f"{best['low']:.3f} to {best['high']:.3f}" in html(app)
+
+
+def test_the_papers_figures_stand_beside_ours_with_their_slips(nine: Path, tmp_path, monkeypatch) -> None:
+    text = html(opened(nine, tmp_path, monkeypatch))
+    assert text.count("82.25") >= 2 and "gives 90.26" in text
+    assert text.count("sn-printed") > 40
+
+
+def test_own_gsd_shows_every_tile_once(nine: Path, tmp_path, monkeypatch) -> None:
+    app = opened(nine, tmp_path, monkeypatch, axis="Own GSD")
+    line = next(trace for trace in charts(app)[0]["data"] if trace.get("mode") == "lines+markers")
+    assert [point[1] for point in line["customdata"]] == [5.2, 7.4, 7.5, 13.0, 15.0, 30.0]
+
+
+def test_nothing_to_show_and_damaged_files_are_said(tmp_path, monkeypatch) -> None:
+    assert "training.evaluate" in opened(tmp_path, tmp_path, monkeypatch).info[0].value
+    (tmp_path / "benchmark.json").write_text("{")
+    assert "cannot be read" in opened(tmp_path, tmp_path, monkeypatch).error[0].value

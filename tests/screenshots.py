@@ -1,0 +1,73 @@
+"""The pictures in the README, taken from the running app: ``python -m tests.screenshots``.
+
+They show the town and the checkpoints on board, so no folder of tiles is needed and no real tile gets into them.
+"""
+
+import tempfile
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from tests.pages.serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, PROJECT, SETTLED, served
+
+FOLDER = PROJECT / "pages" / "screenshots"
+SIZE_PX = {"width": 1440, "height": 900}
+MAX_BYTES = 200_000
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        with served(Path(scratch) / "log.txt", SCINET_DATA=scratch) as address:
+            page = browser.new_page(viewport=SIZE_PX, color_scheme="light")
+            page.set_default_timeout(3000 * PATIENCE_S)
+            explore(page, address)
+            sweep(page, address)
+            for name, query in (("benchmark", ""), ("checkpoints", "?compare_with=UNet")):
+                page.goto(f"{address}/{name}{query}")
+                page.locator("[data-testid=stPlotlyChart] .main-svg").first.wait_for()
+                save(page, name)
+        browser.close()
+
+
+def explore(page: Page, address: str) -> None:
+    page.goto(f"{address}/?gsd=31.5+cm/px")
+    page.locator(".sn-table").first.wait_for()
+    page.wait_for_selector(SETTLED)
+    close = page.get_by_role("button", name="Close", exact=True)
+    close.click()
+    close.wait_for(state="detached")
+    page.mouse.move(0, 0)  # no help text in the picture
+    frame = page.frame_locator("iframe[title*=folium]")
+    frame.locator("img.slot-overlay").nth(1).wait_for()
+    page.get_by_text("▼").first.wait_for()  # the change against native, which comes last
+    save(page, "explore")
+
+
+def sweep(page: Page, address: str) -> None:
+    page.goto(f"{address}/sweep?density=Coarse")
+    page.get_by_role("button", name="Run ").click()
+    page.get_by_text("Table as CSV").first.wait_for()
+    page.get_by_role("button", name="Cancel").wait_for(state="detached")
+    save(page, "sweep")
+
+
+def save(page: Page, name: str) -> None:
+    """The settled page as `<name>.webp`, in the best quality that stays below MAX_BYTES."""
+    page.wait_for_selector(SETTLED)
+    page.wait_for_timeout(2000)  # charts and map ease into place
+    picture = Image.open(BytesIO(page.screenshot()))
+    for quality in (90, 80, 70, 60, 50):
+        buffer = BytesIO()
+        picture.save(buffer, "WEBP", quality=quality, method=6)
+        if len(buffer.getvalue()) <= MAX_BYTES:
+            break
+    (FOLDER / f"{name}.webp").write_bytes(buffer.getvalue())
+    print(f"{name}.webp: {len(buffer.getvalue()):,} bytes")
+
+
+if __name__ == "__main__":
+    main()
