@@ -30,7 +30,10 @@ def test_from_a_point_to_its_tiles_and_into_explore(page: Page, address: str) ->
         markers.last.scroll_into_view_if_needed()
         box = markers.last.bounding_box()
         page.mouse.move(box["x"] - 20, box["y"])
-        page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.wait_for_timeout(500)  # plotly takes what is hovered over for what is clicked
+        page.mouse.down()
+        page.mouse.up()
         page.wait_for_timeout(1500)
         if shown.count():
             break
