@@ -10,7 +10,7 @@ from pages.explorer import downloads, intro, panels, runs, sources, worst
 from pages.explorer.controls import Models, choose_mask, choose_models
 from pages.explorer.map import COMPARISONS, Look, show_map
 from pages.explorer.outlines import STYLES
-from pages.explorer.runs import Run, Task
+from pages.explorer.runs import MaskSettings, Run, Task, Verdict
 from pages.explorer.sources import Subject
 from scinet.checkpoint import Card, checkpoints_folder, list_cards
 from scinet.errors import SciNetError
@@ -104,19 +104,8 @@ def show(subject: Subject, models: Models) -> None:
     results, problems = compute([Task(subject, card, cm_per_px, models.strategy) for card in models.cards], slot)
     for problem in problems:
         notices.error(problem)
-    shown, lacking = [], []
-    for result in results:
-        reference = None
-        if cm_per_px != native:
-            task = replace(result.task, cm_per_px=native)
-            known = runs.known_run(task)
-            if known is None:
-                lacking.append(task)
-            else:
-                reference = runs.judge(known, settings)
-        shown.append(panels.Shown(runs.judge(result, settings), reference))
+    verdicts = [runs.judge(result, settings) for result in results]
     preview.empty()
-    verdicts = [s.verdict for s in shown]
     with toolbar:
         downloads.button(verdicts)
     sides = {verdict.card.title: verdict for verdict in verdicts}
@@ -124,30 +113,53 @@ def show(subject: Subject, models: Models) -> None:
     with wide:
         show_map(subject, raster, sides.get(left), sides.get(right), look, worst.target_of(subject))
         worst.show(subject, verdicts)
-        panels.pictures(subject, raster, shown)
-    with narrow:
-        show_numbers(subject, shown, cm_per_px)
+        panels.pictures(subject, raster, verdicts)
+    numbers = narrow.empty()
+    shown, lacking = beside_native(verdicts, settings, native)
+    show_numbers(numbers.container(), subject, shown, cm_per_px)
     st.session_state["explore.seen"] = True
     # The change against native can wait until the masks are there. Once: a run too large to keep comes back.
     awaited: set[runs.Key] = st.session_state.setdefault("explore.awaited", set())
     lacking = [task for task in lacking if task.key not in awaited]
     if lacking and not compute(lacking, slot)[1]:
         awaited.update(task.key for task in lacking)
-        st.rerun()
+        # Drawn again in place: with st.rerun() the address as it was would win over a slider moved meanwhile.
+        shown, _ = beside_native(verdicts, settings, native)
+        show_numbers(numbers.container(), subject, shown, cm_per_px)
 
 
-def show_numbers(subject: Subject, shown: Sequence[panels.Shown], cm_per_px: float) -> None:
-    if not shown:
-        st.info("Choose a model in the sidebar to see its mask and its errors.")
-    elif subject.truth is None:
-        panels.areas(shown, cm_per_px)
-    else:
-        panels.scores_and_shares(shown, cm_per_px)
-    remark = panels.outside_training([s.verdict.card for s in shown], cm_per_px)
-    if remark:
-        st.caption(remark)
-    if subject.credit:
-        st.caption(subject.credit)
+def beside_native(
+    verdicts: Sequence[Verdict], settings: MaskSettings, native: float
+) -> tuple[list[panels.Shown], list[Task]]:
+    """Each verdict with the one at native resolution where that has run, and the tasks that have not."""
+    shown, lacking = [], []
+    for verdict in verdicts:
+        task = verdict.run.task
+        at_native = None
+        if task.cm_per_px != native:
+            task = replace(task, cm_per_px=native)
+            known = runs.known_run(task)
+            if known is None:
+                lacking.append(task)
+            else:
+                at_native = runs.judge(known, settings)
+        shown.append(panels.Shown(verdict, at_native))
+    return shown, lacking
+
+
+def show_numbers(place: DeltaGenerator, subject: Subject, shown: Sequence[panels.Shown], cm_per_px: float) -> None:
+    with place:
+        if not shown:
+            st.info("Choose a model in the sidebar to see its mask and its errors.")
+        elif subject.truth is None:
+            panels.areas(shown, cm_per_px)
+        else:
+            panels.scores_and_shares(shown, cm_per_px)
+        remark = panels.outside_training([s.verdict.card for s in shown], cm_per_px)
+        if remark:
+            st.caption(remark)
+        if subject.credit:
+            st.caption(subject.credit)
 
 
 def main() -> None:

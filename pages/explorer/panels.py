@@ -119,16 +119,16 @@ def areas(shown: Sequence[Shown], cm_per_px: float) -> None:
     _card(rows, "Scores need a truth: upload a mask of the same size, GeoJSON or GeoPackage beside the image.")
 
 
-def pictures(subject: Subject, raster: Raster, shown: Sequence[Shown]) -> None:
+def pictures(subject: Subject, raster: Raster, verdicts: Sequence[Verdict]) -> None:
     """Image, truth and masks side by side; each opens large."""
     with st.container(key="pictures"):
         st.image(picture(subject, raster), caption="Image", width="stretch")
         if subject.truth is not None:
             truth = truth_on(subject, raster) > 0
             st.image(_mask_picture((subject.key, raster.shape), truth), caption="Truth", width="stretch")
-        for s in shown:
-            mask = _mask_picture(s.verdict.key, s.verdict.prediction)
-            st.image(mask, caption=s.verdict.card.title, width="stretch")
+        for verdict in verdicts:
+            mask = _mask_picture(verdict.key, verdict.prediction)
+            st.image(mask, caption=verdict.card.title, width="stretch")
 
 
 def picture(subject: Subject, raster: Raster) -> bytes:
