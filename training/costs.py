@@ -25,6 +25,7 @@ from scinet.errors import SciNetError
 from scinet.models import NAMES, build
 from scinet.raster import Raster
 from scinet.segment import segment
+from training.command import run_command
 from training.evaluate import write_json
 
 SIDES_PX = (512, 1024)  # the paper counts at 512 px and tests at 1024 px
@@ -123,8 +124,4 @@ def precision() -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except SciNetError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    run_command(main)

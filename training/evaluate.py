@@ -24,12 +24,12 @@ from scinet.bootstrap import estimates
 from scinet.checkpoint import Card, Model, checkpoints_folder, load_model
 from scinet.device import parse_device
 from scinet.diagnose import Tally
-from scinet.errors import SciNetError
 from scinet.raster import read_mask, read_raster
 from scinet.scores import macro, micro
 from scinet.segment import segment_at
 from scinet.sweep import grade
 from scinet.truth import truth_labels
+from training.command import run_command
 from training.dataset import DataError, read_index
 
 STEPS_CM_PER_PX = (5.18, 7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0)
@@ -232,8 +232,4 @@ def _plain(values: dict[str, float]) -> dict[str, float | None]:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except SciNetError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    run_command(main)

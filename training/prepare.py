@@ -26,6 +26,7 @@ from tqdm import tqdm
 from scinet.catalog import SceneFiles, scenes_in
 from scinet.errors import RasterError, SciNetError, TruthError, WriteError
 from scinet.scene import Scene, open_scene
+from training.command import run_command
 from training.cut import Record, Row, cut_row
 from training.index import build_index, split_index
 from training.labels import LabelCounts, SceneLabels, read_labels
@@ -219,6 +220,4 @@ def _overlap_sentence(split: str, shared: dict[str, int]) -> str:
 
 
 if __name__ == "__main__":
-    from training.resume import run_command  # here, as it takes torch, which the processes have no use for
-
-    run_command(main)
+    run_command(main, resumes=True)

@@ -2,14 +2,11 @@
 
 import csv
 import signal
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
 
 import torch
 
-from scinet.errors import SciNetError
 from training.dataset import DataError
 
 
@@ -85,15 +82,3 @@ def write_row(path: Path, **values: float) -> None:
         writer.writeheader()
         writer.writerows([*rows, {name: f"{value:.6g}" for name, value in values.items()}])
     part.replace(path)
-
-
-def run_command(main: Callable[[], None]) -> None:
-    """Run a command line: exits with 2 and one line for a user's error, with 130 after Ctrl-C."""
-    try:
-        main()
-    except SciNetError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("Stopped; the same command goes on from here.", file=sys.stderr)
-        sys.exit(130)

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from scinet.footprints import rasterize
 from scinet.town import make_town
+from training.command import run_command
 
 GSD_RANGE_CM_PER_PX = (5.0, 100.0)
 SIDE_PX = 512
@@ -62,4 +63,4 @@ def write_towns(folder: Path, count: int, first_seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

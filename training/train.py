@@ -24,6 +24,7 @@ from scinet.checkpoint import Card, load_model, save_checkpoint
 from scinet.device import default_device, has_bfloat16, parse_device
 from scinet.models import NAMES, build
 from scinet.scores import Counts, iou
+from training.command import run_command
 from training.dataset import Chips, DataError, PackedTiles, dataset_share, describe, normalise
 from training.loss import segmentation_loss
 from training.recipe import Recipe
@@ -31,7 +32,6 @@ from training.resume import (
     StopAtInterrupt,
     ignore_interrupts,
     read_state,
-    run_command,
     save_atomically,
     write_row,
 )
@@ -337,4 +337,4 @@ def git_revision() -> str:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(main, resumes=True)

@@ -27,13 +27,13 @@ from tqdm import tqdm
 
 from scinet.device import default_device, has_bfloat16, parse_device
 from scinet.models.baselines import HRNET_ENCODER
+from training.command import run_command
 from training.dataset import Chips, DataError, PackedTiles, dataset_share
 from training.recipe import Recipe
 from training.resume import (
     StopAtInterrupt,
     ignore_interrupts,
     read_state,
-    run_command,
     save_atomically,
     write_row,
 )
@@ -300,4 +300,4 @@ def write_encoder(path: Path, encoder: nn.Module, metadata: dict[str, str]) -> N
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(main, resumes=True)

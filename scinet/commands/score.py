@@ -39,10 +39,9 @@ SWEEP_EXAMPLES = """examples:
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
-    score = commands.add_parser(
-        "score", help="compare a model's mask with the truth", description=SCORE, epilog=SCORE_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    raw = argparse.RawDescriptionHelpFormatter
+    tip = "compare a model's mask with the truth"
+    score = commands.add_parser("score", help=tip, description=SCORE, epilog=SCORE_EXAMPLES, formatter_class=raw)
     score.add_argument("image", metavar="IN", help=IMAGE_HELP)
     add_truth(score, required=True)
     add_model(score)
@@ -55,10 +54,8 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     score.add_argument("--json", action="store_true", help="the whole report as JSON")
     score.set_defaults(command=run_score)
 
-    sweep = commands.add_parser(
-        "sweep", help="score models at many resolutions", description=SWEEP, epilog=SWEEP_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    tip = "score models at many resolutions"
+    sweep = commands.add_parser("sweep", help=tip, description=SWEEP, epilog=SWEEP_EXAMPLES, formatter_class=raw)
     sweep.add_argument("image", metavar="IN", help=IMAGE_HELP)
     add_truth(sweep, required=False)
     add_model(sweep, several=True)

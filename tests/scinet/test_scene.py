@@ -40,6 +40,15 @@ def geotiff(values: NDArray[Any], **profile: Any) -> bytes:
         return bytes(memory.read())
 
 
+def damage_block(path: Path) -> None:
+    """Overwrite the beginning of one compressed block, the fourth of the fourth row."""
+    with rasterio.open(path) as dataset:
+        place = int(dataset.get_tag_item("BLOCK_OFFSET_3_3", "TIFF", bidx=1))
+    content = bytearray(path.read_bytes())
+    content[place : place + 20] = bytes(20)
+    path.write_bytes(content)
+
+
 @pytest.fixture(scope="module")
 def cog() -> bytes:
     with MemoryFile(geotiff(pixels())) as source, MemoryFile() as target:
@@ -82,11 +91,7 @@ def test_an_overview_reads_no_more_than_it_needs(kind: str, tmp_path: Path) -> N
                 dataset.write_mask(values[0] > 0)
         with rasterio.open(path, "r+") as dataset:
             dataset.build_overviews([4], Resampling.nearest)
-        with rasterio.open(path) as dataset:
-            place = int(dataset.get_tag_item("BLOCK_OFFSET_3_3", "TIFF", bidx=1))
-    content = bytearray(path.read_bytes())
-    content[place : place + 20] = bytes(20)
-    path.write_bytes(content)
+    damage_block(path)
     found = open_scene(path)
     with pytest.raises(RasterError, match="damaged"):
         found.window(768, 768, 256, 256)
@@ -112,11 +117,7 @@ def test_windows_with_the_file_opened_once(tmp_path: Path) -> None:
     """What cannot be had comes as an error in its place, and the rest goes on."""
     path = tmp_path / "scene.tif"
     path.write_bytes(geotiff(pixels(), tiled=True, blockxsize=128, blockysize=128, compress="deflate"))
-    with rasterio.open(path) as dataset:
-        place = int(dataset.get_tag_item("BLOCK_OFFSET_3_3", "TIFF", bidx=1))
-    content = bytearray(path.read_bytes())
-    content[place : place + 20] = bytes(20)
-    path.write_bytes(content)
+    damage_block(path)
     found = open_scene(path)
     places = [(384, 0, 128, 128), (0, 0, 128, 128), (384, 384, 128, 128), (512, 384, 128, 128), (-1, 0, 128, 128)]
     whole, nodata, damaged, after, beyond = found.windows(places)

@@ -1,0 +1,18 @@
+"""How each command of the package ends: nothing heavy is imported here, so that it can be anywhere."""
+
+import sys
+from collections.abc import Callable
+
+from scinet.errors import SciNetError
+
+
+def run_command(main: Callable[[], None], *, resumes: bool = False) -> None:
+    """Run a command line: exits with 2 and one line for a user's error, with 130 after Ctrl-C."""
+    try:
+        main()
+    except SciNetError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("Stopped" + "; the same command goes on from here." * resumes, file=sys.stderr)
+        sys.exit(130)
