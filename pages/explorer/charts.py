@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import cycle
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -13,7 +14,10 @@ from scinet import draw
 from scinet.checkpoint import Card
 
 TICKS_CM_PER_PX = (2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200)
-MARKERS = {"circle": "●", "square": "■", "diamond": "◆", "triangle-up": "▲", "x": "✖", "star": "★", "cross": "✚"}
+MARKERS = {
+    "circle": "●", "square": "■", "diamond": "◆", "triangle-up": "▲", "x": "✖", "star": "★", "cross": "✚",
+    "triangle-down": "▼", "pentagon": "⬟", "hexagon": "⬢", "bowtie": "⧓",
+}  # fmt: skip
 DASHES = {"working": "solid", "native": "dot"}
 GREY = "#808A94"
 CAMERA = {"displaylogo": False, "modeBarButtonsToRemove": ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut"]}
@@ -34,7 +38,7 @@ class Curve:
 def legend(cards: Sequence[Card], grids: Sequence[str]) -> None:
     """One legend for all curves: models by colour and marker, grids by line."""
     parts = []
-    for card, shape in zip(cards, MARKERS.values(), strict=False):
+    for card, shape in zip(cards, cycle(MARKERS.values()), strict=False):
         low, high = card.gsd_range_cm_per_px
         parts.append(
             f'<span><i style="color:{draw.model_colour(card.architecture)}">{shape}</i> <b>{escape(card.title)}</b>'
@@ -52,7 +56,7 @@ def curve(table: pd.DataFrame, cards: Sequence[Card], shown: Curve, grids: Seque
     for low, high in sorted({card.gsd_range_cm_per_px for card in cards}):
         figure.add_vrect(low, high, fillcolor=GREY, opacity=0.08, line_width=0, layer="below")
     figure.add_vline(native, line={"color": GREY, "width": 1, "dash": "dash"})
-    for card, marker in zip(cards, MARKERS, strict=False):
+    for card, marker in zip(cards, cycle(MARKERS), strict=False):
         for grid in grids:
             rows = table[(table["model"] == card.title) & (table["grid"] == grid)]
             colour = draw.model_colour(card.architecture)

@@ -52,8 +52,9 @@ def show() -> None:
             "Window, px", MIN_SIDE_PX, own_model.MAX_WINDOW_PX, 512, 32, key="own_window",
             help="Side of the squares that the network sees at once, best that of its training",
         )  # fmt: skip
+        ours = architecture in NAMES
         normalisation = st.selectbox(
-            "Input", list(NORMALISATIONS), index=1 if architecture in NAMES else 0, key="own_input",
+            "Input", list(NORMALISATIONS), index=1 if ours else 0, key=f"own_input_{'ours' if ours else 'other'}",
             help="How its training brought pixels to numbers",
         )  # fmt: skip
         output = "Logits"
