@@ -1,8 +1,7 @@
 """The networks on overlapping windows, in batches, their answers blended.
 
 Squeeze-and-excite pools over the whole window, so the same pixel gets another probability in a window of
-another size. Windows have therefore one size, the one on the checkpoint's card; an image that is smaller
-is one window as it is.
+another size. All windows of an image have therefore one size, at most the one on the checkpoint's card.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from scinet.device import has_bfloat16
 from scinet.grid import Grid
 from scinet.models import MIN_SIDE_PX
 from scinet.rows import Band, Rows, Sliding
-from scinet.windows import Windows
+from scinet.windows import Windows, window_side
 
 Progress = Callable[[float], None]
 
@@ -29,8 +28,8 @@ class Segmented:
     """The probability of an image on its own grid: values float32 (H, W) in [0, 1], 0 where not valid.
 
     Rows of windows are read, run, blended, and cut off as soon as no later window reaches them. Windows of pure
-    nodata are not run. ``window_px`` is the side of a window, by default the card's; ``progress`` is called with
-    the share done, in (0, 1].
+    nodata are not run. ``window_px`` is the longest side of a window, by default the card's; ``progress`` is called
+    with the share done, in (0, 1].
     """
 
     def __init__(
@@ -38,9 +37,10 @@ class Segmented:
     ) -> None:
         self.source, self.grid = source, source.grid
         self._model, self._progress = model, progress
-        window_px = max(window_px or model.card.window_px, MIN_SIDE_PX)
+        window_px = max(window_px or model.card.window_px_at(source.grid.cm_per_px), MIN_SIDE_PX)
         height, width = (max(side, MIN_SIDE_PX) for side in source.grid.shape)
-        self._down, self._across = Windows.along(height, window_px), Windows.along(width, window_px)
+        down, across = (window_px if model.one_size else window_side(side, window_px) for side in (height, width))
+        self._down, self._across = Windows.along(height, down), Windows.along(width, across)
 
     def first_row(self, start: int) -> int:
         """The first row of the source that row `start` needs."""

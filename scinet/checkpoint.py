@@ -18,6 +18,7 @@ from scinet.device import default_device
 from scinet.errors import CheckpointError
 from scinet.models import NAMES, TITLES, build
 
+LEAST_WINDOW_PX = 128
 REPOSITORY_FOLDER = Path(__file__).parent.parent / "checkpoints"
 
 
@@ -33,7 +34,8 @@ class Card:
     name: str
     architecture: str  # one of scinet.models.NAMES; of a model of the reader's own, see scinet.own_model
     gsd_range_cm_per_px: tuple[float, float]  # what training saw
-    window_px: int  # side of the windows of segment(): squeeze-and-excite pools over the whole window
+    window_px: int  # longest side of the windows of segment(): squeeze-and-excite pools over the whole window
+    window_m: float | None = None  # and on the ground, where that is less; see Card.window_px_at
     mean: float = 0.5  # of the inputs' normalisation, per channel in [0, 1]
     std: float = 0.5
     settings: dict = field(default_factory=dict)  # the recipe, and what deviates from the paper's
@@ -56,6 +58,12 @@ class Card:
         low, high = self.gsd_range_cm_per_px
         return (low * high) ** 0.5
 
+    def window_px_at(self, cm_per_px: float) -> int:
+        """The longest side of a window at a GSD: ``window_m``, if that is from LEAST_WINDOW_PX to ``window_px``."""
+        if self.window_m is None:
+            return self.window_px
+        return min(self.window_px, max(LEAST_WINDOW_PX, int(100 * self.window_m / cm_per_px)))
+
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2) + "\n"
 
@@ -74,7 +82,7 @@ class Card:
             raise CheckpointError(
                 f"{source} names the architecture {card.architecture!r}, which is not one of the seven."
             )
-        if not 0 < low <= high or card.window_px < 32:
+        if not 0 < low <= high or card.window_px < 32 or not (card.window_m is None or card.window_m > 0):
             raise CheckpointError(f"{source} holds an impossible GSD range or window; restore it from the repository.")
         return card
 
@@ -86,6 +94,7 @@ class Model:
     network: nn.Module
     card: Card
     device: torch.device
+    one_size: bool = False  # it takes windows of just the card's size, as some ONNX files do
 
 
 def list_cards(folder: Path | None = None) -> list[Card]:

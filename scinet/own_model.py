@@ -47,7 +47,7 @@ class Facts:
     architecture         one of ``scinet.models.NAMES``, or "<architecture>/<encoder>" as segmentation-models-pytorch
                          names them ("unet/resnet34", "fpn/tu-regnety_016" for one of timm's); "onnx" for an ONNX file
     gsd_range_cm_per_px  what its training saw
-    window_px            side of the windows of ``segment``
+    window_px            longest side of the windows of ``segment``
     mean, std            per channel, of images in [0, 1]: the network gets (image - mean) / std
     output               of an ONNX file: logits or probability, (N, 1, H, W), or (N, 2, H, W) with building last
     """
@@ -114,10 +114,12 @@ def open_own(file_name: str, content: bytes, facts: Facts, device: torch.device 
     if len(content) > MAX_FILE_BYTES:
         raise CheckpointError(_too_large(file_name))
     name, suffix = Path(file_name).stem, Path(file_name).suffix.lower()
+    one_size = False
     device = device or default_device()
     if suffix == ".onnx":
         facts = replace(facts, architecture="onnx")
         opened = open_onnx(content, file_name, facts.window_px, facts.output)
+        one_size = opened.side_px is not None
         facts = replace(facts, window_px=opened.side_px or facts.window_px)
         network: nn.Module = opened
         device = torch.device("cpu")  # where onnxruntime runs it
@@ -140,7 +142,7 @@ def open_own(file_name: str, content: bytes, facts: Facts, device: torch.device 
     )
     whole = Normalised(network, facts.mean, facts.std).requires_grad_(False).eval()
     _try_out(whole, file_name, [facts.window_px] if suffix == ".onnx" else [*TRIAL_SIDES_PX, facts.window_px])
-    return Model(whole.to(memory_format=torch.channels_last).to(device), card, device)
+    return Model(whole.to(memory_format=torch.channels_last).to(device), card, device, one_size)
 
 
 class Normalised(nn.Module):

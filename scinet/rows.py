@@ -88,18 +88,19 @@ class Sliding:
         if self._held is None:
             self._held = next(self._bands)
         while self._held.bottom < bottom:
-            self._held = self._joined(self._held, next(self._bands), top)
+            self._held = self._joined(self._held, next(self._bands), top, bottom)
         assert self._held.top <= top, f"row {top} has gone"
         return self._held.cut(top, bottom)
 
-    def _joined(self, held: Band, following: Band, top: int) -> Band:
+    def _joined(self, held: Band, following: Band, top: int, bottom: int) -> Band:
         if held.bottom <= top:
             return following
         held = held.cut(max(top, held.top), held.bottom)
         rows = following.bottom - held.top
         if self._memory is None or len(self._memory[1]) < rows:
             new = following.values, following.valid
-            memory = tuple(np.empty((rows, *array.shape[1:]), array.dtype) for array in new)
+            size = max(rows, bottom - top + len(following.valid))  # all that is needed at a time, at once
+            memory = tuple(np.empty((size, *array.shape[1:]), array.dtype) for array in new)
         else:
             memory = self._memory
         for whole, upper, lower in zip(
@@ -130,6 +131,7 @@ class ReadAhead:
                 while (band := coming.result()) is not None:
                     coming = thread.submit(next, bands, None)
                     yield band
+                    del band  # not kept until the next one is there
             finally:
                 thread.submit(getattr(bands, "close", lambda: None)).result()
 

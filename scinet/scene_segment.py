@@ -21,6 +21,7 @@ from scinet.scene_footprints import FootprintFile, write_scene_footprints
 from scinet.segment import MULTI_SCALES, Progress, Strategy, segmented
 
 MAX_WIDTH_PX = 200_000  # of the widest grid that a model sees: memory goes with it
+_TRACED_ROWS = 128  # at a time: tracing takes ten times the memory of the mask
 Output = Literal["mask", "uint8", "float32"]
 
 
@@ -61,8 +62,9 @@ def segment_scene(
     out = Path(out)
     working = working_rows(scene, cm_per_px, model, strategy)
     settings = {
-        "image": _identity(scene), "model": model.card.sha256 or model.card.name, "window": model.card.window_px,
-        "size": list(working.grid.shape), "strategy": strategy, "threshold": threshold, "output": output,
+        "image": _identity(scene), "model": model.card.sha256 or model.card.name,
+        "window": model.card.window_px_at(working.grid.cm_per_px), "size": list(working.grid.shape),
+        "strategy": strategy, "threshold": threshold, "output": output,
     }  # fmt: skip
     if footprints is not None:
         footprints.check(working.grid)
@@ -71,12 +73,17 @@ def segment_scene(
     done = pieces.rows_done
     for band in answers.bands(done) if done < working.grid.height else ():
         pieces.add(band.top, _layers(band, threshold, output))
+        del band  # not kept while the next one is made
     found = _counts(pieces)
     if not found.valid_px:
         pieces.discard()
         raise RasterError(f"{scene.name} holds no image: all of its pixels are nodata or transparent.")
     if footprints is not None:
-        mask = ((top, values == 1) for top, values in pieces.read("mask"))
+        mask = (
+            (top + row, values[row : row + _TRACED_ROWS] == 1)
+            for top, values in pieces.read("mask")
+            for row in range(0, len(values), _TRACED_ROWS)
+        )
         found = replace(found, footprints=write_scene_footprints(footprints, mask, working.grid))
     _join(pieces, output, model, strategy, threshold)
     pieces.discard()

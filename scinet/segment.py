@@ -45,7 +45,7 @@ def segment(
 ) -> np.ndarray:
     """Probability of building, float32 (H, W) in [0, 1], 0 where the raster is not valid.
 
-    ``window_px`` is the side of a window, by default the card's. ``progress`` is called with the done share
+    ``window_px`` is the longest side of a window, by default the card's. ``progress`` is called with the done share
     in (0, 1]. An image of one window gets exactly the network's answer.
     """
     probability = np.empty(raster.shape, np.float32)

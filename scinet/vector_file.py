@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyogrio
 import shapely
 from numpy.typing import NDArray
 from rasterio.crs import CRS
@@ -53,6 +52,9 @@ def write_batches(
 
     The file appears under its name only when it is complete. Raises WriteError where it cannot be written.
     """
+    import pyogrio  # here, as it imports geopandas: 100 MB, of no use to who wants a mask
+    from pyogrio.errors import DataSourceError, FeatureError
+
     check_vector_path(path, crs)
     driver, options = _FORMATS[Path(path).suffix]
     schema = pa.schema([_GEOMETRY, *(pa.field(name, _ARROW[kind]) for name, kind in columns.items())])
@@ -77,8 +79,10 @@ def write_batches(
                 pa.RecordBatchReader.from_batches(schema, record_batches()), partial, layer="buildings", driver=driver,
                 geometry_name="geometry", geometry_type=geometry_type, crs=crs.to_wkt() if crs else None, **options,
             )  # fmt: skip
-        except Exception:
+        except Exception as error:
             if problems:
                 raise problems[0] from None
+            if isinstance(error, DataSourceError | FeatureError):
+                raise OSError from error
             raise
     return written[0]

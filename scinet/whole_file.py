@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pyogrio.errors import DataSourceError, FeatureError
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
@@ -35,6 +34,6 @@ def writing(path: str | Path) -> Iterator[None]:
     """Within, what goes wrong with a file becomes a WriteError that names `path`."""
     try:
         yield
-    except (RasterioError, CPLE_BaseError, DataSourceError, FeatureError, OSError) as error:
+    except (RasterioError, CPLE_BaseError, OSError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or "the disk or its permissions refuse it"
         raise WriteError(f"{path} cannot be written: {reason}.") from None

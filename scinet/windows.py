@@ -1,25 +1,39 @@
 """Overlapping windows over an image, and how much each of them says about a pixel."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-OVERLAP = 0.25  # of a window's side, shared with its neighbour
+STEP_PX = 32  # the networks halve their input five times: another side is padded, which costs them score
+MIN_OVERLAP_PX = 32  # that neighbours share; at most a quarter of a window
+
+
+def window_side(length_px: int, most_px: int) -> int:
+    """The windows' side along an image's side: as few windows as can be, and those as small as can be.
+
+    >>> window_side(1024, 576), window_side(530, 576), window_side(256, 576)
+    (544, 288, 256)
+    """
+    most_px = min(length_px, most_px)
+    sides = range(STEP_PX, most_px + 1, STEP_PX) or [most_px]
+    fewest = len(window_starts(length_px, sides[-1]))
+    return next(side for side in sides if len(window_starts(length_px, side)) == fewest)
 
 
 def window_starts(length_px: int, window_px: int) -> list[int]:
-    """Where windows begin along a side: evenly spread, each sharing at least OVERLAP with the next.
+    """Where windows begin along a side: evenly spread, and as few as overlap by MIN_OVERLAP_PX.
 
-    >>> window_starts(1024, 512)
-    [0, 256, 512]
+    >>> window_starts(1024, 544)
+    [0, 480]
     >>> window_starts(300, 512)
     [0]
     """
     if length_px <= window_px:
         return [0]
-    stride = window_px * (1 - OVERLAP)
-    gaps = int(np.ceil((length_px - window_px) / stride))
+    stride = window_px - min(MIN_OVERLAP_PX, window_px // 4)
+    gaps = math.ceil((length_px - window_px) / stride)
     return [round(index * (length_px - window_px) / gaps) for index in range(gaps + 1)]
 
 

@@ -66,7 +66,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument(
         "--ema-decay", type=float, default=paper.ema_decay, help="keep the weights' moving average: 0 (no) to 1"
     )
-    parser.add_argument("--window-px", type=int, default=384, help="windows of segment() that the card asks for")
+    parser.add_argument("--window-px", type=int, default=576, help="longest side of the windows of segment()")
+    parser.add_argument("--window-m", type=float, default=32.0, help="and on the ground, where that is less")
     parser.add_argument("--seed", type=int, default=paper.seed)
     parser.add_argument("--workers", type=int, default=1, help="processes that cut chips")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where logs and the resume file go")
@@ -79,6 +80,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         parser.error("--chip-px is at least 32")
     if not 0 < options.gsd_range[0] <= options.gsd_range[1]:
         parser.error("--gsd-range is two positive numbers, the smaller first")
+    if options.window_px < 32 or options.window_m <= 0:
+        parser.error("--window-px is at least 32, and --window-m above 0")
     if not (0 <= options.colour_jitter < 1 and 0 <= options.ema_decay < 1):
         parser.error("--colour-jitter and --ema-decay are from 0 to below 1")
     return options
@@ -162,6 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     architecture=options.model,
                     gsd_range_cm_per_px=recipe.gsd_range_cm_per_px or native_range(train),
                     window_px=options.window_px,
+                    window_m=options.window_m,
                     mean=recipe.mean,
                     std=recipe.std,
                     settings={

@@ -50,7 +50,7 @@ def show() -> None:
         coarsest = high.number_input("to, cm/px", 0.5, 1000.0, 20.0, key="own_coarsest", format="%g")
         window_px = st.number_input(
             "Window, px", MIN_SIDE_PX, own_model.MAX_WINDOW_PX, 512, 32, key="own_window",
-            help="Side of the squares that the network sees at once, best that of its training",
+            help="Longest side of the squares that the network sees at once, best that of its training",
         )  # fmt: skip
         ours = architecture in NAMES
         normalisation = st.selectbox(

@@ -54,7 +54,7 @@ def _what_it_is(cards: Sequence[Card], benchmark: Benchmark | None) -> Iterator[
     yield group, "Receptive field", [reach(card, cost) for card, cost in zip(cards, costs, strict=True)]
     yield group, "Trained at", ["{:g} to {:g} cm/px".format(*card.gsd_range_cm_per_px) for card in cards]
     yield group, "Strategy canonical works at", [f"{card.canonical_cm_per_px:.3g} cm/px" for card in cards]
-    yield group, "Window", [f"{card.window_px} px" for card in cards]
+    yield group, "Window", [_window(card) for card in cards]
     yield group, "Input", [_normalisation(card) for card in cards]
     yield group, "File", [_file(card) for card in cards]
     yield group, "SHA-256", [f'<span title="{card.sha256}">{card.sha256[:12]}</span>' for card in cards]
@@ -113,6 +113,10 @@ def reach(card: Card, cost: Mapping[str, Any]) -> str:
     metres = cost["reach_px"] * 0.1
     pools = "" if card.architecture == "hrnet" else "; squeeze-and-excite pools over the whole window"
     return f"{cost['reach_px']:,} px by convolutions, {metres:.0f} m at 10 cm/px{pools}"
+
+
+def _window(card: Card) -> str:
+    return f"{card.window_px} px" + (f", at most {card.window_m:g} m" if card.window_m else "")
 
 
 def _normalisation(card: Card) -> str:

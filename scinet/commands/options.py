@@ -2,7 +2,6 @@
 
 import argparse
 from pathlib import Path
-from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -10,22 +9,13 @@ from scinet.checkpoint import Model, load_model
 from scinet.device import parse_device
 from scinet.errors import SciNetError
 from scinet.own_model import SUFFIXES, open_own_file
-from scinet.raster import MAX_PIXELS, Raster
 from scinet.remote import is_url
 from scinet.resolution import parse_cm_per_px
 from scinet.scene import Scene, open_scene
 from scinet.segment import STRATEGIES
 from scinet.tiles import Tile, tiles_in
-from scinet.truth import Truth, read_truth, read_window_truth
 
 IMAGE_HELP = "GeoTIFF, COG, PNG, JPEG, WebP or JPEG 2000; a path, or the URL of a COG"
-
-
-class Parser(argparse.ArgumentParser):
-    """Bad arguments are an error of the user's like any other: one sentence."""
-
-    def error(self, message: str) -> "None":  # type: ignore[override]
-        raise SciNetError(f"{message[:1].upper()}{message[1:]}. {self.prog} --help says more.")
 
 
 def add_model(command: argparse.ArgumentParser, several: bool = False) -> None:
@@ -53,17 +43,6 @@ def add_native(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--native-cm-per-px", metavar="N", help="the image's own GSD, where the file carries no georeference"
     )
-
-
-def add_truth(command: argparse.ArgumentParser, required: bool) -> None:
-    command.add_argument(
-        "--truth", required=required, metavar="T", type=Path,
-        help="the true buildings: a mask image, GeoJSON or GeoPackage, in any CRS",
-    )  # fmt: skip
-    command.add_argument(
-        "--window", nargs=4, type=int, metavar=("COLUMN", "ROW", "WIDTH", "HEIGHT"),
-        help="take this part of the image alone, in its own px",
-    )  # fmt: skip
 
 
 def models_of(names: list[str], device_name: str | None) -> list[Model]:
@@ -104,27 +83,3 @@ def images_of(source: str, native_cm_per_px: float | None) -> list[Tile] | Scene
     if not is_url(source) and Path(source).is_dir():
         return tiles_in(Path(source))
     return open_scene(source, cm_per_px=native_cm_per_px)
-
-
-class Subject(NamedTuple):
-    """An image in memory, and its truth."""
-
-    name: str
-    raster: Raster
-    truth: Truth | None
-
-
-def subject_of(options: argparse.Namespace) -> Subject:
-    """The image and truth that the arguments name: the whole, or `--window` of it. Raises SciNetError."""
-    scene = open_scene(options.image, cm_per_px=gsd(options.native_cm_per_px))
-    if options.window is None and scene.pixels > MAX_PIXELS:
-        raise SciNetError(
-            f"{scene.name} has {scene.width} x {scene.height} px, more than fit in memory. "
-            "Choose a part of it with --window COLUMN ROW WIDTH HEIGHT."
-        )
-    raster = scene.window(*(options.window or (0, 0, scene.width, scene.height)))
-    if options.truth is None:
-        return Subject(scene.name, raster, None)
-    if raster.shape == (scene.height, scene.width):
-        return Subject(scene.name, raster, read_truth(options.truth, raster, options.truth.name))
-    return Subject(scene.name, raster, read_window_truth(options.truth, raster, scene, options.truth.name))

@@ -11,12 +11,11 @@ from scinet.commands.options import (
     add_model,
     add_native,
     add_seeing,
-    add_truth,
     check_threshold,
     gsd,
     models_of,
-    subject_of,
 )
+from scinet.commands.subject import add_truth, subject_of
 from scinet.errors import SciNetError
 from scinet.evaluate import score, sweep
 from scinet.report import to_json

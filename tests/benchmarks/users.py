@@ -42,14 +42,11 @@ def walk(browser: Browser, address: str, first: int, count: int) -> list[float]:
         reader.page.wait_for_selector(SETTLED)
     taken = []
     for _ in range(ROUNDS):
-        former = [reader.sees()[2] for reader in readers]
         begun = time.perf_counter()
         for reader in readers:
             reader.move(1)
-        for reader, iou in zip(readers, former, strict=True):
-            end = time.monotonic() + PATIENCE_S
-            while reader.sees()[2] == iou and time.monotonic() < end:
-                reader.page.wait_for_timeout(50)
+        for reader in readers:
+            reader.page.get_by_text(f"Working grid, {reader.cm_per_px:.3g} cm/px").wait_for()
         taken.append(time.perf_counter() - begun)
     for reader in readers:
         reader.page.context.close()

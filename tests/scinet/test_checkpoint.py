@@ -62,6 +62,7 @@ def test_card_survives_json():
         (lambda f: (f / "unet.safetensors").write_bytes(b"\x00" * 64), "damaged"),
         (lambda f: edit_card(f, architecture="vgg"), "not one of the seven"),
         (lambda f: edit_card(f, window_px=0), "impossible"),
+        (lambda f: edit_card(f, window_m=-1), "impossible"),
         (lambda f: edit_card(f, gsd_range_cm_per_px=["a", 2]), "no checkpoint card"),
         (lambda f: edit_card(f, surprise=1), "no checkpoint card"),
         (lambda f: edit_card(f, architecture="manet"), "does not hold its card's architecture"),
@@ -107,3 +108,11 @@ def test_saving_fills_in_the_hash(tmp_path):
     assert len(card.sha256) == 64
     assert Card.from_json((tmp_path / "x.json").read_text(), "x.json") == card
     assert not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.parametrize(
+    ("window_m", "cm_per_px", "window_px"), [(None, 5, 576), (32, 5, 576), (32, 10, 320), (32, 20, 160), (32, 60, 128)]
+)
+def test_windows_are_limited_on_the_ground_too(window_m, cm_per_px, window_px):
+    card = Card(name="a", architecture="unet", gsd_range_cm_per_px=(5, 20), window_px=576, window_m=window_m)
+    assert card.window_px_at(cm_per_px) == window_px

@@ -1,6 +1,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from math import isnan
 
 import numpy as np
@@ -264,3 +266,10 @@ def test_help_teaches(command, capsys):
     assert len(text) > 150
     if command in ("segment", "score", "sweep"):
         assert f"python -m scinet {command}" in text.split("examples:")[1]
+
+
+def test_a_command_loads_what_it_needs():
+    """The list of scenes comes at once, without torch; a mask needs no geopandas, which takes 100 MB."""
+    for command, unneeded in (("main(['ocaic', 'list'])", "torch"), ("_parser(['segment'])", "geopandas")):
+        code = f"import sys; from scinet.cli import _parser, main; {command}; sys.exit({unneeded!r} in sys.modules)"
+        assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL).returncode == 0

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from rasterio.transform import Affine
 
 from scinet.checkpoint import Card, Model, list_cards, load_model
 from scinet.device import has_bfloat16
@@ -8,7 +9,7 @@ from scinet.raster import Raster, read_mask, read_raster
 from scinet.resample import resample
 from scinet.scores import Counts, iou
 from scinet.segment import STRATEGIES, segment, segment_at
-from scinet.windows import OVERLAP, window_starts
+from scinet.windows import MIN_OVERLAP_PX, STEP_PX, window_side, window_starts
 
 
 def logits_of(pixels: np.ndarray, model: Model) -> np.ndarray:
@@ -18,17 +19,41 @@ def logits_of(pixels: np.ndarray, model: Model) -> np.ndarray:
         return model.network(image)[0, 0].float().sigmoid().numpy()
 
 
+@pytest.mark.parametrize("window", [32, 64, 128, 576])
 @pytest.mark.parametrize("length", [1, 64, 65, 100, 111, 112, 113, 500, 1024])
-def test_windows_cover_every_pixel_and_overlap(length):
-    starts = window_starts(length, 64)
-    ends = [start + 64 for start in starts]
+def test_windows_cover_every_pixel_and_overlap(length, window):
+    starts = window_starts(length, window)
+    ends = [start + window for start in starts]
     assert starts[0] == 0
-    assert ends[-1] == max(length, 64)
+    assert ends[-1] == max(length, window)
     for start, end in zip(starts[1:], ends, strict=False):
-        assert start <= end - 64 * OVERLAP + 1
+        assert end - start >= min(MIN_OVERLAP_PX, window // 4)
 
 
-@pytest.mark.parametrize("shape", [(32, 32), (40, 64), (64, 64)])
+@pytest.mark.parametrize("length", [*range(32, 700, 11), 1024, 9216, 40_000])
+def test_the_windows_side_needs_no_padding_and_runs_few_pixels(length):
+    side = window_side(length, 576)
+    assert side % STEP_PX == 0 and side <= min(length, 576)
+    if length >= 4 * STEP_PX:
+        assert side * len(window_starts(length, side)) <= 1.5 * length
+
+
+@pytest.mark.parametrize("one_size", [False, True])
+def test_a_network_of_one_size_gets_no_other(one_size):
+    seen = set()
+
+    class Spy(torch.nn.Module):
+        def forward(self, image):
+            seen.add(tuple(image.shape[-2:]))
+            return image[:, :1]
+
+    card = Card(name="spy", architecture="unet", gsd_range_cm_per_px=(10.0, 40.0), window_px=256)
+    raster = Raster(np.full((300, 530, 3), 99, np.uint8), np.ones((300, 530), bool), Affine.scale(0.1, -0.1), None)
+    segment(raster, Model(Spy(), card, torch.device("cpu"), one_size))
+    assert seen == {(256, 256) if one_size else (192, 224)}
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (32, 64), (64, 64)])
 def test_an_image_of_one_window_gets_the_networks_own_answer(random_checkpoints, noise_raster, shape):
     model = load_model(random_checkpoints / "sci-net.safetensors", torch.device("cpu"))
     pixels = noise_raster.pixels[: shape[0], : shape[1]]
@@ -89,7 +114,7 @@ def test_canonical_shows_the_model_its_own_gsd(noise_raster):
             return image[:, :1]
 
     card = Card(name="spy", architecture="unet", gsd_range_cm_per_px=(10.0, 40.0), window_px=512)
-    model = Model(Spy(), card, torch.device("cpu"))
+    model = Model(Spy(), card, torch.device("cpu"), one_size=True)  # one window each, of whatever size
     segment_at(noise_raster, model, 10, "canonical")  # 20 cm/px is the middle of 10 to 40
     segment_at(noise_raster, model, 10, "multi-scale")
     assert seen == [(48, 64), (192, 256), (96, 128), (48, 64)]
@@ -101,8 +126,9 @@ def border_and_inner_steps(probability: np.ndarray, window_px: int) -> tuple[flo
     for turned in (probability, probability.T):
         steps = np.abs(np.diff(turned, axis=1)).mean(axis=0)
         at_border = np.zeros(steps.size, bool)
-        for start in window_starts(turned.shape[1], window_px):
-            at_border[[edge - 1 for edge in (start, start + window_px) if 0 < edge < turned.shape[1]]] = True
+        side = window_side(turned.shape[1], window_px)
+        for start in window_starts(turned.shape[1], side):
+            at_border[[edge - 1 for edge in (start, start + side) if 0 < edge < turned.shape[1]]] = True
         at_borders.append(steps[at_border].mean())
         inside.append(steps[~at_border].mean())
     return float(np.mean(at_borders)), float(np.mean(inside))
@@ -122,8 +148,7 @@ def test_no_seams_on_real_tiles(data_dir, name):
         raster = resample(read_raster(tile, cm_per_px=5.18), 10)
         steps.append(border_and_inner_steps(segment(raster, model, window_px=128), 128))
     at_border, inside = np.mean(steps, axis=0)
-    assert at_border <= inside
-    assert inside > 0
+    assert 0 < at_border <= 1.03 * inside  # 1.08 with a tent instead of the Hann bell
 
 
 @pytest.mark.parametrize("name", [card.name for card in list_cards()] or [None])
