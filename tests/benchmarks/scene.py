@@ -6,9 +6,7 @@ so that the time is what reading, resampling, blending and writing take, and the
 """
 
 import argparse
-import resource
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from scinet.checkpoint import Card, Model, load_model
 from scinet.scene import open_scene
 from scinet.scene_footprints import FootprintFile
 from scinet.scene_segment import segment_scene
+from tests.benchmarks.peak import Peak
 
 BLOCK_PX = 512
 
@@ -58,27 +57,6 @@ def write_scene(path: Path, side_px: int, height_px: int, share: float) -> None:
                 height, width = min(BLOCK_PX, height_px - top), min(BLOCK_PX, side_px - left)
                 y, x = top % (8 * BLOCK_PX), left % (8 * BLOCK_PX)
                 dataset.write(tile[:, y : y + height, x : x + width], window=Window(left, top, width, height))
-
-
-class Peak:
-    """The process's resident memory, looked at ten times a second: the peak of a part of its life."""
-
-    def __enter__(self) -> "Peak":
-        self.megabytes = 0.0
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        page_mb = resource.getpagesize() / 1e6
-        while not self._over.wait(0.1):
-            pages = int(Path("/proc/self/statm").read_text().split()[1])
-            self.megabytes = max(self.megabytes, pages * page_mb)
 
 
 def main() -> None:
