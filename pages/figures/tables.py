@@ -61,6 +61,9 @@ def verdict(ranked: Sequence[System], by_name: dict) -> str:
     sure = lead.change_low > 0 or lead.change_high < 0
     one, two = by_name[best.name], by_name[other.name]
     by_seed = min(one.seeds, two.seeds) < 2 or one.seed_low <= two.seed_high
+    if abs(lead.change) < 0.0005:
+        names = f"<b>{escape(best.title)}</b> and <b>{escape(other.title)}</b>"
+        return f"{names} are level: {one.value:.3f} and {two.value:.3f}."
     text = f"<b>{escape(best.title)}</b> comes first. Its lead over {escape(other.title)} of {abs(lead.change):.3f} is "
     text += "more than the choice of tiles explains" if sure else "no more than the choice of tiles may make"
     return text + (", but another seed of the training may change the order." if sure and by_seed else ".")

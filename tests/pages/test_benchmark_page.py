@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -11,7 +12,7 @@ from nine import VARIANTS, write_nine
 from samples import PROJECT
 from streamlit.testing.v1 import AppTest
 
-from pages.figures import behind, curves
+from pages.figures import behind, curves, tables
 from pages.figures.chosen import systems_of
 from scinet.benchmark import read_benchmark
 from scinet.checkpoint import REPOSITORY_FOLDER
@@ -150,3 +151,14 @@ def test_nothing_to_show_and_damaged_files_are_said(tmp_path, monkeypatch) -> No
     assert "training.evaluate" in opened(tmp_path, tmp_path, monkeypatch).info[0].value
     (tmp_path / "benchmark.json").write_text("{")
     assert "cannot be read" in opened(tmp_path, tmp_path, monkeypatch).error[0].value
+
+
+def test_what_is_level_has_no_first() -> None:
+    def row(value: float, change: float) -> SimpleNamespace:
+        sure = {"change_low": change - 0.0001, "change_high": change + 0.0001}
+        return SimpleNamespace(value=value, change=change, seeds=1, seed_low=value, seed_high=value, **sure)
+
+    ranked = [SimpleNamespace(name=name, title=name) for name in ("unet", "sci-net")]
+    said = tables.verdict(ranked, {"unet": row(0.675, 0.0004), "sci-net": row(0.6746, 0.0)})
+    assert said == "<b>unet</b> and <b>sci-net</b> are level: 0.675 and 0.675."
+    assert "comes first" in tables.verdict(ranked, {"unet": row(0.68, 0.0054), "sci-net": row(0.6746, 0.0)})
