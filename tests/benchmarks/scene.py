@@ -78,7 +78,7 @@ def main() -> None:
         path = Path(folder) / "scene.tif"
         write_scene(path, options.side_px, height_px, options.share)
         print(
-            f"{options.side_px} x {options.side_px} px, {path.stat().st_size / 1e6:.0f} MB, {model.card.name}",
+            f"{options.side_px} x {height_px} px, {path.stat().st_size / 1e6:.0f} MB, {model.card.name}",
             flush=True,
         )
         began = time.perf_counter()
