@@ -1,18 +1,19 @@
-"""The networks on overlapping windows, in batches, their answers blended.
+"""The networks on overlapping windows, their answers blended.
 
 Squeeze-and-excite pools over the whole window, so the same pixel gets another probability in a window of
 another size. All windows of an image have therefore one size, at most the one on the checkpoint's card.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from scinet.checkpoint import Model
-from scinet.device import has_bfloat16
+from scinet.forward import Forward
 from scinet.grid import Grid
 from scinet.models import MIN_SIDE_PX
 from scinet.rows import Band, Rows, Sliding
@@ -20,8 +21,7 @@ from scinet.windows import Windows, window_side
 
 Progress = Callable[[float], None]
 
-BATCH = {"cuda": 16, "mps": 8, "cpu": 1}  # on a CPU one window fills the cores, and a batch only the cache
-_WAITING_PX = 32_000_000  # rows that may wait for a batch to fill
+_WAITING_PX = 8_000_000  # of rows that may wait for the answers still missing
 
 
 class Segmented:
@@ -51,38 +51,28 @@ class Segmented:
         source = _Padded(self.source) if min(height, width) < MIN_SIDE_PX else self.source
         rows = Sliding(source.bands(self.first_row(start)))
         canvas = _Canvas(start, source.grid.width)
-        waiting: list[_Window] = []
-        tops = self._down.starts
-        for index in range(self._down.first_reaching(start), len(tops)):
-            band = rows.take(tops[index], tops[index] + self._down.size)
-            canvas.extend(band)
-            for step, left in enumerate(self._across.starts):
-                part = np.s_[:, left : left + self._across.size]
-                if band.valid[part].any():
-                    shares = np.outer(self._down.shares[index], self._across.shares[step])
-                    waiting.append(_Window(band.top, left, band.values[part].copy(), shares))
-                if len(waiting) == BATCH[self._model.device.type]:
-                    self._run(waiting, canvas)
-                if not waiting:
-                    self._report(index * len(self._across.starts) + step + 1)
-            last = index + 1 == len(tops)
-            if last or canvas.pixels > _WAITING_PX:
-                self._run(waiting, canvas)
-                self._report((index + 1) * len(self._across.starts))
-            following = height if last else tops[index + 1]
-            finished = min(following, waiting[0].top) if waiting else following
-            if finished > canvas.top:
-                yield canvas.cut(finished, width)
-
-    def _run(self, waiting: list["_Window"], canvas: "_Canvas") -> None:
-        if waiting:
-            answers = _forward(np.stack([window.pixels for window in waiting]), self._model)
-            for window, probability in zip(waiting, answers, strict=True):
-                canvas.add(window, probability)
-            waiting.clear()
+        tops, lefts = self._down.starts, self._across.starts
+        first = self._down.first_reaching(start)
+        with _Answers(self._model, canvas, (len(tops) - first) * len(lefts)) as answers:
+            for index in range(first, len(tops)):
+                band = rows.take(tops[index], tops[index] + self._down.size)
+                canvas.extend(band)
+                for step, left in enumerate(lefts):
+                    part = np.s_[:, left : left + self._across.size]
+                    if band.valid[part].any():
+                        shares = np.outer(self._down.shares[index], self._across.shares[step])
+                        answers.ask(_Window(band.top, left, band.values[part].copy(), shares))
+                    self._report(index * len(lefts) + step + 1 - answers.missing)
+                last = index + 1 == len(tops)
+                if last or canvas.pixels > _WAITING_PX:
+                    answers.finish()
+                    self._report((index + 1) * len(lefts))
+                finished = answers.complete_to(height if last else tops[index + 1])
+                if finished > canvas.top:
+                    yield canvas.cut(finished, width)
 
     def _report(self, windows_done: int) -> None:
-        if self._progress:
+        if self._progress and windows_done > 0:
             self._progress(windows_done / (len(self._down.starts) * len(self._across.starts)))
 
 
@@ -94,6 +84,54 @@ class _Window:
     left: int
     pixels: NDArray[np.uint8]
     shares: NDArray[np.float32]
+
+
+class _Answers:
+    """The network's answers on their way to the canvas, in the order in which they were asked for."""
+
+    def __init__(self, model: Model, canvas: "_Canvas", windows: int) -> None:
+        self._forward, self._canvas = Forward(model, windows), canvas
+        self._waiting: list[_Window] = []  # for a batch to fill
+        self._running: deque[tuple[list[_Window], Future[NDArray[np.float32]]]] = deque()
+
+    def __enter__(self) -> "_Answers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for running in self._running:  # where the work was stopped
+            running[1].cancel()
+
+    @property
+    def missing(self) -> int:
+        return len(self._waiting) + sum(len(windows) for windows, _ in self._running)
+
+    def complete_to(self, row: int) -> int:
+        """The row, or the first one above it that still misses an answer."""
+        batches = [windows for windows, _ in self._running] + [self._waiting]
+        return min([row, *(window.top for windows in batches for window in windows)])
+
+    def ask(self, window: "_Window") -> None:
+        self._waiting.append(window)
+        if len(self._waiting) == self._forward.batch:
+            self._begin()
+        while len(self._running) > self._forward.at_a_time:  # one more than run: its turn comes without a pause
+            self._take()
+
+    def finish(self) -> None:
+        if self._waiting:
+            self._begin()
+        while self._running:
+            self._take()
+
+    def _begin(self) -> None:
+        self._running.append((self._waiting, self._forward.begin([window.pixels for window in self._waiting])))
+        self._waiting = []
+
+    def _take(self) -> None:
+        windows, answer = self._running[0]
+        for window, probability in zip(windows, answer.result(), strict=True):
+            self._canvas.add(window, probability)
+        self._running.popleft()
 
 
 class _Canvas:
@@ -148,14 +186,3 @@ class _Padded:
             below = self.grid.height - height if band.bottom == height else 0
             padding = (0, below), (0, self.grid.width - width)
             yield Band(band.top, np.pad(band.values, (*padding, (0, 0)), mode="edge"), np.pad(band.valid, padding))
-
-
-@torch.inference_mode()
-def _forward(windows: np.ndarray, model: Model) -> np.ndarray:
-    """uint8 (N, H, W, 3) to probability float32 (N, H, W)."""
-    image = torch.from_numpy(windows).to(model.device).permute(0, 3, 1, 2)  # channels_last by its strides
-    image = (image.float() / 255 - model.card.mean) / model.card.std
-    # Twice as fast where the processor has it; on the trained checkpoints under 0.1 % of the mask's pixels differ
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=has_bfloat16(model.device)):
-        logits = model.network(image)
-    return logits[:, 0].float().sigmoid().cpu().numpy()

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from scinet.device import default_device
 from scinet.errors import CheckpointError
+from scinet.inference import for_inference
 from scinet.models import NAMES, TITLES, build
 
 LEAST_WINDOW_PX = 128
@@ -89,7 +90,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Model:
-    """A network ready to segment, on its device, and its card."""
+    """A network ready to segment, on its device, and its card. See `scinet.forward` for how it is run."""
 
     network: nn.Module
     card: Card
@@ -131,10 +132,17 @@ def save_checkpoint(folder: Path, network: nn.Module, card: Card) -> Card:
 
 
 def load_model(name: str | Path, device: torch.device | None = None) -> Model:
-    """A checkpoint by its name in the checkpoints folder, or by the path of its .safetensors file.
+    """A checkpoint by its name in the checkpoints folder, or by the path of its .safetensors file, ready to run.
 
     Raises CheckpointError where a file is missing or damaged, or its weights do not fit its architecture.
     """
+    network, card = load_trained(name)
+    device = device or default_device()
+    return Model(for_inference(network, device), card, device)
+
+
+def load_trained(name: str | Path) -> tuple[nn.Module, Card]:
+    """As `load_model`, but the network as training left it: float32 on the CPU, in evaluation mode."""
     path = Path(name)
     if path.suffix != ".safetensors":
         path = checkpoints_folder() / f"{name}.safetensors"
@@ -152,13 +160,11 @@ def load_model(name: str | Path, device: torch.device | None = None) -> Model:
         state = load_file(path)
     except SafetensorError as error:
         raise CheckpointError(f"{path.name} is no safetensors file: {error}.") from error
-    device = device or default_device()
     with torch.device("meta"):  # no time spent on random weights that are replaced at once
         network = build(card.architecture)
     _check_shapes(network, state, path.name)
     network.load_state_dict({key: _full(tensor) for key, tensor in state.items()}, assign=True)
-    network.requires_grad_(False).eval().to(memory_format=torch.channels_last).to(device)
-    return Model(network, card, device)
+    return network.requires_grad_(False).eval(), card
 
 
 def _halved(tensor: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scinet.checkpoint import Card, Model
+from scinet.checkpoint import Card
 from scinet.errors import CheckpointError
 from scinet.whole_file import whole_file
 
@@ -20,8 +20,8 @@ _FIXED_SIZE = ("pspnet",)
 _FIXED_STEP_PX = 6 * 32
 
 
-def export_onnx(model: Model, path: str | Path) -> float:
-    """Write a checkpoint as `path`, an ONNX file, and beside it the JSON with which it can be opened again.
+def export_onnx(network: nn.Module, card: Card, path: str | Path) -> float:
+    """Write a checkpoint, as `load_trained` gives it, as `path`, an ONNX file, and beside it the JSON that opens it.
 
     Its input "image" is RGB in [0, 1], float32 (N, 3, H, W), of any size; its output "logits" float32 (N, 1, H, W),
     before the sigmoid. A PSPNet takes windows of its card's size alone. Returns the largest difference of its
@@ -34,7 +34,7 @@ def export_onnx(model: Model, path: str | Path) -> float:
         import onnxruntime
     except ImportError:
         raise CheckpointError("ONNX needs two packages more: .venv/bin/pip install onnx onnxruntime.") from None
-    path, card = Path(path), model.card
+    path = Path(path)
     if path.suffix != ".onnx":
         raise CheckpointError(f"{path} cannot be written: give a path that ends in .onnx.")
     fixed = card.architecture in _FIXED_SIZE
@@ -44,12 +44,12 @@ def export_onnx(model: Model, path: str | Path) -> float:
             "change window_px on its card."
         )
     sides = ((card.window_px, card.window_px),) if fixed else TRIAL_SIDES_PX
-    network = _Exported(model).eval()
+    exported = _Exported(network, card).eval()
     dynamic = None if fixed else {name: {0: "n", 2: "height", 3: "width"} for name in ("image", "logits")}
     with whole_file(path) as partial, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporter warns of every size that it reads
         torch.onnx.export(
-            network, (torch.rand(1, 3, *sides[0]),), str(partial), input_names=["image"], output_names=["logits"],
+            exported, (torch.rand(1, 3, *sides[0]),), str(partial), input_names=["image"], output_names=["logits"],
             dynamic_axes=dynamic, opset_version=OPSET, dynamo=False,
         )  # fmt: skip
         session = onnxruntime.InferenceSession(str(partial), providers=["CPUExecutionProvider"])
@@ -57,7 +57,7 @@ def export_onnx(model: Model, path: str | Path) -> float:
         for height, width in sides:
             image = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
             found = torch.from_numpy(session.run(None, {"image": image.numpy()})[0])
-            difference = max(difference, float((network(image).sigmoid() - found.sigmoid()).abs().max()))
+            difference = max(difference, float((exported(image).sigmoid() - found.sigmoid()).abs().max()))
         if not difference <= LARGEST_DIFFERENCE:
             raise CheckpointError(f"{card.name} as ONNX differs by {difference:.2g} from the checkpoint: not written.")
     with whole_file(path.with_suffix(".json")) as partial:
@@ -68,11 +68,11 @@ def export_onnx(model: Model, path: str | Path) -> float:
 class _Exported(nn.Module):
     """A checkpoint's network with its normalisation, for images of any size: without branches, which ONNX would fix."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, network: nn.Module, card: Card) -> None:
         super().__init__()
-        self.network = getattr(model.network, "network", model.network)  # without AnySize, or the normalisation
-        self.mean, self.std = model.card.mean, model.card.std
-        self.pads = model.card.architecture not in _FIXED_SIZE
+        self.network = getattr(network, "network", network)  # without AnySize
+        self.mean, self.std = card.mean, card.std
+        self.pads = card.architecture not in _FIXED_SIZE
 
     def forward(self, image: Tensor) -> Tensor:
         """RGB in [0, 1] (N, 3, H, W) to logits (N, 1, H, W)."""

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from scinet.checkpoint import Card, Model
 from scinet.device import default_device
 from scinet.errors import CheckpointError
+from scinet.inference import fold_batch_norms
 from scinet.models import MIN_SIDE_PX, NAMES, AnySize, build
 from scinet.onnx_network import open_onnx
 
@@ -142,6 +143,7 @@ def open_own(file_name: str, content: bytes, facts: Facts, device: torch.device 
     )
     whole = Normalised(network, facts.mean, facts.std).requires_grad_(False).eval()
     _try_out(whole, file_name, [facts.window_px] if suffix == ".onnx" else [*TRIAL_SIDES_PX, facts.window_px])
+    fold_batch_norms(whole)
     return Model(whole.to(memory_format=torch.channels_last).to(device), card, device, one_size)
 
 

@@ -22,6 +22,7 @@ from tqdm import tqdm
 from scinet.checkpoint import Card, Model, checkpoints_folder
 from scinet.device import has_bfloat16
 from scinet.errors import SciNetError
+from scinet.inference import for_inference
 from scinet.models import NAMES, build
 from scinet.raster import Raster
 from scinet.segment import segment
@@ -100,8 +101,8 @@ def seconds(network: nn.Module) -> float:
     pixels = generator.integers(0, 256, (TIMED_PX, TIMED_PX, 3), np.uint8)
     raster = Raster(pixels, np.ones(pixels.shape[:2], bool), Affine.scale(0.1, -0.1), None)
     card = Card("timed", "unet", (10.0, 10.0), TIMED_PX)
-    network = network.float().requires_grad_(False).to(memory_format=torch.channels_last)
-    model = Model(network, card, torch.device("cpu"))
+    device = torch.device("cpu")
+    model = Model(for_inference(network.float(), device), card, device)
     taken = []
     for _ in range(TIMES):
         begun = time.perf_counter()

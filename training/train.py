@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Subset
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from scinet.checkpoint import Card, load_model, save_checkpoint
+from scinet.checkpoint import Card, load_trained, save_checkpoint
 from scinet.device import default_device, has_bfloat16, parse_device
 from scinet.models import NAMES, build
 from scinet.scores import Counts, iou
@@ -122,13 +122,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     network = build(options.model, encoder_weights=weights).to(memory_format=torch.channels_last).to(device)
     started_from = None
     if options.start_from:
-        start = load_model(options.start_from, torch.device("cpu"))
-        if start.card.architecture != options.model:
-            raise DataError(
-                f"{options.start_from} is a {start.card.title}, no {options.model}; start from one of those."
-            )
-        network.load_state_dict(start.network.state_dict())
-        started_from = {"sha256": start.card.sha256, **start.card.settings}
+        start, card = load_trained(options.start_from)
+        if card.architecture != options.model:
+            raise DataError(f"{options.start_from} is a {card.title}, no {options.model}; start from one of those.")
+        network.load_state_dict(start.state_dict())
+        started_from = {"sha256": card.sha256, **card.settings}
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
     average = moving_average(network, recipe.ema_decay)
     state = resume(run / "resume.pt", network, optimizer, average, options.model, recipe, device)

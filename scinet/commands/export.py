@@ -3,9 +3,7 @@
 import argparse
 from pathlib import Path
 
-import torch
-
-from scinet.checkpoint import load_model
+from scinet.checkpoint import load_trained
 from scinet.onnx_file import export_onnx
 
 DESCRIPTION = """Write a checkpoint as an ONNX file, which runs without PyTorch. Its input "image" is RGB in [0, 1],
@@ -22,6 +20,6 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    difference = export_onnx(load_model(options.model, torch.device("cpu")), options.out)
+    difference = export_onnx(*load_trained(options.model), options.out)
     megabytes = options.out.stat().st_size / 1e6
     print(f"{options.out}: {megabytes:.0f} MB; probabilities differ by at most {difference:.1e} from the checkpoint's")

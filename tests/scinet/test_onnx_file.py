@@ -23,7 +23,7 @@ def test_an_exported_model_gives_the_same_probabilities(name, window_px, sides, 
     torch.manual_seed(0)
     card = Card(name="mine", architecture=name, gsd_range_cm_per_px=(2.5, 40.0), window_px=window_px, mean=0.4, std=0.3)
     model = Model(build(name).requires_grad_(False).eval(), card, torch.device("cpu"))
-    assert export_onnx(model, tmp_path / "mine.onnx") <= 1e-3
+    assert export_onnx(model.network, card, tmp_path / "mine.onnx") <= 1e-3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.json", "mine.onnx"]
     facts = json.loads((tmp_path / "mine.json").read_text())
     assert facts["gsd_range_cm_per_px"] == [2.5, 40.0] and facts["exported_from"]["architecture"] == name
@@ -50,7 +50,7 @@ def exact(model: Model) -> Model:
 def test_what_cannot_be_exported(brightness_model, tmp_path):
     card = dataclasses.replace(brightness_model.card, architecture="pspnet", window_px=256)
     with pytest.raises(CheckpointError, match="multiple of 192 px"):
-        export_onnx(dataclasses.replace(brightness_model, card=card), tmp_path / "mine.onnx")
+        export_onnx(brightness_model.network, card, tmp_path / "mine.onnx")
     with pytest.raises(CheckpointError, match=r"ends in \.onnx"):
-        export_onnx(brightness_model, tmp_path / "mine.pt")
+        export_onnx(brightness_model.network, brightness_model.card, tmp_path / "mine.pt")
     assert list(tmp_path.iterdir()) == []

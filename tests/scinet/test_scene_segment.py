@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rasterio.transform import Affine
 from scipy.ndimage import gaussian_filter
 
-from scinet import blend, resample, scene, scene_segment
+from scinet import blend, forward, resample, scene, scene_segment
 from scinet.checkpoint import Model, load_model
 from scinet.components import label
 from scinet.errors import RasterError, ResolutionError, WriteError
@@ -220,7 +220,7 @@ def test_batches_that_wait_change_nothing(
     """Batches reach over rows of windows and past nodata, and wait no longer than memory allows."""
     raster = read_raster(scene_path)
     one = segment_at(raster, brightness_model, raster.cm_per_px)[1]
-    monkeypatch.setitem(blend.BATCH, "cpu", 7)
+    monkeypatch.setitem(forward._BATCH, "cpu", 7)
     for waiting_px in (1, 100_000, 10**9):
         monkeypatch.setattr(blend, "_WAITING_PX", waiting_px)
         np.testing.assert_allclose(segment_at(raster, brightness_model, raster.cm_per_px)[1], one, atol=1e-6)

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 import torch
 
-from scinet.checkpoint import load_model
+from scinet.checkpoint import load_model, load_trained
+from scinet.device import has_bfloat16
 from scinet.models import build
 from training import train
 from training.dataset import DataError
@@ -80,7 +81,7 @@ def assert_same_end(run, other):
 
 def test_a_run_ends_in_a_checkpoint_that_loads(uninterrupted):
     model = load_model(uninterrupted / "pspnet.safetensors", torch.device("cpu"))
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16(model.device)):
         assert model.network(torch.zeros(1, 3, 64, 64)).shape == (1, 1, 64, 64)
     torch.manual_seed(0)
     fresh = build("pspnet").state_dict()
@@ -120,10 +121,10 @@ def test_the_moving_average_is_kept_and_the_native_gsd_is_on_the_card(town_folde
     command = arguments(town_folder, tmp_path, "--native-gsd", "--epochs", "1")
     where = command.index("--gsd-range")
     train.main(command[:where] + command[where + 3 :])
-    kept = load_model(tmp_path / "pspnet" / "pspnet.safetensors", torch.device("cpu"))
-    assert kept.card.gsd_range_cm_per_px == (40.0, 40.0)
+    network, card = load_trained(tmp_path / "pspnet" / "pspnet.safetensors")
+    assert card.gsd_range_cm_per_px == (40.0, 40.0)
     state = torch.load(tmp_path / "pspnet" / "resume.pt", weights_only=True)
-    for name, tensor in kept.network.state_dict().items():
+    for name, tensor in network.state_dict().items():
         if tensor.is_floating_point():  # to the last bit of half precision
             assert torch.equal(tensor.half(), state["average"][f"module.{name}"].half()), name
     assert any(not torch.equal(state["average"][f"module.{name}"], tensor) for name, tensor in state["network"].items())

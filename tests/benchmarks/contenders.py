@@ -1,0 +1,206 @@
+"""Ways to segment a GeoTIFF with the same weights: ours, and what one would pick instead.
+
+Each is run in a process of its own by `tests.benchmarks.segment`: ``python -m tests.benchmarks.contenders NAME JOB``.
+The peers take their own environment, in which this package's models and checkpoints can be imported too. All give one
+number a pixel of the scene, above 0.5 where there is a building.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be done: with which checkpoint, on which scene; `onnx` is the same network with windows of 512 px."""
+
+    scene: str
+    model: str
+    onnx: str
+    out: str  # .npy, the mask bool (H, W)
+    windows: int = 0  # of how many px a side: for the forward passes alone
+    side_px: int = 0
+
+
+@dataclass
+class Done:
+    """`ready` is when imports and model were there, (wall, processor) seconds."""
+
+    mask: Any = None
+    windows: int = 0
+    side_px: int = 0
+    ready: tuple[float, float] = (0.0, 0.0)
+
+
+def ours(job: Job) -> Done:
+    import rasterio
+
+    from scinet.checkpoint import load_model
+    from scinet.scene import open_scene
+    from scinet.scene_segment import segment_scene
+
+    model = load_model(job.model)
+    done = Done(ready=now())
+
+    def count(_: Any, images: tuple[Any, ...], __: Any) -> None:
+        done.windows += len(images[0])
+        done.side_px = images[0].shape[-1]
+
+    model.network.register_forward_hook(count)
+    out = Path(job.out).with_suffix(".tif")
+    segment_scene(open_scene(job.scene), model, out)
+    with rasterio.open(out) as dataset:
+        done.mask = dataset.read(1) == 1
+    return done
+
+
+def ours_in_float32(job: Job) -> Done:
+    from scinet import forward, inference
+
+    forward.has_bfloat16 = inference.has_bfloat16 = lambda device: False
+    return ours(job)
+
+
+def forward_passes_alone(job: Job) -> Done:
+    """As many windows as ours runs, of the same size, all there from the beginning."""
+    from scinet.checkpoint import load_model
+    from scinet.forward import Forward
+
+    forward = Forward(load_model(job.model), job.windows)
+    window = np.random.default_rng(0).integers(0, 256, (job.side_px, job.side_px, 3), np.uint8)
+    done = Done(windows=job.windows, ready=now())
+    running = [forward.begin([window]) for _ in range(job.windows)]
+    while running:
+        running.pop(0).result()
+    return done
+
+
+def geodeep(job: Job) -> Done:
+    """ONNX Runtime, its defaults: windows that overlap by 5 %. It smooths its mask by a median filter of 5 px."""
+    import geodeep
+    from geodeep.inference import onnxruntime as runtime
+
+    done, run = Done(ready=now()), runtime.InferenceSession.run
+
+    def counted(*arguments: Any) -> Any:
+        done.windows += 1
+        return run(*arguments)
+
+    runtime.InferenceSession.run = counted
+    done.mask = geodeep.detect(job.scene, job.onnx, output_type="raw") > 0
+    return done
+
+
+def geoai(job: Job) -> Done:
+    """predict_geotiff with its defaults: windows of 256 px that overlap by 64, four at a time."""
+    return _geoai(job)
+
+
+def geoai_large(job: Job) -> Done:
+    """predict_geotiff with windows as large, and as little overlap, as ours."""
+    return _geoai(job, tile_size=544, overlap=32, batch_size=1)
+
+
+def _geoai(job: Job, **settings: int) -> Done:
+    import rasterio
+    from geoai.inference import predict_geotiff
+
+    network, done = _torch_network(job)
+    out = str(Path(job.out).with_suffix(".tif"))
+    predict_geotiff(network, job.scene, out, input_bands=[1, 2, 3], device="cpu", verbose=False, **settings)
+    with rasterio.open(out) as dataset:
+        done.mask = dataset.read(1) > 0.5
+    return done
+
+
+def torchgeo(job: Job) -> Done:
+    """GridGeoSampler with windows of 544 px every 512, stitched by hand: later windows lie over earlier ones."""
+    import rasterio
+    import torch
+    from torch.utils.data import DataLoader
+    from torchgeo.datasets import RasterDataset, stack_samples
+    from torchgeo.samplers import GridGeoSampler
+
+    network, done = _torch_network(job)
+    with rasterio.open(job.scene) as dataset:
+        shape, place = dataset.shape, dataset.transform
+    done.mask = np.zeros(shape, bool)
+    data = RasterDataset(job.scene)
+    sampler = GridGeoSampler(data, size=544, stride=512)
+    with torch.inference_mode():
+        for sample in DataLoader(data, sampler=sampler, collate_fn=stack_samples):
+            mask = network(sample["image"][:, :3] / 255)[0, 0].numpy() > 0.5
+            left, top = _corner(sample, place)
+            into = done.mask[max(top, 0) : top + 544, max(left, 0) : left + 544]
+            above, before = max(-top, 0), max(-left, 0)
+            into[...] = mask[above : above + into.shape[0], before : before + into.shape[1]]
+    return done
+
+
+def _corner(sample: dict[str, Any], place: Any) -> tuple[int, int]:
+    """(column, row) of a sample's upper left pixel."""
+    x, y, _ = sample["bounds"][0]
+    column, row = ~place * (x.start, y.stop)
+    return round(column), round(row)
+
+
+def _torch_network(job: Job) -> tuple[Any, Done]:
+    """The checkpoint as a plain module, from images in [0, 1] to probabilities."""
+    import torch
+
+    from scinet.checkpoint import load_trained
+
+    network, card = load_trained(job.model)
+    done = Done(ready=now())
+
+    class Plain(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            done.windows += len(image)
+            return self.network((image - card.mean) / card.std).sigmoid()
+
+    return Plain().eval(), done
+
+
+CONTENDERS: dict[str, Callable[[Job], Done]] = {
+    contender.__name__: contender
+    for contender in (ours_in_float32, ours, forward_passes_alone, geodeep, geoai, geoai_large, torchgeo)
+}
+OURS = ("ours_in_float32", "ours", "forward_passes_alone")
+
+
+def now() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
+
+
+def peak_mb() -> float:
+    """Of this process; what getrusage tells has the parent's peak in it."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1e3 for line in lines if line.startswith("VmHWM:"))
+
+
+def main() -> None:
+    name, path = sys.argv[1:]
+    job, began = Job(**json.loads(Path(path).read_text())), now()
+    done = CONTENDERS[name](job)
+    ended = now()
+    if done.mask is not None:
+        np.save(job.out, done.mask)
+    print(json.dumps({
+        "windows": done.windows, "side_px": done.side_px,
+        "start_s": done.ready[0] - began[0], "wall_s": ended[0] - done.ready[0], "cpu_s": ended[1] - done.ready[1],
+        "peak_mb": peak_mb(),
+    }))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""Our segmentation beside what one would pick instead: ``python -m tests.benchmarks.segment``.
+
+All run one after the other on the same GeoTIFF with the weights of the UNet on board: geodeep (ONNX Runtime),
+geoai-py's predict_geotiff, torchgeo's sampler with a stitch by hand; see `tests.benchmarks.contenders`. They are
+installed into an environment of their own, runs/peers, which takes some minutes and 6 GB the first time and can be
+deleted afterwards.
+
+Scenes: that of SCINET_DATA's ocaic folder, where it is there, and a generated one of --side-px. Printed for each:
+windows, seconds from the loaded model to the written mask, processor seconds, peak memory of the process, and how the
+mask differs from ours in float32: share of the pixels; its IoU with the truth. What was tried to get here, and
+what it gave, stands in tests/benchmarks/README.md.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from shapely.affinity import translate
+
+from scinet.checkpoint import load_trained
+from scinet.raster import read_raster
+from scinet.scores import Counts, iou
+from scinet.truth import read_truth, truth_labels
+from tests.benchmarks.contenders import CONTENDERS, OURS, Job
+from tests.published import publish, town_scene
+
+PROJECT = Path(__file__).parents[2]
+PEERS = ("geodeep==0.9.13", "geoai-py==0.40.1", "torchgeo==0.8.1")
+STAMP_PX, ONNX_PX = 2048, 512
+ACCRA = Path("ocaic/train_tier_1/acc/d41d81/d41d81.tif")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="unet")
+    parser.add_argument("--side-px", type=int, default=12_288, help="of the generated scene; 0 for none")
+    parser.add_argument("--peers", type=Path, default=PROJECT / "runs" / "peers", help="the peers' environment")
+    parser.add_argument("--ours-alone", action="store_true", help="without the peers")
+    options = parser.parse_args()
+    python = dict.fromkeys(OURS, Path(sys.executable))
+    if not options.ours_alone:
+        python["peers"] = peers_python(options.peers)
+    names = list(OURS) if options.ours_alone else list(CONTENDERS)
+    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, model {options.model}")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        job = Job("", options.model, str(write_onnx(options.model, folder / "network.onnx")), "")
+        for scene in scenes(folder, options.side_px):
+            compare(replace(job, scene=str(scene)), python, folder, names)
+
+
+def compare(job: Job, python: dict[str, Path], folder: Path, names: list[str]) -> None:
+    """Print a line for each contender; those of `names` that others are compared with come first."""
+    scene = Path(job.scene)
+    labels = scene.parent.with_name(f"{scene.stem}-labels") / f"{scene.stem}.geojson"
+    raster = read_raster(scene, max_pixels=10**9)
+    truth = truth_labels(read_truth(labels, raster, labels.name), raster) > 0
+    height, width = raster.shape
+    print(f"\n{scene.name}: {width} x {height} px at {raster.cm_per_px:.3g} cm/px")
+    print(f"{'':22} windows   start    wall     cpu  cpu to ours  peak MB  pixels %     IoU", flush=True)
+    valid, found = raster.valid, {}
+    del raster
+    for name in names:
+        out = folder / f"{name}.npy"
+        facts = found[name] = measured(name, replace(job, out=str(out)), python.get(name) or python["peers"], folder)
+        if name == "ours":
+            job = replace(job, windows=facts["windows"], side_px=facts["side_px"])
+        to_ours = f"{facts['cpu_s'] / found['ours']['cpu_s']:12.2f}" if "ours" in found else 12 * " "
+        line = f"{name.replace('_', ' '):22} {facts['windows']:7} {facts['start_s']:7.1f} {facts['wall_s']:7.1f} "
+        line += f"{facts['cpu_s']:7.1f} {to_ours} {facts['peak_mb']:8.0f}"
+        if out.exists():
+            mask = np.load(out) & valid
+            different = 100 * (mask != (np.load(folder / f"{names[0]}.npy") & valid))[valid].mean()
+            line += f" {different:9.3f} {100 * iou(Counts.of(truth, mask, valid)):7.2f}"
+        print(line, flush=True)
+
+
+def measured(name: str, job: Job, python: Path, folder: Path) -> dict[str, Any]:
+    path = folder / "job.json"
+    path.write_text(json.dumps(asdict(job)))
+    command = [str(python), "-W", "ignore", "-m", "tests.benchmarks.contenders", name, str(path)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def peers_python(environment: Path) -> Path:
+    """The interpreter of the environment that has the peers, made where it is not there."""
+    python = environment / "bin" / "python"
+    if not python.exists():
+        print(f"installing {', '.join(PEERS)} into {environment}", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+        torch_version = torch.__version__.partition("+")[0]
+        subprocess.run([str(python), "-m", "pip", "install", "-q", f"torch=={torch_version}", *PEERS], check=True)
+    return python
+
+
+def write_onnx(model: str, path: Path) -> Path:
+    """The network as geodeep takes it: windows of one size, probabilities of two classes, settings inside."""
+    import onnx
+
+    network, card = load_trained(model)
+
+    class TwoClasses(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = getattr(network, "network")  # noqa: B009  (without AnySize)
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            building = self.network((image - card.mean) / card.std).sigmoid()
+            return torch.cat([1 - building, building], dim=1)
+
+    image = torch.rand(1, 3, ONNX_PX, ONNX_PX)
+    torch.onnx.export(TwoClasses().eval(), (image,), str(path), input_names=["image"], opset_version=17, dynamo=False)
+    written = onnx.load(path)
+    settings = {"model_type": '"Segmentor"', "class_names": '{"0": "none", "1": "building"}', "seg_small_segment": "0"}
+    for key, value in {**settings, "resolution": "1"}.items():  # 1 cm/px: never made coarser
+        written.metadata_props.add(key=key, value=value)
+    onnx.save(written, path)
+    return path
+
+
+def scenes(folder: Path, side_px: int) -> list[Path]:
+    data = Path(os.environ.get("SCINET_DATA") or PROJECT.parent / "shared" / "data")
+    found = [data / ACCRA] if (data / ACCRA).exists() else []
+    return [*found, town(folder, side_px)] if side_px else found
+
+
+def town(folder: Path, side_px: int) -> Path:
+    """A generated town at 5 cm/px, repeated over the scene."""
+    rgba, polygons = town_scene(3, size_m=STAMP_PX * 0.05, cm_per_px=5.0)
+    times = -(-side_px // STAMP_PX)
+    repeated = [
+        translate(polygon, column * STAMP_PX, row * STAMP_PX)
+        for row in range(times) for column in range(times) for polygon in polygons
+    ]  # fmt: skip
+    whole = np.tile(rgba, (times, times, 1))[:side_px, :side_px]
+    return publish(folder, "tow", "town", whole, repeated)
+
+
+if __name__ == "__main__":
+    main()
