@@ -143,7 +143,11 @@ def advance(tasks: list[Task], missing: list[Task], sweep: Sweep, bar: DeltaGene
         except SciNetError as error:
             st.session_state["sweep.problems"][task.key] = str(error)
         sweep.done_work += work(task)
-        if time.monotonic() - began > REDRAW_S or not running(task.subject):
+        if not running(task.subject):
+            break
+        if time.monotonic() - began > REDRAW_S:
+            for following in missing[missing.index(task) + 1 :][:1]:
+                runs.begin(following)
             break
     st.rerun()
 

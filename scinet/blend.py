@@ -42,6 +42,11 @@ class Segmented:
         down, across = (window_px if model.one_size else window_side(side, window_px) for side in (height, width))
         self._down, self._across = Windows.along(height, down), Windows.along(width, across)
 
+    @property
+    def windows(self) -> tuple[Windows, Windows]:
+        """Those down and those across."""
+        return self._down, self._across
+
     def first_row(self, start: int) -> int:
         """The first row of the source that row `start` needs."""
         return self._down.starts[self._down.first_reaching(start)]

@@ -16,13 +16,14 @@ and Persello & Bruzzone 2010, and IoU = 1 / (1/(c s) + 1/(q t) - 1).
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import nan
 from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
 
-from scinet.components import compact, hole_labels, label, overlaps
+from scinet.components import Spans, components, holes, overlaps
 from scinet.scores import Counts
 
 BUILDING_KINDS = ("found", "missed", "merged", "fragmented")
@@ -110,14 +111,29 @@ class Components:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The account of one mask: labels int32 (H, W) without nodata, their rows, and the pooled sums."""
+    """The account of one mask: labels without nodata, their rows, and the pooled sums."""
 
-    truth_labels: np.ndarray
-    predicted_labels: np.ndarray
-    holes_mask: np.ndarray  # bool (H, W), holes that lie mostly inside a building
+    truth: Spans
+    predicted: Spans
+    holes: Spans  # those that lie mostly inside a building
     buildings: Buildings
     components: Components
     tally: Tally
+
+    @cached_property
+    def truth_labels(self) -> np.ndarray:
+        """int32 (H, W)"""
+        return self.truth.pixels()
+
+    @cached_property
+    def predicted_labels(self) -> np.ndarray:
+        """int32 (H, W)"""
+        return self.predicted.pixels()
+
+    @cached_property
+    def holes_mask(self) -> np.ndarray:
+        """bool (H, W)"""
+        return self.holes.pixels() > 0
 
     @property
     def shares(self) -> Shares:
@@ -140,15 +156,14 @@ def diagnose(
     """
     if truth.shape != prediction.shape or (valid is not None and valid.shape != truth.shape):
         raise ValueError(f"truth is {truth.shape}, prediction {prediction.shape}")
-    own_ids = truth.dtype != bool
-    truth_labels, g = compact(truth.astype(np.int32, copy=False) if own_ids else label(truth), valid)
-    predicted_labels, p = compact(label(prediction), valid)
-    hole_labelling, h = compact(hole_labels(prediction), valid)
-    shared = overlaps(truth_labels, predicted_labels, (g.size, p.size))
+    true = (components(truth) if truth.dtype == bool else Spans.of(truth)).compact(valid)
+    predicted = components(prediction).compact(valid)
+    hollow = holes(prediction).compact(valid)
+    g, p, h = true.sizes_px, predicted.sizes_px, hollow.sizes_px
+    shared = overlaps(true, predicted)
     by_building, by_component = _Line.of(shared), _Line.of(shared.T.tocsr())
 
-    hole_px, owned = _holes(overlaps(hole_labelling, truth_labels, (h.size, g.size)), h, g.size)
-    owned_lookup = np.concatenate([[False], owned])
+    hole_px, owned = _holes(overlaps(hollow, true), h, g.size)
     held = _held(shared, g)  # bool table: component j holds more than half of building i
     buildings_held = np.asarray(held.sum(axis=0)).ravel().astype(int)
 
@@ -161,9 +176,9 @@ def diagnose(
         holes=int(hole_px.sum()),
     )
     return Diagnosis(
-        truth_labels=truth_labels,
-        predicted_labels=predicted_labels,
-        holes_mask=owned_lookup[hole_labelling],
+        truth=true,
+        predicted=predicted,
+        holes=hollow.keep(np.concatenate([[False], owned])),
         buildings=_buildings(shared, held, by_building, buildings_held, g, p, hole_px, pixel_area_m2),
         components=_components(by_component, buildings_held, p, pixel_area_m2),
         tally=tally,

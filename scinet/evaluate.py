@@ -1,6 +1,6 @@
 """A model's mask of an image against the truth, at one working GSD or at many: the figures that the app shows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from math import nan
 from typing import Any
@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scinet.checkpoint import Model
-from scinet.components import label, without_small
+from scinet.components import components, without_small
 from scinet.diagnose import Shares, Tally, diagnose
 from scinet.raster import Raster
 from scinet.report import report
+from scinet.resample import resample
+from scinet.rows import ahead
 from scinet.scores import Scores
-from scinet.segment import Progress, Strategy, segment_at
-from scinet.sweep import GRIDS, agreement, grade
+from scinet.segment import Progress, Strategy, segment_at, segment_working
+from scinet.sweep import GRIDS, Grid, agreement, grade
 from scinet.truth import Truth, truth_labels
 
 
@@ -54,7 +56,7 @@ def score(
 def sweep(
     raster: Raster,
     truth: Truth | None,
-    model: Model,
+    models: Sequence[Model],
     steps_cm_per_px: Sequence[float],
     *,
     strategy: Strategy = "direct",
@@ -62,40 +64,57 @@ def sweep(
     min_area_m2: float = 0.0,
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
-    """A row a step and grid ("working", "native"), sorted, with scores, shares, area, components and agreement.
+    """A row a model, step and grid ("working", "native"), sorted, with scores, shares, area, components, agreement.
 
     NaN where there is nothing to score: scores without a truth, the agreement with the model's own mask at the
     native GSD where that is no step. Raises ResolutionError.
     """
-    rows: list[dict[str, Any]] = []
-    native_mask: NDArray[np.bool_] | None = None
-    work = {step: step**-2.0 for step in steps_cm_per_px}  # what its time goes with
-    done = 0.0
-    for step in sorted(work, key=lambda step: step != raster.cm_per_px):  # the native one first
-        part = None if progress is None else partial(_part, progress, done, work[step], sum(work.values()))
-        working, probability = segment_at(raster, model, step, strategy, part)
-        done += work[step]
+    rows: dict[tuple[int, float, str], dict[str, Any]] = {}
+    native_masks: dict[int, NDArray[np.bool_]] = {}
+    labels: dict[tuple[int, int], NDArray[np.int32]] = {}  # of the truth, by the shape of the grid
+
+    def labels_on(grid: Raster) -> NDArray[np.int32]:
+        assert truth is not None
+        if grid.shape not in labels:
+            labels[grid.shape] = truth_labels(truth, grid)
+        return labels[grid.shape]
+
+    # A mask is graded while the networks run for the next one
+    for step, number, working, probability in ahead(_runs(raster, models, steps_cm_per_px, strategy, progress)):
         mask = without_small((probability > threshold) & working.valid, min_area_m2, working.pixel_area_m2)
         if step == raster.cm_per_px:
-            native_mask = mask
+            native_masks[number] = mask
+        native_mask = native_masks.get(number)
         common = {
             "building_area_m2": float(mask.sum()) * working.pixel_area_m2,
-            "components": int(label(mask).max(initial=0)),
+            "components": components(mask).sizes_px.size,
             "agreement": nan
             if native_mask is None
             else agreement(probability, threshold, native_mask, raster, min_area_m2),
         }
-        tallies: dict[str, Tally] = {}
+        tallies: dict[Grid, Tally] = {}
         if truth is not None:
-            labels_on = partial(truth_labels, truth)
-            graded = grade(
+            tallies = grade(
                 probability, threshold, working=working, native=raster, labels_on=labels_on, min_area_m2=min_area_m2
             )
-            tallies = {str(grid): tally for grid, tally in graded.items()}
         for grid in GRIDS:
-            row = {"model": model.card.title, "cm_per_px": step, "grid": grid}
-            rows.append({**row, **_figures(tallies.get(grid)), **common})
-    return sorted(rows, key=lambda row: (row["cm_per_px"], row["grid"]))
+            row = {"model": models[number].card.title, "cm_per_px": step, "grid": grid}
+            rows[number, step, grid] = {**row, **_figures(tallies.get(grid)), **common}
+    return [rows[key] for key in sorted(rows)]
+
+
+def _runs(
+    raster: Raster, models: Sequence[Model], steps: Sequence[float], strategy: Strategy, progress: Progress | None
+) -> Iterator[tuple[float, int, Raster, NDArray[np.float32]]]:
+    """Step, the model's index, image and probability on the working grid; the image is resampled once a step."""
+    work = {step: step**-2.0 for step in steps}  # what its time goes with
+    done, total = 0.0, len(models) * sum(work.values())
+    for step in sorted(work, key=lambda step: step != raster.cm_per_px):  # the native one first
+        working = resample(raster, step)
+        for number, model in enumerate(models):
+            part = None if progress is None else partial(_part, progress, done, work[step], total)
+            yield step, number, working, segment_working(working, model, strategy, part)
+            done += work[step]
 
 
 def _figures(tally: Tally | None) -> dict[str, float]:

@@ -7,13 +7,15 @@ bands are asked for, and every pixel comes out the same wherever the bands are c
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scinet.grid import Grid
 from scinet.raster import Raster
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,16 +126,20 @@ class ReadAhead:
         return self.source.grid
 
     def bands(self, start: int = 0) -> Iterator[Band]:
-        bands = self.source.bands(start)
-        with ThreadPoolExecutor(1, "read ahead") as thread:  # one: files close in the thread that opened them
-            try:
-                coming = thread.submit(next, bands, None)
-                while (band := coming.result()) is not None:
-                    coming = thread.submit(next, bands, None)
-                    yield band
-                    del band  # not kept until the next one is there
-            finally:
-                thread.submit(getattr(bands, "close", lambda: None)).result()
+        return ahead(self.source.bands(start))
+
+
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """The items of an iterator, the next one made in a thread of its own while one is used."""
+    with ThreadPoolExecutor(1, "ahead") as thread:  # one: files close in the thread that opened them
+        try:
+            coming = thread.submit(next, items, None)
+            while (item := coming.result()) is not None:
+                coming = thread.submit(next, items, None)
+                yield item
+                del item  # not kept until the next one is there
+        finally:
+            thread.submit(getattr(items, "close", lambda: None)).result()
 
 
 def collect(rows: Rows, out: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> None:

@@ -9,6 +9,7 @@ from itertools import tee
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scinet.blend import Progress, Segmented
 from scinet.checkpoint import Model
@@ -35,9 +36,16 @@ def segment_at(
     Raises ResolutionError where the image at the working GSD would not fit in memory.
     """
     working = resample(raster, cm_per_px)
+    return working, segment_working(working, model, strategy, progress)
+
+
+def segment_working(
+    working: Raster, model: Model, strategy: Strategy, progress: Progress | None = None
+) -> NDArray[np.float32]:
+    """As `segment_at`, for an image that has the working GSD: the probability alone."""
     probability = np.empty(working.shape, np.float32)
     collect(segmented(RasterRows(working), model, strategy, progress), probability)
-    return working, probability
+    return probability
 
 
 def segment(

@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from threading import Thread
 from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.scriptrunner import add_script_run_ctx
 
 from pages.explorer import own
 from pages.explorer.shelf import inference, shelf
@@ -16,6 +19,7 @@ from pages.explorer.sources import Subject
 from scinet.checkpoint import Card, Model, load_model
 from scinet.components import label, without_small
 from scinet.diagnose import Diagnosis, diagnose
+from scinet.errors import SciNetError
 from scinet.raster import Raster
 from scinet.resample import resample
 from scinet.segment import Strategy, segment_at
@@ -105,6 +109,18 @@ def run(task: Task, progress: Callable[[float], None]) -> Run:
     finally:
         lock.release()
     return known
+
+
+def begin(task: Task) -> None:
+    """Have a task run beside the drawing of the page; what it gave, or what is wrong with it, `run` has sooner."""
+
+    def work() -> None:
+        with suppress(SciNetError):
+            run(task, lambda _: None)
+
+    thread = Thread(target=work, daemon=True)
+    add_script_run_ctx(thread)
+    thread.start()
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

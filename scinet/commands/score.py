@@ -87,13 +87,12 @@ def run_sweep(options: argparse.Namespace) -> None:
     subject = subject_of(options)
     native = subject.raster.cm_per_px
     steps = _steps(native, gsd(options.finest) or native, gsd(options.coarsest) or STEPS_CM_PER_PX[-1])
-    rows = []
-    for model in models_of(options.model, options.device):
-        with Bar(model.card.title) as bar:
-            rows += sweep(
-                subject.raster, subject.truth, model, steps,
-                strategy=options.strategy, threshold=options.threshold, progress=bar.show,
-            )  # fmt: skip
+    models = models_of(options.model, options.device)
+    with Bar(", ".join(model.card.title for model in models)) as bar:
+        rows = sweep(
+            subject.raster, subject.truth, models, steps,
+            strategy=options.strategy, threshold=options.threshold, progress=bar.show,
+        )  # fmt: skip
     if options.json:
         held = _held(rows, native, "iou" if subject.truth is not None else "agreement")
         print(to_json({"image": subject.name, "native_cm_per_px": native, "holds_to": held, "rows": rows}), end="")

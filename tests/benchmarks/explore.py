@@ -153,7 +153,7 @@ def measure(reader: Reader, url: str) -> list[Row]:
         reader.settle()
     acts: list[tuple[str, list[Callable[[], None]]]] = [
         ("threshold", [lambda: reader.press("Threshold", "ArrowRight")] * REPEATS),
-        ("minimum area", [lambda area=area: reader.min_area(area) for area in range(1, 2 * REPEATS, 2)]),
+        ("minimum area", [lambda area=area: reader.min_area(area) for area in range(20, 20 * (REPEATS + 1), 20)]),
         ("display, first time", [lambda: reader.display("Probability"), lambda: reader.display("Outlines")]),
         ("display, again", [lambda s=s: reader.display(s) for s in ["Fill", "Probability", "Outlines"] * 2]),
     ]

@@ -2,7 +2,9 @@
 
 import io
 import json
+import time
 from pathlib import Path
+from threading import get_ident
 from urllib.parse import parse_qsl
 
 import pytest
@@ -78,6 +80,21 @@ def test_nothing_is_computed_twice(sweep: AppTest, monkeypatch: pytest.MonkeyPat
     assert not sweep.exception and len(charts(sweep)) == 7
 
 
+def test_the_next_run_goes_on_while_the_page_is_drawn(sweep: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is not run again when its turn comes."""
+    real, threads = runs.segment_at, []
+
+    def slow(*arguments, **keywords):
+        threads.append(get_ident())
+        time.sleep(1.1)  # longer than the page waits before it draws what is there
+        return real(*arguments, **keywords)
+
+    monkeypatch.setattr(runs, "segment_at", slow)
+    run_all(sweep)
+    assert len(threads) == len(cells(sweep)) == 4
+    assert len(set(threads)) > 1
+
+
 def test_finished_steps_survive_a_cancel(sweep: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     real, ran = runs.run, []
 
@@ -88,6 +105,7 @@ def test_finished_steps_survive_a_cancel(sweep: AppTest, monkeypatch: pytest.Mon
         return real(task, progress)
 
     monkeypatch.setattr(runs, "run", three_then_cancel)
+    monkeypatch.setattr(runs, "begin", lambda task: None)
     run_all(sweep)
     assert len(ran) == 3
     assert ran[0].cm_per_px == 12.5  # what is quick comes first

@@ -1,0 +1,73 @@
+"""What a sweep costs beyond its forward passes: ``python -m tests.benchmarks.sweep``.
+
+Eight resolutions and the first three models on board, on the first test tile of 1024 px in the folder that SCINET_DATA
+names. The forward passes alone are those on the same windows, all there from the beginning. Times are the best of
+REPEATS, taken by turns.
+"""
+
+import math
+import os
+import time
+from concurrent.futures import wait
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from scinet.blend import Segmented
+from scinet.checkpoint import Model, list_cards, load_model
+from scinet.evaluate import sweep
+from scinet.forward import Forward
+from scinet.raster import Raster, read_raster
+from scinet.resample import resample
+from scinet.rows import RasterRows
+from scinet.truth import read_truth
+from tests.benchmarks.explore import PROJECT, tile_of_1024_px
+
+STEPS_CM_PER_PX = (7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0)  # and the native GSD
+REPEATS = 3
+
+
+def main() -> None:
+    folder = Path(os.environ.get("SCINET_DATA") or PROJECT.parent / "shared" / "data")
+    tile = tile_of_1024_px(folder)
+    raster = read_raster(folder / tile["image"], cm_per_px=float(tile["cm_per_px"]))
+    truth = read_truth(folder / tile["mask"], raster, "the mask")
+    models = [load_model(card.name) for card in list_cards()[:3]]
+    steps = [raster.cm_per_px, *STEPS_CM_PER_PX]
+    sizes = [(model, side, count) for model in models for side, count in windows(raster, model, steps)]
+    whole = bare = math.inf
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        forward_passes(sizes)
+        bare = min(bare, time.perf_counter() - began)
+        began = time.perf_counter()
+        sweep(raster, truth, models, steps)
+        whole = min(whole, time.perf_counter() - began)
+    titles = ", ".join(model.card.title for model in models)
+    print(f"{titles}; {len(steps)} steps; {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}")
+    print(f"sweep {whole:.2f} s, its forward passes alone {bare:.2f} s: {whole / bare:.2f} times")
+
+
+def windows(raster: Raster, model: Model, steps: list[float]) -> list[tuple[tuple[int, int], int]]:
+    """Size and number of the windows at each step."""
+    found = []
+    for step in steps:
+        segmented = Segmented(RasterRows(resample(raster, step)), model)
+        down, across = segmented.windows
+        found.append(((down.size, across.size), len(down.starts) * len(across.starts)))
+    return found
+
+
+def forward_passes(sizes: list[tuple[Model, tuple[int, int], int]]) -> None:
+    random = np.random.default_rng(0)
+    answers = []
+    for model, size, count in sizes:
+        window = random.integers(0, 256, (*size, 3), np.uint8)
+        forward = Forward(model, count)
+        answers += [forward.begin([window]) for _ in range(count)]
+    wait(answers)
+
+
+if __name__ == "__main__":
+    main()
