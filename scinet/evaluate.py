@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scinet.checkpoint import Model
-from scinet.components import components, without_small
-from scinet.diagnose import Shares, Tally, diagnose
+from scinet.components import components
+from scinet.diagnose import Diagnosis, Shares
 from scinet.raster import Raster
 from scinet.report import report
 from scinet.resample import resample
 from scinet.rows import ahead
 from scinet.scores import Scores
 from scinet.segment import Progress, Strategy, segment_at, segment_working
-from scinet.sweep import GRIDS, Grid, agreement, grade
+from scinet.sweep import GRIDS, agreement, grade
 from scinet.truth import Truth, truth_labels
 
 
@@ -38,19 +38,19 @@ def score(
     `name` is what to call the image. Plain values, ready for `to_json`: "truth" has the working grid's scores,
     shares and buildings by kind, "native" the scores and shares of the mask brought back. Raises ResolutionError.
     """
-    labels_on = partial(truth_labels, truth)
     working, probability = segment_at(raster, model, cm_per_px, strategy, progress)
-    mask = without_small((probability > threshold) & working.valid, min_area_m2, working.pixel_area_m2)
-    diagnosis = diagnose(labels_on(working), mask, valid=working.valid, pixel_area_m2=working.pixel_area_m2)
+    graded = grade(
+        probability, threshold, working=working, native=raster, labels_on=partial(truth_labels, truth),
+        min_area_m2=min_area_m2,
+    )  # fmt: skip
     content = report(
-        name, raster, working, model.card, mask, diagnosis,
+        name, raster, working, model.card, *graded["working"],
         strategy=strategy, threshold=threshold, min_area_m2=min_area_m2,
     )  # fmt: skip
-    tallies = grade(
-        probability, threshold, working=working, native=raster, labels_on=labels_on, min_area_m2=min_area_m2
-    )
-    scores, shares = Scores.of(tallies["native"].counts), tallies["native"].shares
-    return {**content, "native": {"grid": "native", "scores": scores._asdict(), "shares": shares._asdict()}}
+    native = graded["native"].diagnosis
+    assert native is not None
+    scores, shares = Scores.of(native.counts)._asdict(), native.shares._asdict()
+    return {**content, "native": {"grid": "native", "scores": scores, "shares": shares}}
 
 
 def sweep(
@@ -81,25 +81,23 @@ def sweep(
 
     # A mask is graded while the networks run for the next one
     for step, number, working, probability in ahead(_runs(raster, models, steps_cm_per_px, strategy, progress)):
-        mask = without_small((probability > threshold) & working.valid, min_area_m2, working.pixel_area_m2)
+        graded = grade(
+            probability, threshold, working=working, native=raster, labels_on=labels_on if truth else None,
+            min_area_m2=min_area_m2,
+        )  # fmt: skip
+        mask, diagnosis = graded["working"]
         if step == raster.cm_per_px:
             native_masks[number] = mask
-        native_mask = native_masks.get(number)
+        found = diagnosis.predicted if diagnosis else components(mask)
+        own = native_masks.get(number)
         common = {
             "building_area_m2": float(mask.sum()) * working.pixel_area_m2,
-            "components": components(mask).sizes_px.size,
-            "agreement": nan
-            if native_mask is None
-            else agreement(probability, threshold, native_mask, raster, min_area_m2),
+            "components": found.sizes_px.size,
+            "agreement": nan if own is None else agreement(graded["native"].mask, own, raster),
         }
-        tallies: dict[Grid, Tally] = {}
-        if truth is not None:
-            tallies = grade(
-                probability, threshold, working=working, native=raster, labels_on=labels_on, min_area_m2=min_area_m2
-            )
         for grid in GRIDS:
             row = {"model": models[number].card.title, "cm_per_px": step, "grid": grid}
-            rows[number, step, grid] = {**row, **_figures(tallies.get(grid)), **common}
+            rows[number, step, grid] = {**row, **_figures(graded[grid].diagnosis), **common}
     return [rows[key] for key in sorted(rows)]
 
 
@@ -117,10 +115,10 @@ def _runs(
             done += work[step]
 
 
-def _figures(tally: Tally | None) -> dict[str, float]:
-    if tally is None:
+def _figures(diagnosis: Diagnosis | None) -> dict[str, float]:
+    if diagnosis is None:
         return dict.fromkeys((*Scores._fields, *Shares._fields), nan)
-    return {**Scores.of(tally.counts)._asdict(), **tally.shares._asdict()}
+    return {**Scores.of(diagnosis.counts)._asdict(), **diagnosis.shares._asdict()}
 
 
 def _part(progress: Progress, before: float, work: float, total: float, done: float) -> None:

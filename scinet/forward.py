@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scinet.checkpoint import Model
 from scinet.device import has_bfloat16
 
+_CORES = torch.get_num_threads()  # asked once: new threads begin with what the last one has set for itself
 _BATCH = {"cuda": 16, "mps": 8, "cpu": 1}  # on a CPU a batch fills only the cache
 
 
@@ -28,10 +29,9 @@ class Forward:
     def __init__(self, model: Model, windows: int) -> None:
         self._model = model
         self.batch = _BATCH[model.device.type]
-        cores = torch.get_num_threads()
-        self.at_a_time = min(cores, windows) if model.device.type == "cpu" else 1
-        self._threads = cores // self.at_a_time
-        self._pool = _pool(model.device.type, cores if model.device.type == "cpu" else 1)
+        self.at_a_time = min(_CORES, windows) if model.device.type == "cpu" else 1
+        self._threads = _CORES // self.at_a_time
+        self._pool = _pool(model.device.type)
 
     def begin(self, windows: list[NDArray[np.uint8]]) -> Future[NDArray[np.float32]]:
         """Colours uint8 (H, W, 3) of up to `batch` windows of one size, to probabilities float32 (N, H, W)."""
@@ -39,8 +39,8 @@ class Forward:
 
 
 @cache
-def _pool(device_type: str, workers: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(workers, f"forward {device_type}")
+def _pool(device_type: str) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_CORES if device_type == "cpu" else 1, f"forward {device_type}")
 
 
 @torch.inference_mode()

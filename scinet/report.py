@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scinet.checkpoint import Card
-from scinet.components import label
+from scinet.components import components
 from scinet.diagnose import BUILDING_KINDS, COMPONENT_KINDS, Diagnosis
 from scinet.raster import Raster
 from scinet.scores import Scores
@@ -42,7 +42,7 @@ def report(
         "mask": {
             "building_area_m2": int(mask.sum()) * working.pixel_area_m2,
             "share_of_valid_pixels": float(mask.sum() / working.valid.sum()) if working.valid.any() else float("nan"),
-            "components": int(label(mask).max(initial=0)),
+            "components": (components(mask) if diagnosis is None else diagnosis.predicted).sizes_px.size,
         },
         "truth": None if diagnosis is None else _against_truth(diagnosis),
     }

@@ -1,12 +1,13 @@
 """One image at many resolutions: which ones, how a mask scores on both grids, and how far a model holds."""
 
 from collections.abc import Callable, Mapping
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scinet.components import without_small
-from scinet.diagnose import Tally, diagnose
+from scinet.diagnose import Diagnosis, diagnose
 from scinet.raster import Raster
 from scinet.resample import resample_probability
 from scinet.resolution import STEPS_CM_PER_PX
@@ -38,41 +39,55 @@ def step_title(cm_per_px: float, native_cm_per_px: float) -> str:
     return f"{cm_per_px:.3g} cm/px native" if cm_per_px == native_cm_per_px else f"{cm_per_px:g} cm/px"
 
 
+def mask_on(
+    raster: Raster, probability: NDArray[np.float32], threshold: float, min_area_m2: float = 0.0
+) -> NDArray[np.bool_]:
+    """A probability (h, w) of a raster's extent as mask bool (H, W) on its grid, without components that are small."""
+    mask = (resample_probability(probability, raster.shape) > threshold) & raster.valid
+    return without_small(mask, min_area_m2, raster.pixel_area_m2)
+
+
+def diagnose_on(raster: Raster, mask: NDArray[np.bool_], truth_labels: NDArray[np.int32]) -> Diagnosis:
+    """The diagnosis of a mask against the truth's labels, both (H, W) on a raster's grid."""
+    return diagnose(truth_labels, mask, valid=raster.valid, pixel_area_m2=raster.pixel_area_m2)
+
+
+class Graded(NamedTuple):
+    """A mask bool (H, W) on a grid, and what is wrong with it where there is a truth."""
+
+    mask: NDArray[np.bool_]
+    diagnosis: Diagnosis | None
+
+
 def grade(
-    probability: np.ndarray,
+    probability: NDArray[np.float32],
     threshold: float,
     *,
     working: Raster,
     native: Raster,
-    labels_on: Callable[[Raster], np.ndarray],
+    labels_on: Callable[[Raster], NDArray[np.int32]] | None,
     min_area_m2: float = 0.0,
-) -> dict[Grid, Tally]:
-    """The tally of a probability float32 (H, W) on the working grid and, brought back, on the image's own.
+) -> dict[Grid, Graded]:
+    """The mask of a probability float32 (H, W) on the working grid and, brought back, on the image's own.
 
     ``labels_on`` gives the truth's labels int32 on a raster's grid; predicted components below ``min_area_m2`` are
     dropped. The working grid shows what the model can be blamed for, the native one what is lost by flying higher.
     """
 
-    def on(raster: Raster, values: np.ndarray) -> Tally:
-        mask = without_small((values > threshold) & raster.valid, min_area_m2, raster.pixel_area_m2)
-        return diagnose(labels_on(raster), mask, valid=raster.valid, pixel_area_m2=raster.pixel_area_m2).tally
+    def on(raster: Raster) -> Graded:
+        mask = mask_on(raster, probability, threshold, min_area_m2)
+        return Graded(mask, diagnose_on(raster, mask, labels_on(raster)) if labels_on else None)
 
-    on_working = on(working, probability)
-    if working.shape == native.shape:
-        return {"working": on_working, "native": on_working}
-    return {"working": on_working, "native": on(native, resample_probability(probability, native.shape))}
+    on_working = on(working)
+    return {"working": on_working, "native": on_working if working.shape == native.shape else on(native)}
 
 
-def agreement(
-    probability: np.ndarray, threshold: float, native_mask: np.ndarray, native: Raster, min_area_m2: float = 0.0
-) -> float:
-    """IoU of a mask from another resolution with a model's own mask bool (H, W) at the native GSD.
+def agreement(mask: NDArray[np.bool_], native_mask: NDArray[np.bool_], native: Raster) -> float:
+    """IoU of a mask from another resolution, brought back, with a model's own at the native GSD, both bool (H, W).
 
     No truth is needed: it tells how much the answer depends on the resolution, not whether it is right.
     """
-    back = (resample_probability(probability, native.shape) > threshold) & native.valid
-    back = without_small(back, min_area_m2, native.pixel_area_m2)
-    return iou(Counts.of(native_mask, back, native.valid))
+    return iou(Counts.of(native_mask, mask, native.valid))
 
 
 def holds_to(score_at: Mapping[float, float], native_cm_per_px: float) -> float | None:

@@ -84,7 +84,8 @@ def evaluate(model: Model, data: Path, index: pd.DataFrame) -> Iterator[dict]:
         for cm_per_px in working_steps(raster.cm_per_px):
             working, probability = segment_at(raster, model, cm_per_px)
             on_grids = grade(probability, THRESHOLD, working=working, native=raster, labels_on=labels_on)
-            for grid, tally in on_grids.items():
+            for grid, graded in on_grids.items():
+                assert graded.diagnosis is not None
                 yield {
                     "model": model.card.name,
                     "dataset": entry.dataset,
@@ -95,7 +96,7 @@ def evaluate(model: Model, data: Path, index: pd.DataFrame) -> Iterator[dict]:
                     "is_native": cm_per_px == raster.cm_per_px,
                     "grid": grid,
                     "pixels": raster.width * raster.height,
-                    **asdict(tally),
+                    **asdict(graded.diagnosis.tally),
                 }
 
 

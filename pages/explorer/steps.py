@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pages.explorer import runs
 from pages.explorer.runs import MaskSettings, Run
@@ -12,7 +13,7 @@ from pages.explorer.shelf import Shelf, shelf
 from scinet import draw
 from scinet.diagnose import Tally
 from scinet.scores import Scores
-from scinet.sweep import GRIDS, agreement, grade
+from scinet.sweep import GRIDS, agreement, diagnose_on, mask_on
 
 SCORES, SHARES = ("iou", "f1", "precision", "recall"), ("omission", "fragmentation", "merging", "false_area", "holes")
 COLUMNS = ("model", "cm_per_px", "grid", *SCORES, *SHARES, "building_area_m2", "components", "agreement")
@@ -39,22 +40,24 @@ def figures(run: Run, settings: MaskSettings) -> Figures:
     def make() -> Figures:
         subject, verdict = run.task.subject, runs.judge(run, settings)
         tallies: dict[str, Tally] = {}
-        if subject.truth is not None:
-            tallies = {
-                str(grid): tally
-                for grid, tally in grade(
-                    run.probability,
-                    settings.threshold,
-                    working=verdict.raster,
-                    native=subject.raster,
-                    labels_on=lambda raster: runs.truth_on(subject, raster),
-                    min_area_m2=settings.min_area_m2,
-                ).items()
-            }
+        components = int(verdict.predicted_labels.max(initial=0))
+        if verdict.diagnosis is not None:
+            native = subject.raster
+            on_native = diagnose_on(native, _native_mask(run, settings), runs.truth_on(subject, native))
+            tallies = {"working": verdict.diagnosis.tally, "native": on_native.tally}
         area_m2 = float(verdict.prediction.sum()) * verdict.raster.pixel_area_m2
-        return Figures(tallies, area_m2, int(verdict.predicted_labels.max(initial=0)))
+        return Figures(tallies, area_m2, components)
 
     return _kept().keep(("figures", *run.task.key, *settings), make, lambda _: 1000)
+
+
+def _native_mask(run: Run, settings: MaskSettings) -> NDArray[np.bool_]:
+    """The run's mask, brought back to the image's own grid."""
+    return shelf(runs.MADE).keep(
+        ("native", *run.task.key, *settings),
+        lambda: mask_on(run.task.subject.raster, run.probability, *settings),
+        lambda mask: mask.nbytes,
+    )
 
 
 def agreement_with_native(run: Run, native: Run, settings: MaskSettings) -> float:
@@ -62,8 +65,7 @@ def agreement_with_native(run: Run, native: Run, settings: MaskSettings) -> floa
     subject = run.task.subject
 
     def make() -> float:
-        mask = runs.judge(native, settings).prediction
-        return agreement(run.probability, settings.threshold, mask, subject.raster, settings.min_area_m2)
+        return agreement(_native_mask(run, settings), runs.judge(native, settings).prediction, subject.raster)
 
     return _kept().keep(("agreement", *run.task.key, *settings), make, lambda _: 200)
 

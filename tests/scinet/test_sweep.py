@@ -40,7 +40,8 @@ def test_on_the_native_grid_both_grids_are_one(noise_raster, probability):
         calls.append(raster.shape)
         return label(truth)
 
-    tallies = grade(found, 0.5, working=noise_raster, native=noise_raster, labels_on=labels_on)
+    graded = grade(found, 0.5, working=noise_raster, native=noise_raster, labels_on=labels_on)
+    tallies = {grid: each.diagnosis.tally for grid, each in graded.items()}
     expected = diagnose(truth, found > 0.5, pixel_area_m2=noise_raster.pixel_area_m2).tally
     assert tallies == {"working": expected, "native": expected}
     assert calls == [(96, 128)]
@@ -53,7 +54,8 @@ def test_a_coarse_mask_loses_on_the_native_grid_alone(noise_raster, probability)
     coarse_truth = label(truth[2::4, 2::4])
     labels = {truth.shape: label(truth), coarse_truth.shape: coarse_truth}
     exact = (coarse_truth > 0).astype(np.float32)
-    tallies = grade(exact, 0.5, working=working, native=noise_raster, labels_on=lambda r: labels[r.shape])
+    graded = grade(exact, 0.5, working=working, native=noise_raster, labels_on=lambda r: labels[r.shape])
+    tallies = {grid: each.diagnosis.tally for grid, each in graded.items()}
     assert tallies["working"].shares.omission == 0
     assert tallies["working"].true * 16 == tallies["native"].true  # the houses lie on the coarse grid
     assert 0 < tallies["native"].shares.omission < 0.05  # bilinear interpolation rounds the corners
@@ -61,10 +63,10 @@ def test_a_coarse_mask_loses_on_the_native_grid_alone(noise_raster, probability)
 
 def test_agreement_is_the_iou_with_the_own_native_mask(noise_raster, probability):
     _, found = probability
-    assert agreement(found, 0.5, found > 0.5, noise_raster) == pytest.approx(1)
+    assert agreement(found > 0.5, found > 0.5, noise_raster) == pytest.approx(1)
     other = np.zeros_like(found)
     other[16:40, 28:52] = 0.9
-    assert agreement(other, 0.5, found > 0.5, noise_raster) == pytest.approx(1 / 3, abs=1e-4)
+    assert agreement(other > 0.5, found > 0.5, noise_raster) == pytest.approx(1 / 3, abs=1e-4)
 
 
 @pytest.mark.parametrize(
