@@ -82,7 +82,7 @@ def sweep(
     # A mask is graded while the networks run for the next one
     for step, number, working, probability in ahead(_runs(raster, models, steps_cm_per_px, strategy, progress)):
         graded = grade(
-            probability, threshold, working=working, native=raster, labels_on=labels_on if truth else None,
+            probability, threshold, working=working, native=raster, labels_on=None if truth is None else labels_on,
             min_area_m2=min_area_m2,
         )  # fmt: skip
         mask, diagnosis = graded["working"]

@@ -9,6 +9,7 @@ import numpy as np
 import pyogrio
 import pytest
 import rasterio
+from PIL import Image
 
 from pages.explorer import runs, steps
 from pages.explorer.downloads import files
@@ -17,7 +18,7 @@ from scinet.checkpoint import list_cards
 from scinet.cli import main
 from scinet.footprints import write_footprints
 from scinet.raster import read_raster
-from scinet.truth import read_truth
+from scinet.truth import read_truth, truth_labels
 
 
 @pytest.fixture
@@ -166,6 +167,18 @@ def test_sweep_gives_the_apps_figures(scene, truth, capsys):
     assert main(["sweep", str(scene), "--truth", str(truth), *options]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [float(row["iou"]) for row in rows] == pytest.approx([row["iou"] for row in ours["rows"]])
+
+
+def test_a_sweep_of_two_models_scores_each_as_alone(scene, truth, tmp_path, capsys):
+    """With a mask image as truth."""
+    raster = read_raster(scene)
+    mask = tmp_path / "mask.png"
+    Image.fromarray((truth_labels(read_truth(truth, raster, truth.name), raster) > 0).astype(np.uint8) * 255).save(mask)
+    command = ["sweep", scene, "--truth", mask, "--from", "9", "--to", "13"]
+    both = run_json(capsys, *command, "--model", "sci-net", "--model", "unet")
+    alone = [run_json(capsys, *command, "--model", name)["rows"] for name in ("sci-net", "unet")]
+    assert both["rows"] == alone[0] + alone[1]
+    assert all(0 <= row["omission"] <= 1 for row in both["rows"])
 
 
 def test_a_sweep_without_truth_has_the_agreement(scene, capsys):
