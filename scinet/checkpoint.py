@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from scinet.device import default_device
 from scinet.errors import CheckpointError
 from scinet.inference import for_inference
+from scinet.memory import give_back
 from scinet.models import NAMES, TITLES, build
 
 LEAST_WINDOW_PX = 128
@@ -138,7 +139,9 @@ def load_model(name: str | Path, device: torch.device | None = None) -> Model:
     """
     network, card = load_trained(name)
     device = device or default_device()
-    return Model(for_inference(network, device), card, device)
+    network = for_inference(network, device)
+    give_back()  # three times the weights, on their way from half precision
+    return Model(network, card, device)
 
 
 def load_trained(name: str | Path) -> tuple[nn.Module, Card]:

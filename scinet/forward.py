@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from scinet.checkpoint import Model
 from scinet.device import has_bfloat16
+from scinet.memory import share_one_arena
 
 _CORES = torch.get_num_threads()  # asked once: new threads begin with what the last one has set for itself
 _BATCH = {"cuda": 16, "mps": 8, "cpu": 1}  # on a CPU a batch fills only the cache
@@ -40,6 +41,7 @@ class Forward:
 
 @cache
 def _pool(device_type: str) -> ThreadPoolExecutor:
+    share_one_arena()
     return ThreadPoolExecutor(_CORES if device_type == "cpu" else 1, f"forward {device_type}")
 
 

@@ -84,7 +84,7 @@ def forward_passes_alone(job: Job) -> Done:
 def geodeep(job: Job) -> Done:
     """ONNX Runtime, its defaults: windows that overlap by 5 %. It smooths its mask by a median filter of 5 px."""
     import geodeep
-    from geodeep.inference import onnxruntime as runtime
+    import onnxruntime as runtime
 
     done, run = Done(ready=now()), runtime.InferenceSession.run
 

@@ -20,7 +20,8 @@ from rasterio.windows import Window
 from scinet.checkpoint import Card, Model, load_model
 from scinet.scene import open_scene
 from scinet.scene_footprints import FootprintFile
-from scinet.scene_segment import segment_scene
+from scinet.scene_segment import SceneMask, segment_scene
+from scinet.segment import STRATEGIES, Strategy
 from tests.benchmarks.peak import Peak
 
 BLOCK_PX = 512
@@ -59,6 +60,33 @@ def write_scene(path: Path, side_px: int, height_px: int, share: float) -> None:
                 dataset.write(tile[:, y : y + height, x : x + width], window=Window(left, top, width, height))
 
 
+def dark() -> Model:
+    """A network of one pixel, which costs next to nothing."""
+    card = Card(name="dark", architecture="unet", gsd_range_cm_per_px=(2.5, 40.0), window_px=384)
+    return Model(Dark(), card, torch.device("cpu"))
+
+
+def measure(
+    model: Model,
+    side_px: int,
+    height_px: int,
+    share: float,
+    cm_per_px: float | None = None,
+    strategy: Strategy = "direct",
+) -> tuple[SceneMask, float, float]:
+    """What was written for a generated scene, with footprints, the seconds it took, and the process's peak in MB."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scene.tif"
+        write_scene(path, side_px, height_px, share)
+        began = time.perf_counter()
+        with Peak() as peak:
+            found = segment_scene(
+                open_scene(path), model, Path(folder) / "mask.tif", cm_per_px=cm_per_px, strategy=strategy,
+                footprints=FootprintFile(Path(folder) / "out.gpkg", min_area_m2=2.0),
+            )  # fmt: skip
+        return found, time.perf_counter() - began, peak.megabytes
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--side-px", type=int, default=40_000)
@@ -66,32 +94,16 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.7, help="of the scene that is no nodata (0.02 for a model)")
     parser.add_argument("--model", help="a checkpoint, instead of the network of one pixel")
     parser.add_argument("--cm-per-px", type=float)
-    parser.add_argument("--strategy", default="direct")
+    parser.add_argument("--strategy", default="direct", choices=STRATEGIES)
     options = parser.parse_args()
-    height_px = options.height_px or options.side_px
-    if options.model:
-        model = load_model(options.model)
-    else:
-        card = Card(name="dark", architecture="unet", gsd_range_cm_per_px=(2.5, 40.0), window_px=384)
-        model = Model(Dark(), card, torch.device("cpu"))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "scene.tif"
-        write_scene(path, options.side_px, height_px, options.share)
-        print(
-            f"{options.side_px} x {height_px} px, {path.stat().st_size / 1e6:.0f} MB, {model.card.name}",
-            flush=True,
-        )
-        began = time.perf_counter()
-        with Peak() as peak:
-            found = segment_scene(
-                open_scene(path), model, Path(folder) / "mask.tif", cm_per_px=options.cm_per_px,
-                strategy=options.strategy, footprints=FootprintFile(Path(folder) / "out.gpkg", min_area_m2=2.0),
-            )  # fmt: skip
-        seconds = time.perf_counter() - began
-        print(
-            f"{found.valid_px / 1e6:.0f} of {found.grid.width * found.grid.height / 1e6:.0f} million px are valid, "
-            f"{found.building_px / found.valid_px:.1%} building: {seconds:.0f} s, peak {peak.megabytes:.0f} MB"
-        )
+    found, seconds, peak_mb = measure(
+        load_model(options.model) if options.model else dark(), options.side_px, options.height_px or options.side_px,
+        options.share, options.cm_per_px, options.strategy,
+    )  # fmt: skip
+    print(
+        f"{found.valid_px / 1e6:.0f} of {found.grid.width * found.grid.height / 1e6:.0f} million px are valid, "
+        f"{found.building_px / found.valid_px:.1%} building: {seconds:.0f} s, peak {peak_mb:.0f} MB"
+    )
 
 
 if __name__ == "__main__":
