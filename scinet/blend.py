@@ -170,7 +170,7 @@ class _Canvas:
         rows = bottom - self.top
         total, valid = self._total[:rows, :width], self._valid[:rows, :width]
         np.minimum(total, 1, out=total)
-        total[~valid] = 0
+        total *= valid
         band = Band(self.top, total, valid)
         self._total, self._valid, self.top = self._total[rows:].copy(), self._valid[rows:].copy(), bottom
         return band

@@ -1,8 +1,8 @@
 """Forward passes beside other work: several windows at a time, each by the processor's cores that are left for it.
 
 A core that runs a window of its own is done with it sooner than two cores that share one: they wait for each other at
-every layer. So on a processor there are as many windows at a time as cores, whoever asks for them; each is run by more
-than one core only where an image has fewer windows than that.
+every layer. So on a processor there are as many windows at a time as cores, up to four, whoever asks for them; each is
+run by more than one core only where cores are left.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +17,7 @@ from scinet.device import has_bfloat16
 from scinet.memory import share_one_arena
 
 _CORES = torch.get_num_threads()  # asked once: new threads begin with what the last one has set for itself
+_MOST_AT_A_TIME = 4  # on a processor: each takes 100 MB
 _BATCH = {"cuda": 16, "mps": 8, "cpu": 1}  # on a CPU a batch fills only the cache
 
 
@@ -30,7 +31,7 @@ class Forward:
     def __init__(self, model: Model, windows: int) -> None:
         self._model = model
         self.batch = _BATCH[model.device.type]
-        self.at_a_time = min(_CORES, windows) if model.device.type == "cpu" else 1
+        self.at_a_time = min(_CORES, windows, _MOST_AT_A_TIME) if model.device.type == "cpu" else 1
         self._threads = _CORES // self.at_a_time
         self._pool = _pool(model.device.type)
 
@@ -42,7 +43,7 @@ class Forward:
 @cache
 def _pool(device_type: str) -> ThreadPoolExecutor:
     share_one_arena()
-    return ThreadPoolExecutor(_CORES if device_type == "cpu" else 1, f"forward {device_type}")
+    return ThreadPoolExecutor(min(_CORES, _MOST_AT_A_TIME) if device_type == "cpu" else 1, f"forward {device_type}")
 
 
 @torch.inference_mode()

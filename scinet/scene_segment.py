@@ -109,7 +109,9 @@ def working_rows(scene: Scene, cm_per_px: float | None, model: Model, strategy: 
 
 
 def _layers(band: Band, threshold: float, output: Output) -> dict[str, np.ndarray]:
-    layers = {"mask": np.where(band.valid, band.values > threshold, np.uint8(MASK_NODATA))}
+    mask = (band.values > threshold).view(np.uint8)
+    np.putmask(mask, ~band.valid, MASK_NODATA)
+    layers = {"mask": mask}
     if output == "uint8":
         layers["probability"] = probability_steps(band.values, band.valid)
     elif output == "float32":

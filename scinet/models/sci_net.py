@@ -99,10 +99,11 @@ class UNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Image (N, 3, H, W), normalised, to logits (N, 1, H, W)."""
-        stage1, stage2, stage3, stage4, stage5 = self.encoder(image)
+        stages = list(self.encoder(image))
         # (32, 256, 256), (48, 128, 128), (120, 64, 64), (336, 32, 32), (888, 32, 32)
-        x = self.context(stage5)  # Sci-Net: (1912, 32, 32)
-        for block, skip in zip(self.decoder, (stage4, stage3, stage2, stage1, None), strict=True):
+        x = self.context(stages.pop())  # Sci-Net: (1912, 32, 32)
+        for block in self.decoder:
+            skip = stages.pop() if stages else None  # its memory is free once it is used
             size = image.shape[-2:] if skip is None else skip.shape[-2:]
             x = block(x, skip, tuple(size))
         # (256, 32, 32) -> (128, 64, 64) -> (64, 128, 128) -> (32, 256, 256) -> (16, 512, 512)
