@@ -26,11 +26,13 @@ import torch
 from shapely.affinity import translate
 
 from scinet.checkpoint import load_trained
+from scinet.device import default_device
 from scinet.raster import read_raster
 from scinet.scores import Counts, iou
 from scinet.truth import read_truth, truth_labels
 from tests.benchmarks.contenders import CONTENDERS, OURS, Job
 from tests.published import publish, town_scene
+from training.costs import processor
 
 PROJECT = Path(__file__).parents[2]
 PEERS = ("geodeep==0.9.13", "geoai-py==0.40.1", "torchgeo==0.8.1")
@@ -49,7 +51,11 @@ def main() -> None:
     if not options.ours_alone:
         python["peers"] = peers_python(options.peers)
     names = list(OURS) if options.ours_alone else list(CONTENDERS)
-    print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, model {options.model}")
+    device = default_device()
+    where = torch.cuda.get_device_name() if device.type == "cuda" else f"no GPU, {processor()}"
+    print(
+        f"{where}, {torch.get_num_threads()} threads, torch {torch.__version__}, model {options.model}; peers on the CPU"
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         job = Job("", options.model, str(write_onnx(options.model, folder / "network.onnx")), "")
