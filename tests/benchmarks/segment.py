@@ -53,9 +53,7 @@ def main() -> None:
     names = list(OURS) if options.ours_alone else list(CONTENDERS)
     device = default_device()
     where = torch.cuda.get_device_name() if device.type == "cuda" else f"no GPU, {processor()}"
-    print(
-        f"{where}, {torch.get_num_threads()} threads, torch {torch.__version__}, model {options.model}; peers on the CPU"
-    )
+    print(f"{where}, {torch.get_num_threads()} threads, torch {torch.__version__}, {options.model}; peers on the CPU")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         job = Job("", options.model, str(write_onnx(options.model, folder / "network.onnx")), "")
