@@ -42,18 +42,18 @@ def compute(tasks: Sequence[Task], slot: DeltaGenerator) -> tuple[list[Run], lis
     """The tasks' results, and what went wrong, in sentences."""
     results: list[Run] = []
     problems: list[str] = []
-    bar = runs.Progress(slot, sum(runs.known_run(task) is None for task in tasks))
-    for task in tasks:
-        known = runs.known_run(task)
-        if known is None:
-            bar.begin(task)
+    unknown = [task for task in tasks if runs.known_run(task) is None]
+    bar = runs.Progress(slot, unknown)
+    with runs.begun(unknown[1:]):
+        for task in tasks:
+
+            def report(_: float, task: Task = task) -> None:
+                bar.report(task)
+
             try:
-                known = runs.run(task, bar.report)
+                results.append(runs.known_run(task) or runs.run(task, report))
             except SciNetError as error:
                 problems.append(str(error))
-            bar.end()
-        if known is not None:
-            results.append(known)
     slot.empty()
     return results, list(dict.fromkeys(problems))
 

@@ -1,12 +1,13 @@
 """Forward passes beside other work: several windows at a time, each by the processor's cores that are left for it.
 
 A core that runs a window of its own is done with it sooner than two cores that share one: they wait for each other at
-every layer. So on a processor there are as many windows at a time as cores, up to four, whoever asks for them; each is
-run by more than one core only where cores are left.
+every layer. So on a processor there are as many windows at a time as cores, up to four, whoever asks for them; one is
+run by more than one core only where cores are left over, and its answer is the same by any number of them.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
+from threading import Lock
 
 import numpy as np
 import torch
@@ -32,18 +33,39 @@ class Forward:
         self._model = model
         self.batch = _BATCH[model.device.type]
         self.at_a_time = min(_CORES, windows, _MOST_AT_A_TIME) if model.device.type == "cpu" else 1
-        self._threads = _CORES // self.at_a_time
         self._pool = _pool(model.device.type)
 
     def begin(self, windows: list[NDArray[np.uint8]]) -> Future[NDArray[np.float32]]:
         """Colours uint8 (H, W, 3) of up to `batch` windows of one size, to probabilities float32 (N, H, W)."""
-        return self._pool.submit(_forward, windows, self._model, self._threads)
+        return self._pool.submit(windows, self._model, self.at_a_time)
+
+
+class _Pool:
+    """Threads for the batches of all who ask, which share the cores among them."""
+
+    def __init__(self, size: int, name: str) -> None:
+        self._size, self._threads = size, ThreadPoolExecutor(size, name)
+        self._asked, self._guard = 0, Lock()
+
+    def submit(self, windows: list[NDArray[np.uint8]], model: Model, at_a_time: int) -> Future[NDArray[np.float32]]:
+        self._count(1)
+        future = self._threads.submit(self._run, windows, model, at_a_time)
+        future.add_done_callback(lambda _: self._count(-1))
+        return future
+
+    def _count(self, change: int) -> None:
+        with self._guard:
+            self._asked += change
+
+    def _run(self, windows: list[NDArray[np.uint8]], model: Model, at_a_time: int) -> NDArray[np.float32]:
+        beside_others = max(at_a_time, min(self._asked, self._size))
+        return _forward(windows, model, _CORES // beside_others)
 
 
 @cache
-def _pool(device_type: str) -> ThreadPoolExecutor:
+def _pool(device_type: str) -> _Pool:
     share_one_arena()
-    return ThreadPoolExecutor(min(_CORES, _MOST_AT_A_TIME) if device_type == "cpu" else 1, f"forward {device_type}")
+    return _Pool(min(_CORES, _MOST_AT_A_TIME) if device_type == "cpu" else 1, f"forward {device_type}")
 
 
 @torch.inference_mode()

@@ -1,6 +1,12 @@
 """The way into a page: always through app.py, which sets the layout; and the list of all pages."""
 
+import atexit
+import gc
+from functools import cache
+
 import streamlit as st
+
+from pages.explorer import panels  # noqa: F401  with PyTorch and all else that every page needs
 
 _THROUGH_APP = "app.ran"
 
@@ -15,6 +21,18 @@ def navigation() -> st.Page:
         st.Page("pages/checkpoints.py", title="Checkpoints"),
     ]
     return st.navigation(pages, position="top")
+
+
+@cache
+def settle() -> None:
+    """Have garbage collection pass over what has been imported, which stays.
+
+    Streamlit collects after every run of a script: among PyTorch's objects that took 0.3 s, in which nothing was sent
+    to any browser.
+    """
+    gc.collect()
+    gc.freeze()
+    atexit.register(gc.unfreeze)
 
 
 def through_app() -> None:

@@ -1,10 +1,11 @@
-"""Models at work: loaded once, run one at a time, their results kept for every session."""
+"""Models at work: loaded once, nothing run twice, their results kept for every session."""
 
+import math
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from threading import Thread
+from threading import Event, Thread
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +15,9 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.scriptrunner import add_script_run_ctx
 
 from pages.explorer import own
-from pages.explorer.shelf import inference, shelf
+from pages.explorer.shelf import shelf
 from pages.explorer.sources import Subject
+from pages.explorer.turns import turns
 from scinet.checkpoint import Card, Model, load_model
 from scinet.components import label, without_small
 from scinet.diagnose import Diagnosis, diagnose
@@ -96,31 +98,57 @@ def run(task: Task, progress: Callable[[float], None]) -> Run:
     `progress` gets the share done; where it raises (the reader moved on), the run ends there.
     Raises CheckpointError, ResolutionError.
     """
-    lock = inference()
-    while not lock.acquire(timeout=0.3):
-        progress(0.0)  # another session's turn: stay open to being stopped
-    try:
-        known = known_run(task)  # that turn may have been for this task
+    pixels = math.prod(task.subject.raster.grid.at(task.cm_per_px).shape)
+    with turns().turn(task.key, pixels, lambda: progress(turns().share(task.key))) as tell:
+        known = known_run(task)  # the turn before may have been for this task
         if known is None:
+
+            def report(share: float) -> None:
+                tell(share)
+                progress(share)
+
             model = own.network(task.card) if own.is_own(task.card) else _model(task.card.name, task.card.sha256)
-            _, probability = segment_at(task.subject.raster, model, task.cm_per_px, task.strategy, progress=progress)
+            _, probability = segment_at(task.subject.raster, model, task.cm_per_px, task.strategy, progress=report)
             known = Run(task, probability)
             shelf(RUNS).put(task.key, probability, probability.nbytes)
-    finally:
-        lock.release()
     return known
 
 
-def begin(task: Task) -> None:
-    """Have a task run beside the drawing of the page; what it gave, or what is wrong with it, `run` has sooner."""
+def share_done(task: Task) -> float:
+    """From 0 to 1, whoever runs it."""
+    return 1.0 if known_run(task) else turns().share(task.key)
+
+
+class Stopped(Exception):
+    """What was to come after the reader's last act, which has been followed by another."""
+
+
+def begin(task: Task, stop: Event | None = None) -> None:
+    """Have a task run beside all else; what it gave, or what is wrong with it, `run` has sooner."""
+
+    def report(_: float) -> None:
+        if stop is not None and stop.is_set():
+            raise Stopped
 
     def work() -> None:
-        with suppress(SciNetError):
-            run(task, lambda _: None)
+        with suppress(SciNetError, Stopped):
+            run(task, report)
 
     thread = Thread(target=work, daemon=True)
     add_script_run_ctx(thread)
     thread.start()
+
+
+@contextmanager
+def begun(tasks: Sequence[Task]) -> Iterator[None]:
+    """Have tasks run beside the block, until it is left."""
+    stop = Event()
+    for task in tasks:
+        begin(task, stop)
+    try:
+        yield
+    finally:
+        stop.set()
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -172,23 +200,17 @@ class Progress:
 
     APPEARS_S, EVERY_S = 0.7, 0.25
 
-    def __init__(self, slot: DeltaGenerator, tasks: int) -> None:
-        self._slot, self._tasks, self._done = slot, tasks, 0
+    def __init__(self, slot: DeltaGenerator, tasks: Sequence[Task]) -> None:
+        self._slot, self._tasks = slot, tasks
         self._started = self._drawn = time.monotonic()
-        self._text = ""
 
-    def begin(self, task: Task) -> None:
-        self._text = task.text
-
-    def report(self, share: float) -> None:
+    def report(self, task: Task) -> None:
+        """Draw it, with the task that the page waits for."""
         now = time.monotonic()
         elapsed = now - self._started
         if elapsed < self.APPEARS_S or now - self._drawn < self.EVERY_S:
             return
         self._drawn = now
-        total = min(1.0, (self._done + share) / self._tasks)
-        left = f", about {elapsed * (1 - total) / total:.0f} s left" if total > 0.05 and elapsed > 1 else ""
-        self._slot.progress(total, text=f"{self._text}{left}")
-
-    def end(self) -> None:
-        self._done += 1
+        done = sum(map(share_done, self._tasks)) / len(self._tasks)
+        left = f", about {elapsed * (1 - done) / done:.0f} s left" if done > 0.05 and elapsed > 1 else ""
+        self._slot.progress(done, text=f"{task.text}{left}")

@@ -48,9 +48,3 @@ class Shelf:
 def shelf(name: str, kept_bytes: int = KEPT_BYTES) -> Shelf:
     """The server's shelf for runs, which cost seconds, or for what is quickly made again from them."""
     return Shelf(kept_bytes)
-
-
-@st.cache_resource(show_spinner=False)
-def inference() -> Lock:
-    """Held by whoever runs a model: two at once would only slow each other down, and double the memory."""
-    return Lock()
