@@ -13,6 +13,7 @@ from samples import PROJECT
 from streamlit.testing.v1 import AppTest
 
 from pages.explorer import own
+from scinet.benchmark import read_benchmark
 from scinet.checkpoint import REPOSITORY_FOLDER
 
 
@@ -93,7 +94,9 @@ def test_without_curve_and_benchmark_the_page_stands(fresh, random_checkpoints, 
 def test_checkpoints_that_are_scored_but_not_on_board_are_named(fresh, tmp_path) -> None:
     for name in ("unet.json", "unet.safetensors", "benchmark.json", "benchmark.parquet"):
         shutil.copy(REPOSITORY_FOLDER / name, tmp_path)
-    assert any("not on board: sci-net" in caption.value for caption in fresh(tmp_path).caption)
+    absent = [name for name in read_benchmark(REPOSITORY_FOLDER).models if name != "unet"]
+    assert "sci-net" in absent
+    assert any(f"not on board: {', '.join(absent)}." in caption.value for caption in fresh(tmp_path).caption)
 
 
 def test_an_own_model_runs_in_explore_for_its_session_alone(fresh, random_checkpoints, weights) -> None:
