@@ -55,7 +55,7 @@ def fill(place: DeltaGenerator | None) -> None:
 
 
 def _pictures(card: Card) -> list[bytes]:
-    """A generated town at two resolutions with the errors of a model, each as WebP."""
+    """A generated town at two resolutions with the errors of a model, each as JPEG."""
     town = make_town(SEED, TOWN_M)
     subject = Subject("intro", "Town", town.render(min(GSDS_CM_PER_PX)), town.footprints)
     made = []

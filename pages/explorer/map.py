@@ -87,7 +87,7 @@ def show_map(
     """
     base, bounds = _image(subject.key, raster.shape, raster)
     _, whole = _image(subject.key, subject.raster.shape, subject.raster)  # the same at each step: the map stays
-    address = serve(base, "image/webp", "base")
+    address = serve(base, draw.mime_type(base), "base")
     truth = None if subject.truth is None else outlines.true_buildings(subject)
     state: dict[str, Any] = {
         "legend": _legend(subject, left or right, look.style),

@@ -118,12 +118,13 @@ def _component(verdict: Verdict, i: int, style: str) -> dict[str, Any]:
 
 
 def component_shapes(verdict: Verdict, indices: Sequence[int] | NDArray[np.intp]) -> list[BaseGeometry]:
-    """The outlines of predicted components along pixel edges, in the CRS of the verdict's raster."""
-    labels = verdict.predicted_labels
-    kept = np.zeros(int(labels.max(initial=0)) + 1, bool)
+    """The outlines of components of the diagnosis along pixel edges, in the CRS of the verdict's raster."""
+    assert verdict.diagnosis is not None
+    kept = np.zeros(len(verdict.diagnosis.components.kind) + 1, bool)
     kept[np.asarray(indices, int) + 1] = True
-    polygons = polygonize(np.where(kept[labels], labels, 0), verdict.raster)
-    return [polygons[i] for i in indices]
+    polygons = polygonize(verdict.diagnosis.predicted.keep(kept).pixels(), verdict.raster)
+    places = np.cumsum(kept[1:]) - 1  # those that are kept are numbered anew
+    return [polygons[places[i]] for i in indices]
 
 
 def collection(features: Sequence[Feature]) -> bytes:

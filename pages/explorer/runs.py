@@ -24,7 +24,7 @@ from scinet.diagnose import Diagnosis, diagnose
 from scinet.errors import SciNetError
 from scinet.raster import Raster
 from scinet.resample import resample
-from scinet.segment import Strategy, segment_at
+from scinet.segment import Strategy, segment_working
 from scinet.truth import truth_labels
 
 Key = tuple[object, ...]
@@ -108,7 +108,8 @@ def run(task: Task, progress: Callable[[float], None]) -> Run:
                 progress(share)
 
             model = own.network(task.card) if own.is_own(task.card) else _model(task.card.name, task.card.sha256)
-            _, probability = segment_at(task.subject.raster, model, task.cm_per_px, task.strategy, progress=report)
+            raster = working_raster(task.subject, task.cm_per_px)
+            probability = segment_working(raster, model, task.strategy, progress=report)
             known = Run(task, probability)
             shelf(RUNS).put(task.key, probability, probability.nbytes)
     return known

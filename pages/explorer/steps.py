@@ -92,7 +92,7 @@ def table(results: Iterable[Run], settings: MaskSettings) -> pd.DataFrame:
 
 
 def cell(run: Run, settings: MaskSettings) -> bytes:
-    """The image at the run's resolution under its mask, coloured by what became of every pixel, as WebP."""
+    """The image at the run's resolution under its mask, coloured by what became of every pixel, as JPEG."""
 
     def make() -> bytes:
         verdict = runs.judge(run, settings)

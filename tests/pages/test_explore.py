@@ -99,7 +99,7 @@ def test_a_threshold_needs_no_forward_pass(app: AppTest, monkeypatch: pytest.Mon
     def no_run(*_: object, **__: object) -> None:
         raise AssertionError("a forward pass")
 
-    monkeypatch.setattr(runs, "segment_at", no_run)
+    monkeypatch.setattr(runs, "segment_working", no_run)
     app.slider(key="threshold").set_value(0.05).run()
     low = map_state(app)
     app.slider(key="threshold").set_value(0.95).run()
@@ -118,7 +118,7 @@ def test_a_minimum_area_drops_components_at_once(app: AppTest, monkeypatch: pyte
     def no_run(*_: object, **__: object) -> None:
         raise AssertionError("a forward pass")
 
-    monkeypatch.setattr(runs, "segment_at", no_run)
+    monkeypatch.setattr(runs, "segment_working", no_run)
     app.number_input(key="min_area").set_value(10_000.0).run()  # more than the whole image
     assert not app.exception and not app.error
     assert map_state(app)["left"]["overlay"] != before["left"]["overlay"]
@@ -268,13 +268,13 @@ def test_side_by_side_is_a_state_of_the_same_map(app: AppTest) -> None:
 
 
 def test_the_worst_buildings_of_the_chosen_model_and_kinds(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    def half_of_it(raster, model, cm_per_px, strategy, progress):
+    def half_of_it(raster, model, strategy, progress):
         """Sci-Net finds the house, UNet nothing."""
         found = house()[1] if model.card.name == "sci-net" else np.zeros((64, 64), bool)
-        return raster, found.astype(np.float32)
+        return found.astype(np.float32)
 
     st.cache_resource.clear()
-    monkeypatch.setattr(runs, "segment_at", half_of_it)
+    monkeypatch.setattr(runs, "segment_working", half_of_it)
     app.run()
     assert app.segmented_control(key="worst_model").value == "Sci-Net"
     everything = ["missed", "merged", "fragmented", "false", "found"]

@@ -73,7 +73,7 @@ def test_a_sweep_gives_curves_verdicts_and_a_film_strip(sweep: AppTest) -> None:
 
 def test_nothing_is_computed_twice(sweep: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     run_all(sweep)
-    monkeypatch.setattr(runs, "segment_at", lambda *a, **k: pytest.fail("a second forward pass"))
+    monkeypatch.setattr(runs, "segment_working", lambda *a, **k: pytest.fail("a second forward pass"))
     sweep.slider(key="threshold").set_value(0.4).run()
     sweep.switch_page("pages/explore.py").run()
     sweep.switch_page("pages/sweep.py").run()
@@ -82,14 +82,14 @@ def test_nothing_is_computed_twice(sweep: AppTest, monkeypatch: pytest.MonkeyPat
 
 def test_the_next_run_goes_on_while_the_page_is_drawn(sweep: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     """And is not run again when its turn comes."""
-    real, threads = runs.segment_at, []
+    real, threads = runs.segment_working, []
 
     def slow(*arguments, **keywords):
         threads.append(get_ident())
         time.sleep(1.1)  # longer than the page waits before it draws what is there
         return real(*arguments, **keywords)
 
-    monkeypatch.setattr(runs, "segment_at", slow)
+    monkeypatch.setattr(runs, "segment_working", slow)
     run_all(sweep)
     assert len(threads) == len(cells(sweep)) == 4
     assert len(set(threads)) > 1

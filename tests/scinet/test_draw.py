@@ -73,6 +73,13 @@ def test_a_large_image_is_drawn_smaller() -> None:
     assert bounds == [[-150.0, 0.0], [0.0, 250.0]]
 
 
+def test_only_an_image_with_nodata_needs_a_file_with_transparency() -> None:
+    raster = plain(20, 40)
+    assert draw.mime_type(draw.image_for_map(raster)[0]) == "image/jpeg"
+    raster.valid[:5] = False
+    assert draw.mime_type(draw.image_for_map(raster)[0]) == "image/webp"
+
+
 def test_nodata_is_transparent_and_image_and_mask_share_their_place(noise_raster: Raster) -> None:
     noise_raster.valid[:48] = False
     data, bounds = draw.image_for_map(noise_raster)

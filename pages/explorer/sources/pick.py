@@ -76,7 +76,7 @@ def _overview_map(scene: Scene, key: str, overview: Raster, place: Place) -> tup
     image = folium.raster_layers.ImageOverlay(
         np.zeros((1, 1)), bounds=bounds
     )  # a relative address would be opened as a file
-    image.url = serve(_overview_picture(key, overview), "image/webp", "overview")
+    image.url = serve(_overview_picture(key, overview), "image/jpeg", "overview")
     image.add_to(own)
     own.add_child(Fit(bounds, (4, 4, 4, 4), MIN_ZOOM))
     column, row, width, height = place
@@ -100,7 +100,7 @@ def _overview_picture(key: str, _overview: Raster) -> bytes:
 
 
 def picture(pixels: NDArray[np.uint8], max_px: int, frame: Place | None = None) -> bytes:
-    """A WebP of at most `max_px` a side; `frame` is drawn on it, in the pixels given."""
+    """A JPEG of at most `max_px` a side; `frame` is drawn on it, in the pixels given."""
     image = Image.fromarray(pixels)
     image.thumbnail((max_px, max_px))
     if frame is not None:
