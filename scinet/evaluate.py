@@ -1,8 +1,11 @@
 """A model's mask of an image against the truth, at one working GSD or at many: the figures that the app shows."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from functools import partial
 from math import nan
+from threading import Event, Lock
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,8 @@ from scinet.scores import Scores
 from scinet.segment import Progress, Strategy, segment_at, segment_working
 from scinet.sweep import GRIDS, agreement, grade
 from scinet.truth import Truth, truth_labels
+
+_BESIDE = 2  # runs at a time in a sweep
 
 
 def score(
@@ -104,22 +109,51 @@ def sweep(
 def _runs(
     raster: Raster, models: Sequence[Model], steps: Sequence[float], strategy: Strategy, progress: Progress | None
 ) -> Iterator[tuple[float, int, Raster, NDArray[np.float32]]]:
-    """Step, the model's index, image and probability on the working grid; the image is resampled once a step."""
-    work = {step: step**-2.0 for step in steps}  # what its time goes with
-    done, total = 0.0, len(models) * sum(work.values())
-    for step in sorted(work, key=lambda step: step != raster.cm_per_px):  # the native one first
-        working = resample(raster, step)
-        for number, model in enumerate(models):
-            part = None if progress is None else partial(_part, progress, done, work[step], total)
-            yield step, number, working, segment_working(working, model, strategy, part)
-            done += work[step]
+    """Step, the model's index, image and probability on the working grid; the image is resampled once a step.
+
+    Runs go on beside one another, so that a core which one leaves at its end has the next one's windows.
+    """
+    first = sorted(set(steps), key=lambda step: step != raster.cm_per_px)  # the native one
+    shares = {(step, number): 0.0 for step in first for number in range(len(models))}
+    work = sum(step**-2.0 for step, _ in shares)  # what its time goes with
+    guard, stopped = Lock(), Event()
+
+    def run(working: Raster, key: tuple[float, int]) -> NDArray[np.float32]:
+        def report(share: float) -> None:
+            if stopped.is_set():
+                raise CancelledError
+            with guard:
+                shares[key] = share
+                if progress:
+                    progress(sum(share * step**-2.0 for (step, _), share in shares.items()) / work)
+
+        return segment_working(working, models[key[1]], strategy, report)
+
+    waiting: deque[tuple[float, int, Raster, Future[NDArray[np.float32]]]] = deque()
+    with ThreadPoolExecutor(_BESIDE, "sweep") as threads:
+        try:
+            for step in first:
+                working = resample(raster, step)
+                for number in range(len(models)):
+                    waiting.append((step, number, working, threads.submit(run, working, (step, number))))
+                    if len(waiting) > _BESIDE:
+                        yield _taken(waiting)
+            while waiting:
+                yield _taken(waiting)
+        finally:
+            stopped.set()
+            for *_, answer in waiting:
+                answer.cancel()
+
+
+def _taken(
+    waiting: deque[tuple[float, int, Raster, Future[NDArray[np.float32]]]],
+) -> tuple[float, int, Raster, NDArray[np.float32]]:
+    step, number, working, answer = waiting.popleft()
+    return step, number, working, answer.result()
 
 
 def _figures(diagnosis: Diagnosis | None) -> dict[str, float]:
     if diagnosis is None:
         return dict.fromkeys((*Scores._fields, *Shares._fields), nan)
     return {**Scores.of(diagnosis.counts)._asdict(), **diagnosis.shares._asdict()}
-
-
-def _part(progress: Progress, before: float, work: float, total: float, done: float) -> None:
-    progress((before + done * work) / total)
