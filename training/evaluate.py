@@ -65,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     index = index[index["split"] == options.split]
     if index.empty:
         raise DataError(f"{options.data / 'index.csv'} has no tile in the split {options.split!r}.")
+    out.mkdir(parents=True, exist_ok=True)
     for name in options.model:
         model = load_model(name, options.device)
         rows = pd.DataFrame(evaluate(model, options.data, index))

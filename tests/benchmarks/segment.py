@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from rasterio.transform import Affine
 from shapely.affinity import translate
 
 from scinet.checkpoint import load_trained
@@ -31,7 +32,7 @@ from scinet.raster import read_raster
 from scinet.scores import Counts, iou
 from scinet.truth import read_truth, truth_labels
 from tests.benchmarks.contenders import CONTENDERS, OURS, Job
-from tests.published import publish, town_scene
+from tests.published import PLACE, publish, town_scene
 from training.costs import processor
 
 PROJECT = Path(__file__).parents[2]
@@ -148,7 +149,7 @@ def town(folder: Path, side_px: int) -> Path:
         for row in range(times) for column in range(times) for polygon in polygons
     ]  # fmt: skip
     whole = np.tile(rgba, (times, times, 1))[:side_px, :side_px]
-    return publish(folder, "tow", "town", whole, repeated)
+    return publish(folder, "tow", "town", whole, repeated, PLACE * Affine.scale(0.5))
 
 
 if __name__ == "__main__":

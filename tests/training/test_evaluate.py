@@ -97,9 +97,10 @@ def test_without_a_model_the_scores_are_made_anew_from_the_tiles(data, checkpoin
         evaluate.main([])
     with pytest.raises(DataError, match="--data DIR"):
         evaluate.main(["--model", "unet"])
-    evaluate.main(["--data", str(data), "--model", "unet"])
-    path = checkpoints / "benchmark.json"
+    out = checkpoints / "scores" / "of-unet"
+    evaluate.main(["--data", str(data), "--model", "unet", "--out", str(out)])
+    path = out / "benchmark.json"
     content = json.loads(path.read_text())
     path.write_text('{"costs": {"unet": {"parameters": 1}}}')
-    evaluate.main([])
+    evaluate.main(["--out", str(out)])
     assert json.loads(path.read_text()) == {**content, "costs": {"unet": {"parameters": 1}}}
