@@ -46,13 +46,13 @@ def draw(scenes: list[Point], diagnoses: list[Point]) -> go.Figure:
     figure = make_subplots(rows=2, cols=2, column_titles=titles, row_titles=("seconds", "peak MB"))
     for column, points in enumerate((scenes, diagnoses), 1):
         sizes, seconds, megabytes = zip(*points, strict=True)
-        for row, values in enumerate((seconds, megabytes), 1):
+        for row, (values, text) in enumerate(((seconds, "%{y:.2~f}"), (megabytes, "%{y:,.0f}")), 1):
             figure.add_scatter(
-                x=sizes, y=values, row=row, col=column, mode="lines+markers+text", texttemplate="%{y:.3g}",
+                x=sizes, y=values, row=row, col=column, mode="lines+markers+text", texttemplate=text,
                 textposition="top center", cliponaxis=False, line={"color": "#1f77b4"}, showlegend=False,
             )  # fmt: skip
-    figure.update_xaxes(type="log")
-    figure.update_yaxes(type="log", row=1)
+    figure.update_xaxes(type="log", dtick=1, tickformat=",")
+    figure.update_yaxes(type="log", dtick=1, tickformat=",", row=1)
     figure.update_yaxes(rangemode="tozero", row=2)
     return figure.update_layout(template="plotly_white", width=1000, height=600, margin={"t": 60})
 
