@@ -4,7 +4,7 @@ from math import nan
 import numpy as np
 import pytest
 
-from scinet import sweep
+from scinet import evaluate, sweep
 from scinet.components import label
 from scinet.diagnose import diagnose
 from scinet.resample import resample
@@ -83,3 +83,25 @@ def test_agreement_is_the_iou_with_the_own_native_mask(noise_raster, probability
 )
 def test_holds_to(scores, expected):
     assert holds_to(scores, native_cm_per_px=10) == expected
+
+
+def test_a_sweep_tells_its_progress_in_order(brightness_model, noise_raster):
+    shares: list[float] = []
+    rows = evaluate.sweep(noise_raster, None, [brightness_model] * 3, [10, 14, 20], progress=shares.append)
+    assert [(row["cm_per_px"], row["grid"]) for row in rows[:6]] == [
+        (step, grid) for step in (10, 14, 20) for grid in ("native", "working")
+    ]
+    assert len(rows) == 18
+    assert shares == sorted(shares) and shares[-1] == pytest.approx(1)
+
+
+def test_a_sweep_that_is_stopped_begins_nothing_more(brightness_model, noise_raster):
+    calls: list[float] = []
+
+    def stop(share: float) -> None:
+        calls.append(share)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate.sweep(noise_raster, None, [brightness_model], [10, 14, 20, 28, 40], progress=stop)
+    assert len(calls) <= 2  # of the runs that were under way
