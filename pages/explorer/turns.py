@@ -3,16 +3,13 @@
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Condition, Timer
+from threading import Condition
 
 import streamlit as st
-
-from scinet.memory import give_back
 
 AT_A_TIME = 2  # while one's windows go through its network, the other's image is made ready or its mask drawn
 MOST_PIXELS = 40_000_000  # of those that run together: a large image runs alone, for its memory
 ASKS_EVERY_S = 0.3
-RESTS_AFTER_S = 2.0  # what the networks took goes back to the system when nobody has come by then
 
 
 @dataclass
@@ -41,17 +38,10 @@ class Turns:
                 del self._running[key]
                 self._shares.pop(key, None)
                 self._changed.notify_all()
-            rest = Timer(RESTS_AFTER_S, self._rest)
-            rest.daemon = True
-            rest.start()
 
     def share(self, key: Hashable) -> float:
         """How much of a task is done, from 0 to 1; 0 for one that does not run."""
         return self._shares.get(key, 0.0)
-
-    def _rest(self) -> None:
-        if not self._running:
-            give_back()
 
     def _has_room(self, key: Hashable, pixels: int) -> bool:
         if key in self._running or len(self._running) >= AT_A_TIME:

@@ -4,7 +4,6 @@ from threading import Event, Thread
 
 import pytest
 
-from pages.explorer import turns as module
 from pages.explorer.turns import AT_A_TIME, MOST_PIXELS, Turns
 
 PATIENCE_S = 20
@@ -90,16 +89,3 @@ def test_a_turn_ends_with_what_goes_wrong_in_it() -> None:
         raise ValueError("wrong")
     with turns.turn("a", 1, lambda: pytest.fail("it waits for what has ended")):
         pass
-
-
-def test_memory_is_given_back_when_nobody_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = Event()
-    monkeypatch.setattr(module, "give_back", given.set)
-    monkeypatch.setattr(module, "RESTS_AFTER_S", 0.05)
-    turns = Turns()
-    one, other = Worker(turns, "a"), Worker(turns, "b")
-    assert one.has_it.wait(PATIENCE_S) and other.has_it.wait(PATIENCE_S)
-    one.end()
-    assert not given.wait(0.5)
-    other.end()
-    assert given.wait(PATIENCE_S)
