@@ -140,23 +140,23 @@ class _Answers:
 
 
 class _Canvas:
-    """The rows that windows are blended into, from `top` on."""
+    """The rows that windows are blended into, from `top` on; NaN where not valid, which no answer changes."""
 
     def __init__(self, top: int, width: int) -> None:
         self.top = top
         self._total = np.zeros((0, width), np.float32)
-        self._valid = np.zeros((0, width), np.bool_)
 
     @property
     def pixels(self) -> int:
-        return self._valid.size
+        return self._total.size
 
     def extend(self, band: Band) -> None:
         """Make room for a band, of which the upper rows may be there already."""
-        new = band.cut(max(band.top, self.top + len(self._valid)), band.bottom).valid
-        self._valid = np.concatenate([self._valid, new])
-        total = np.zeros(self._valid.shape, np.float32)
-        total[: len(self._total)] = self._total
+        held = len(self._total)
+        new = band.cut(max(band.top, self.top + held), band.bottom).valid
+        total = np.zeros((held + len(new), self._total.shape[1]), np.float32)
+        total[:held] = self._total
+        total[held:][~new] = np.nan
         self._total = total
 
     def add(self, window: _Window, probability: NDArray[np.float32]) -> None:
@@ -168,11 +168,12 @@ class _Canvas:
     def cut(self, bottom: int, width: int) -> Band:
         """Take off the rows above `bottom`, which are finished, without the padding beyond `width`."""
         rows = bottom - self.top
-        total, valid = self._total[:rows, :width], self._valid[:rows, :width]
-        np.minimum(total, 1, out=total)
+        total = self._total[:rows, :width]
+        valid = ~np.isnan(total)
+        np.fmin(total, 1, out=total)  # a number of NaN too
         total *= valid
         band = Band(self.top, total, valid)
-        self._total, self._valid, self.top = self._total[rows:].copy(), self._valid[rows:].copy(), bottom
+        self._total, self.top = self._total[rows:].copy(), bottom
         return band
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from scinet.checkpoint import Model
 from scinet.device import has_bfloat16
-from scinet.memory import share_one_arena
+from scinet.memory import keep_little
 
 _CORES = torch.get_num_threads()  # asked once: new threads begin with what the last one has set for itself
 _MOST_AT_A_TIME = 4  # on a processor: each takes 100 MB
@@ -64,7 +64,7 @@ class _Pool:
 
 @cache
 def _pool(device_type: str) -> _Pool:
-    share_one_arena()
+    keep_little()
     return _Pool(min(_CORES, _MOST_AT_A_TIME) if device_type == "cpu" else 1, f"forward {device_type}")
 
 

@@ -23,7 +23,7 @@ COG_BLOCK_PX = 512
 _SETTINGS = "settings.json"
 _GDAL = {"GDAL_PAM_ENABLED": False}
 # Once the scene has been read: before that, its reader says how many bytes of blocks are kept.
-_SMALL_CACHE = {**_GDAL, "GDAL_CACHEMAX": 64_000_000}
+_SMALL_CACHE = {**_GDAL, "GDAL_CACHEMAX": 32_000_000}
 _TYPES = {"uint8": "Byte", "float32": "Float32"}
 
 

@@ -26,8 +26,8 @@ from scinet.rows import Band, Rows
 # Pixels that may be decoded for an overview: some seconds' worth from a disk, and from the web.
 MAX_DECIMATED_PIXELS = 400_000_000
 MAX_DECIMATED_WEB_PIXELS = 25_000_000
-_BAND_PX = 2_000_000  # of a scene's rows at a time
-_MIN_CACHE_BYTES, _MAX_CACHE_BYTES = 64_000_000, 160_000_000  # of decoded blocks
+_BAND_PX = 1_000_000  # of a scene's rows at a time
+_MIN_CACHE_BYTES, _MAX_CACHE_BYTES = 32_000_000, 160_000_000  # of decoded blocks
 
 Place = tuple[int, int, int, int]
 
@@ -197,7 +197,7 @@ class _SceneRows:
                 rows = max(1, rows // block_rows) * block_rows
             else:  # several bands from a row of blocks, which stays decoded meanwhile
                 rows = next(count for count in range(rows, 0, -1) if block_rows % count == 0)
-            with Env(GDAL_CACHEMAX=max(_MIN_CACHE_BYTES, int(1.2 * block_row_bytes))):
+            with Env(GDAL_CACHEMAX=max(_MIN_CACHE_BYTES, int(1.1 * block_row_bytes))):
                 for top in range(start // rows * rows, dataset.height, rows):
                     part = Window(0, top, dataset.width, min(rows, dataset.height - top))
                     yield Band(top, *read_colours(dataset, look, part))

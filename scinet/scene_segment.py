@@ -109,8 +109,8 @@ def working_rows(scene: Scene, cm_per_px: float | None, model: Model, strategy: 
 
 
 def _layers(band: Band, threshold: float, output: Output) -> dict[str, np.ndarray]:
-    mask = (band.values > threshold).view(np.uint8)
-    np.putmask(mask, ~band.valid, MASK_NODATA)
+    mask = np.full(band.valid.shape, MASK_NODATA, np.uint8)
+    np.greater(band.values, threshold, out=mask, where=band.valid)
     layers = {"mask": mask}
     if output == "uint8":
         layers["probability"] = probability_steps(band.values, band.valid)

@@ -30,17 +30,15 @@ class Job:
 
 @dataclass
 class Done:
-    """`ready` is when imports and model were there, (wall, processor) seconds."""
+    """`ready` is when imports and model were there, (wall, processor) seconds; `mask` reads what was written."""
 
-    mask: Any = None
+    mask: Callable[[], Any] | None = None
     windows: int = 0
     side_px: int = 0
     ready: tuple[float, float] = (0.0, 0.0)
 
 
 def ours(job: Job) -> Done:
-    import rasterio
-
     from scinet.checkpoint import load_model
     from scinet.scene import open_scene
     from scinet.scene_segment import segment_scene
@@ -55,8 +53,7 @@ def ours(job: Job) -> Done:
     model.network.register_forward_hook(count)
     out = Path(job.out).with_suffix(".tif")
     segment_scene(open_scene(job.scene), model, out)
-    with rasterio.open(out) as dataset:
-        done.mask = dataset.read(1) == 1
+    done.mask = lambda: _first_band(out) == 1
     return done
 
 
@@ -93,7 +90,8 @@ def geodeep(job: Job) -> Done:
         return run(*arguments)
 
     runtime.InferenceSession.run = counted
-    done.mask = geodeep.detect(job.scene, job.onnx, output_type="raw") > 0
+    mask = geodeep.detect(job.scene, job.onnx, output_type="raw") > 0
+    done.mask = lambda: mask
     return done
 
 
@@ -108,15 +106,20 @@ def geoai_large(job: Job) -> Done:
 
 
 def _geoai(job: Job, **settings: int) -> Done:
-    import rasterio
     from geoai.inference import predict_geotiff
 
     network, done = _torch_network(job)
     out = str(Path(job.out).with_suffix(".tif"))
     predict_geotiff(network, job.scene, out, input_bands=[1, 2, 3], device="cpu", verbose=False, **settings)
-    with rasterio.open(out) as dataset:
-        done.mask = dataset.read(1) > 0.5
+    done.mask = lambda: _first_band(out) > 0.5
     return done
+
+
+def _first_band(path: str | Path) -> Any:
+    import rasterio
+
+    with rasterio.open(path) as dataset:
+        return dataset.read(1)
 
 
 def torchgeo(job: Job) -> Done:
@@ -130,14 +133,15 @@ def torchgeo(job: Job) -> Done:
     network, done = _torch_network(job)
     with rasterio.open(job.scene) as dataset:
         shape, place = dataset.shape, dataset.transform
-    done.mask = np.zeros(shape, bool)
+    whole = np.zeros(shape, bool)
+    done.mask = lambda: whole
     data = RasterDataset(job.scene)
     sampler = GridGeoSampler(data, size=544, stride=512)
     with torch.inference_mode():
         for sample in DataLoader(data, sampler=sampler, collate_fn=stack_samples):
             mask = network(sample["image"][:, :3] / 255)[0, 0].numpy() > 0.5
             left, top = _corner(sample, place)
-            into = done.mask[max(top, 0) : top + 544, max(left, 0) : left + 544]
+            into = whole[max(top, 0) : top + 544, max(left, 0) : left + 544]
             above, before = max(-top, 0), max(-left, 0)
             into[...] = mask[above : above + into.shape[0], before : before + into.shape[1]]
     return done
@@ -192,13 +196,13 @@ def main() -> None:
     name, path = sys.argv[1:]
     job, began = Job(**json.loads(Path(path).read_text())), now()
     done = CONTENDERS[name](job)
-    ended = now()
+    ended, peak = now(), peak_mb()
     if done.mask is not None:
-        np.save(job.out, done.mask)
+        np.save(job.out, done.mask())
     print(json.dumps({
         "windows": done.windows, "side_px": done.side_px,
         "start_s": done.ready[0] - began[0], "wall_s": ended[0] - done.ready[0], "cpu_s": ended[1] - done.ready[1],
-        "peak_mb": peak_mb(),
+        "peak_mb": peak,
     }))  # fmt: skip
 
 
