@@ -21,7 +21,7 @@ from scinet.windows import Windows, window_side
 
 Progress = Callable[[float], None]
 
-_WAITING_PX = 4_000_000  # of rows that may wait for the answers still missing
+_WAITING_PX = 16_000_000  # of rows that may wait for the answers still missing
 
 
 class Segmented:

@@ -25,6 +25,7 @@ from scinet.segment import segment
 from tests.pages.serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, PROJECT, SETTLED, served
 
 REPEATS = 5
+LOOKS_EVERY_MS = 20  # by default at each frame, which has the browser draw 60 of them a second beside the models
 NEW = "to a new resolution"
 AREAS_M2 = (20, 60, 120, 250, 500)  # each drops buildings that the one before kept
 OVERLAYS = """() => {
@@ -81,7 +82,7 @@ class Reader:
 
     def open(self, url: str) -> None:
         self.page.goto(url)
-        self.page.wait_for_function(CHANGED, arg=[])
+        self.page.wait_for_function(CHANGED, arg=[], polling=LOOKS_EVERY_MS)
 
     def settle(self) -> None:
         """Wait for all that comes after the picture, such as the change against the native resolution."""
@@ -96,7 +97,7 @@ class Reader:
         began = time.perf_counter()
         yield
         if not opening:
-            self.page.wait_for_function(CHANGED, arg=former)
+            self.page.wait_for_function(CHANGED, arg=former, polling=LOOKS_EVERY_MS)
         row.seconds.append(time.perf_counter() - began)
         self.settle()
         row.messages.append(self.traffic.messages - before[0])
