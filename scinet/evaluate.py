@@ -116,9 +116,12 @@ def _runs(
     first = sorted(set(steps), key=lambda step: step != raster.cm_per_px)  # the native one
     shares = {(step, number): 0.0 for step in first for number in range(len(models))}
     work = sum(step**-2.0 for step, _ in shares)  # what its time goes with
-    guard, stopped = Lock(), Event()
+    guard, failed, stopped = Lock(), Event(), Event()
 
     def run(working: Raster, key: tuple[float, int]) -> NDArray[np.float32]:
+        if failed.is_set():  # one that was begun before, whose failure ends them all
+            raise CancelledError
+
         def report(share: float) -> None:
             if stopped.is_set():
                 raise CancelledError
@@ -127,7 +130,11 @@ def _runs(
                 if progress:
                     progress(sum(share * step**-2.0 for (step, _), share in shares.items()) / work)
 
-        return segment_working(working, models[key[1]], strategy, report)
+        try:
+            return segment_working(working, models[key[1]], strategy, report)
+        except BaseException:
+            failed.set()
+            raise
 
     waiting: deque[tuple[float, int, Raster, Future[NDArray[np.float32]]]] = deque()
     with ThreadPoolExecutor(_BESIDE, "sweep") as threads:
