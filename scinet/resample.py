@@ -148,7 +148,7 @@ def to_web_mercator(
     reproject(
         source, warped, src_transform=raster.transform, src_crs=crs,
         dst_transform=from_bounds(west, south, east, north, width, height), dst_crs=_WEB_MERCATOR,
-        resampling=Resampling.nearest if nearest else Resampling.bilinear, num_threads=2,
+        resampling=Resampling.nearest if nearest else Resampling.bilinear,
     )  # fmt: skip
     (left, right), (bottom, top) = transform_points(_WEB_MERCATOR, _LONLAT, [west, east], [south, north])
     result = warped[0] if array.ndim == 2 else np.moveaxis(warped, 0, -1)
