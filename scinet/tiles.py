@@ -26,6 +26,7 @@ class Tile:
     truth      its mask or footprints
     cm_per_px  native GSD, where the file does not say it
     place      transform and CRS, where the file has none and the folder knows them
+    licence    its attribution
     """
 
     name: str
@@ -35,6 +36,7 @@ class Tile:
     place: tuple[Affine, CRS] | None = None
     city: str = ""
     split: str = ""
+    licence: str = ""
 
     def open(self, cm_per_px: float | None = None) -> Scene:
         """Its header; `cm_per_px` counts where neither the file nor the folder knows. Raises as `open_scene`."""
@@ -87,6 +89,7 @@ def _from_index(folder: Path) -> Iterator[Tile]:
                 place=_place(row),
                 city=row.get("city") or "",
                 split=row.get("split") or "",
+                licence=row.get("licence") or "",
             )
         except (KeyError, ValueError, TypeError, CRSError) as error:
             raise RasterError(
