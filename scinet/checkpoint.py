@@ -116,14 +116,14 @@ def list_cards(folder: Path | None = None) -> list[Card]:
 
 
 def save_checkpoint(folder: Path, network: nn.Module, card: Card) -> Card:
-    """Write ``<card.name>.safetensors`` (float16) and ``.json``; return the card with the weights' hash.
+    """Write ``<card.name>.safetensors`` (see `halved`) and ``.json``; return the card with the weights' hash.
 
     Both files appear whole or not at all.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / f"{card.name}.safetensors"
     part = weights.with_suffix(".part")
-    save_file({name: _halved(tensor) for name, tensor in network.state_dict().items()}, part)
+    save_file({name: halved(tensor) for name, tensor in network.state_dict().items()}, part)
     card = replace(card, sha256=_sha256(part))
     card_part = weights.with_suffix(".json.part")
     card_part.write_text(card.to_json())
@@ -170,8 +170,12 @@ def load_trained(name: str | Path) -> tuple[nn.Module, Card]:
     return network.requires_grad_(False).eval(), card
 
 
-def _halved(tensor: Tensor) -> Tensor:
-    return (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
+def halved(tensor: Tensor) -> Tensor:
+    """As checkpoints keep it: float16, or float32 where that overflows, as HRNet's running variances do."""
+    if tensor.is_floating_point():
+        half = tensor.half()
+        tensor = half if torch.isfinite(half).all() else tensor.float()
+    return tensor.cpu().contiguous()
 
 
 def _full(tensor: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
+from scinet.checkpoint import halved
 from scinet.device import default_device, has_bfloat16, parse_device
 from scinet.models.baselines import HRNET_ENCODER
 from training.command import run_command
@@ -287,10 +288,7 @@ def write_encoder(path: Path, encoder: nn.Module, metadata: dict[str, str]) -> N
     """Half-precision weights under timm's ``features_only`` names; the file appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    halves = {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
-        for name, tensor in encoder.state_dict().items()
-    }
+    halves = {name: halved(tensor) for name, tensor in encoder.state_dict().items()}
     try:
         save_file(halves, part, metadata)
     except (OSError, SafetensorError) as error:

@@ -31,6 +31,15 @@ def test_round_trip_in_half_precision(folder):
     assert card.architecture == "unet"
 
 
+def test_what_half_precision_cannot_hold_is_kept_in_full(tmp_path):
+    network = build("unet")
+    network.network.encoder.stem.bn.running_var.fill_(70_000.0)  # over float16's largest, 65,504
+    save_checkpoint(tmp_path, network, Card("mine", "unet", (2.5, 40.0), 512))
+    loaded, _ = load_trained(tmp_path / "mine.safetensors")
+    assert (loaded.network.encoder.stem.bn.running_var == 70_000.0).all()
+    assert load_file(tmp_path / "mine.safetensors")["network.head.weight"].dtype == torch.float16
+
+
 def test_the_list_is_in_the_papers_order_and_skips_the_damaged(folder):
     assert [card.name for card in list_cards()] == ["sci-net", "unet"]
     (folder / "broken.json").write_text("{")
