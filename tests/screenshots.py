@@ -50,8 +50,10 @@ def explore(page: Page, address: str) -> None:
 def sweep(page: Page, address: str) -> None:
     page.goto(f"{address}/sweep?density=Coarse")
     page.get_by_role("button", name="Run ").click()
-    page.get_by_text("Table as CSV").first.wait_for()
-    page.get_by_role("button", name="Cancel").wait_for(state="detached")
+    cancel, quiet_s = page.get_by_role("button", name="Cancel"), 0
+    while quiet_s < 3:  # between two stretches of runs the button is away for a moment
+        page.wait_for_timeout(1000)
+        quiet_s = 0 if cancel.count() else quiet_s + 1
     save(page, "sweep")
 
 

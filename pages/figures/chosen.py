@@ -50,9 +50,23 @@ class System:
         return list(MARKERS)[NAMES.index(self.architecture) if self.architecture else -1]
 
     @property
+    def is_variant(self) -> bool:
+        """Of a system of the paper, and none itself: dashed, with hollow markers."""
+        return self.name != self.architecture
+
+    @property
     def dash(self) -> str:
-        """Dashed where it is no system of the paper but a variant of one."""
-        return "solid" if self.name == self.architecture else "dash"
+        return "dash" if self.is_variant else "solid"
+
+    @property
+    def symbol(self) -> str:
+        return f"{self.marker}-open" if self.is_variant else self.marker
+
+    @property
+    def sign(self) -> str:
+        """Its marker as HTML."""
+        hollow = ' class="sn-hollow"' if self.is_variant else ""
+        return f'<i{hollow} style="color:{self.colour}">{MARKERS[self.marker]}</i>'
 
 
 @dataclass(frozen=True)

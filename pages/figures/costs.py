@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.explorer import charts
 from pages.figures.chosen import METRIC_TITLES, Chosen
+from pages.figures.curves import legend
 from scinet import draw
 from scinet.benchmark import native_gsd
 
@@ -20,30 +21,23 @@ def scatter(chosen: Chosen, table: pd.DataFrame, cm_per_px: float) -> None:
         st.info("What the systems cost has not been measured yet: python -m training.costs does it.")
         return
     rows = table[(table["metric"] == chosen.metric) & (table["cm_per_px"] == cm_per_px)].set_index("system")
+    legend(chosen.systems, "┃ ")
     with st.container(key="curves-cost"):
         for axis, title in AXES.items():
             figure = go.Figure()
-            shown = [
-                (cost, system)
-                for system in chosen.systems
-                if (cost := costs.get(system.architecture, {}).get(axis)) is not None and system.name in rows.index
-            ]
-            for number, (cost, system) in enumerate(sorted(shown, key=lambda pair: pair[0])):
+            for system in chosen.systems:
+                cost = costs.get(system.architecture, {}).get(axis)
+                if cost is None or system.name not in rows.index:
+                    continue
                 row = rows.loc[system.name]
                 figure.add_scatter(
                     x=[cost], y=[row["value"]], mode="markers", name=system.title,
-                    marker={"symbol": system.marker, "size": 11, "color": system.colour},
+                    marker={"symbol": system.symbol, "size": 11, "color": system.colour},
                     error_y={
                         "type": "data", "symmetric": False, "array": [row["high"] - row["value"]],
                         "arrayminus": [row["value"] - row["low"]], "color": system.colour, "thickness": 1, "width": 3,
                     },
                     hovertemplate="%{y:.3f} at %{x:.4g}<extra>" + system.title + "</extra>",
-                )  # fmt: skip
-                # By turns, and below where the score is low: else neighbours' names run into one another
-                above = number % 2 == 0 and row["value"] >= rows["value"].mean()
-                figure.add_annotation(
-                    x=cost, y=row["high" if above else "low"], text=system.title, showarrow=False,
-                    yanchor="bottom" if above else "top", font_size=12,
                 )  # fmt: skip
             figure.update_xaxes(title={"text": title, "standoff": 4}, title_font_size=12, rangemode="tozero")
             figure.update_yaxes(tickformat=".2f", nticks=6)

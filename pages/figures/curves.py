@@ -15,7 +15,7 @@ from scinet.bootstrap import LEVEL
 
 def figure_5(chosen: Chosen, table: pd.DataFrame, key: str) -> None:
     """The four panels of ``chosen.estimates``'s table; a click on a point shows its tiles below."""
-    legend(chosen.systems)
+    legend(chosen.systems, "<i class='sn-range'></i>")
     with st.container(key="curves-large"):
         for metric, title in METRIC_TITLES.items():
             with st.container(gap=None):
@@ -38,16 +38,17 @@ def take(event: dict, metric: str) -> None:
         st.session_state[POINT] = (str(name), float(cm_per_px), metric)
 
 
-def legend(systems: Sequence[System]) -> None:
+def legend(systems: Sequence[System], interval: str) -> None:
+    """The systems' markers and names, and what ``interval``, a piece of HTML, stands for."""
     parts = [
-        f'<span><i style="color:{s.colour}">{charts.MARKERS[s.marker]}</i> <b>{escape(s.title)}</b>'
+        f"<span>{s.sign} <b>{escape(s.title)}</b>"
         + ("" if s.cards else " <small>not on board</small>")
         + (f" <small>{len(s.models)} seeds</small>" if len(s.models) > 1 else "")
         + "</span>"
         for s in systems
     ]
-    band = f"<span><i class='sn-range'></i>{LEVEL:.0%} interval over tiles</span>"
-    st.html(f'<div class="sn-legend">{"".join(parts)}{band}</div>')
+    parts.append(f"<span>{interval}{LEVEL:.0%} interval over tiles</span>")
+    st.html(f'<div class="sn-legend">{"".join(parts)}</div>')
 
 
 def panel(table: pd.DataFrame, systems: Sequence[System]) -> go.Figure:
@@ -66,7 +67,7 @@ def panel(table: pd.DataFrame, systems: Sequence[System]) -> go.Figure:
         figure.add_scatter(
             x=rows["cm_per_px"], y=rows["value"], mode="lines+markers", name=system.title,
             line={"color": system.colour, "width": 2, "dash": system.dash},
-            marker={"symbol": system.marker, "size": 9},
+            marker={"symbol": system.symbol, "size": 9},
             error_y=_bars(rows),
             customdata=rows.assign(name=system.name)[["name", "cm_per_px", "low", "high"]].to_numpy(),
             hovertemplate="%{y:.3f} (%{customdata[2]:.3f} to %{customdata[3]:.3f})"

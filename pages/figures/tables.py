@@ -7,7 +7,6 @@ from math import isnan
 import pandas as pd
 import streamlit as st
 
-from pages.explorer import charts
 from pages.explorer.panels import DASH
 from pages.figures.chosen import METRIC_HELP, METRIC_TITLES, Chosen, System
 from scinet import paper
@@ -155,7 +154,7 @@ def cities(chosen: Chosen, tables: dict[str, pd.DataFrame]) -> None:
 
 
 def _name(system: System) -> str:
-    return f'<i style="color:{system.colour}">{charts.MARKERS[system.marker]}</i> {escape(system.title)}'
+    return f"{system.sign} {escape(system.title)}"
 
 
 def _change(row, system: System) -> str:

@@ -111,10 +111,11 @@ def test_nine_more_checkpoints_are_seven_systems_and_two_variants(nine: Path, tm
     assert len(lines) == len(figure["data"]) / 2 == 9  # a band each
     dashed = {trace["name"] for trace in lines if trace["line"]["dash"] == "dash"}
     assert dashed == {"Sci-Net (native)", "UNet (native)"}
+    assert dashed == {trace["name"] for trace in lines if trace["marker"]["symbol"].endswith("-open")}
     low, high = figure["layout"]["yaxis"]["range"]
     bounds = [bound for trace in lines for *_, least, most in trace["customdata"] for bound in (least, most)]
     assert 0 <= low + 0.002 < min(bounds) and max(bounds) < high <= 1.002
-    assert "2 seeds" in html(app) and html(app).count("not on board") == 8
+    assert "2 seeds" in html(app) and html(app).count("not on board") == 2 * 8  # two legends
     assert len(VARIANTS) == 4
 
 
