@@ -41,10 +41,10 @@ def differences(cards: list[Card], benchmark: Benchmark) -> None:
         found = table[(table["system"] == "second") & (table["metric"] == "micro_iou")]
         if len(found) and not found["change"].isna().any():
             row = found.iloc[0]
-            sure = "" if row["change_low"] <= 0 <= row["change_high"] else " (more than chance)"
+            beyond = "" if row["change_low"] <= 0 <= row["change_high"] else " (more than the choice of tiles explains)"
             lines.append(
                 f"- {str(dataset).capitalize()}, {row['tiles']} tiles: {row['change']:+.3f}, "
-                f"{row['change_low']:+.3f} to {row['change_high']:+.3f}{sure}"
+                f"{row['change_low']:+.3f} to {row['change_high']:+.3f}{beyond}"
             )
     if lines:
         st.markdown(

@@ -2,7 +2,9 @@
 
 A *system* is what was trained, once or with several seeds: ``unet``, ``unet-seed1`` and ``unet-seed2`` are three
 checkpoints of ``unet``. Its score is the mean over its seeds. The interval around it comes from the tiles: they are
-drawn with replacement, and all systems get the same draws, so that a difference has an interval of its own.
+drawn with replacement, and all systems get the same draws, so that a difference has an interval of its own. Another
+seed of the training moves scores too, in places by more than another choice of tiles: a difference is *sure* where its
+interval leaves out 0 and every seed of one system is on the same side of every seed of the other.
 """
 
 import re
@@ -89,6 +91,8 @@ def estimates(tiles: pd.DataFrame, by: str, against: str = "sci-net") -> pd.Data
     tiles                              how many
     change, change_low, change_high    the value less that of the system ``against``, paired tile by tile, and the
                                        interval of that; NaN where that system has not been scored on the same tiles
+    change_seed_low, change_seed_high  the lowest and the highest change from a seed of that system to one of this
+    sure                               whether change_low and change_seed_low are above 0, or both highs below it
     """
     found, counted = sample(tiles, by), tiles.groupby(by)["image"].nunique()
     rows = []
@@ -96,7 +100,10 @@ def estimates(tiles: pd.DataFrame, by: str, against: str = "sci-net") -> pd.Data
         reference = found.get((against, value))
         for metric, values in of_metric.items():
             mean = values.mean(axis=0)
-            change = np.full_like(mean, np.nan) if reference is None else mean - reference[metric].mean(axis=0)
+            theirs = np.full((1, 1 + DRAWS), np.nan) if reference is None else reference[metric]
+            change = mean - theirs.mean(axis=0)
+            change_low, change_high = interval(change)
+            by_seed = values[:, :1] - theirs[:, 0]  # (seeds, their seeds)
             rows.append(
                 {
                     "system": system,
@@ -109,7 +116,11 @@ def estimates(tiles: pd.DataFrame, by: str, against: str = "sci-net") -> pd.Data
                     "seed_low": values[:, 0].min(),
                     "seed_high": values[:, 0].max(),
                     "change": change[0],
-                    **dict(zip(("change_low", "change_high"), interval(change), strict=True)),
+                    "change_low": change_low,
+                    "change_high": change_high,
+                    "change_seed_low": by_seed.min(),
+                    "change_seed_high": by_seed.max(),
+                    "sure": min(change_low, by_seed.min()) > 0 or max(change_high, by_seed.max()) < 0,
                 }
             )
     return pd.DataFrame(rows)

@@ -41,7 +41,7 @@ def ranking(chosen: Chosen, table: pd.DataFrame, cm_per_px: float) -> list[Syste
     timed = next((cost["timed_on"] for cost in chosen.benchmark.costs.values() if "timed_on" in cost), "")
     foot = (
         "An interval comes from drawing the tiles anew a thousand times; a change against Sci-Net is paired tile by "
-        "tile. ▲▼ mark changes whose interval leaves out 0. "
+        "tile. ▲▼ mark changes whose interval leaves out 0 and on which all seeds agree. "
         + (f"Time and GMACs: one image of 1024 px in one piece; {escape(timed)}." if timed else "")
     )
     if said := verdict(ranked, by_name):
@@ -51,21 +51,22 @@ def ranking(chosen: Chosen, table: pd.DataFrame, cm_per_px: float) -> list[Syste
 
 
 def verdict(ranked: Sequence[System], by_name: dict) -> str:
-    """What can be said of the first and Sci-Net: their order, and how far chance and another seed may change it."""
+    """What can be said of the first and Sci-Net: their order, and what other tiles or another seed may change."""
     if len(ranked) < 2 or "sci-net" not in by_name:
         return ""
     best, ours = ranked[0], next(s for s in ranked if s.name == "sci-net")
     other = ranked[1] if best is ours else ours
     lead = by_name[other.name if best is ours else best.name]
-    sure = lead.change_low > 0 or lead.change_high < 0
     one, two = by_name[best.name], by_name[other.name]
-    by_seed = min(one.seeds, two.seeds) < 2 or one.seed_low <= two.seed_high
     if abs(lead.change) < 0.0005:
         names = f"<b>{escape(best.title)}</b> and <b>{escape(other.title)}</b>"
         return f"{names} are level: {one.value:.3f} and {two.value:.3f}."
     text = f"<b>{escape(best.title)}</b> comes first. Its lead over {escape(other.title)} of {abs(lead.change):.3f} is "
-    text += "more than the choice of tiles explains" if sure else "no more than the choice of tiles may make"
-    return text + (", but another seed of the training may change the order." if sure and by_seed else ".")
+    if lead.change_low <= 0 <= lead.change_high:
+        return f"{text}no more than the choice of tiles may make."
+    if lead.sure and min(one.seeds, two.seeds) > 1:
+        return f"{text}more than the choice of tiles or another seed of the training explains."
+    return f"{text}more than the choice of tiles explains, but another seed of the training may change the order."
 
 
 def papers(chosen: Chosen, table: pd.DataFrame, printed: dict[str, Printed], title: str) -> None:
@@ -160,9 +161,8 @@ def _name(system: System) -> str:
 def _change(row, system: System) -> str:
     if system.name == "sci-net" or isnan(row.change):
         return DASH
-    sure = row.change_low > 0 or row.change_high < 0
     tone, arrow = ("sn-better", "▲ ") if row.change > 0 else ("sn-worse", "▼ ")
-    number = f'<span class="{tone}">{arrow}{row.change:+.3f}</span>' if sure else f"{row.change:+.3f}"
+    number = f'<span class="{tone}">{arrow}{row.change:+.3f}</span>' if row.sure else f"{row.change:+.3f}"
     return f'{number}<small class="sn-printed">{row.change_low:+.3f} to {row.change_high:+.3f}</small>'
 
 

@@ -69,6 +69,18 @@ def test_paired_draws_find_a_difference_that_the_intervals_themselves_hide():
     assert ours["change"] == ours["change_high"] == 0
 
 
+def test_a_difference_is_sure_where_every_seed_agrees():
+    qualities = {"sci-net": 0.9, "sci-net-seed1": 0.8, "unet": 0.7, "unet-seed1": 0.6, "manet": 0.85, "pspnet": 0.5}
+    table = estimates(tiles_of(qualities), "cm_per_px")
+    unet, manet, pspnet, ours = (row(table, name, 10.0, "micro_iou") for name in ("unet", "manet", "pspnet", "sci-net"))
+    own = row(table, "sci-net", 10.0, "micro_iou")["value"] / 0.85  # what the tiles make of a quality of 1
+    assert unet["change_seed_low"] == pytest.approx(-0.3 * own, abs=1e-3)
+    assert unet["change_seed_high"] == pytest.approx(-0.1 * own, abs=1e-3)
+    assert unet["sure"] and pspnet["sure"]
+    assert not manet["sure"] and manet["change_seed_low"] < 0 < manet["change_seed_high"]
+    assert not ours["sure"] and ours["change_seed_high"] == pytest.approx(0.1 * own, abs=1e-3)
+
+
 def test_an_interval_is_as_wide_as_theory_says():
     """The mean of n tiles has a standard error of s / sqrt(n)."""
     shared = np.random.default_rng(2).integers(200, 800, (1, 400))
@@ -88,7 +100,9 @@ def test_draws_are_the_same_each_time_and_of_the_same_size():
 
 def test_without_the_reference_there_is_no_change():
     table = estimates(tiles_of({"unet": 0.8}), "cm_per_px")
-    assert table["change"].isna().all() and table["change_low"].isna().all()
+    for name in ("change", "change_low", "change_seed_high"):
+        assert table[name].isna().all()
+    assert not table["sure"].any()
 
 
 def test_a_seed_without_all_tiles_is_left_out():
