@@ -223,7 +223,9 @@ def write_scores(rows: pd.DataFrame, card: Card, folder: Path) -> None:
     if not path.exists() or Card.from_json(path.read_text(), path.name).sha256 != card.sha256:
         return
     native = [row for row in summary(rows) if row["cm_per_px"] == "native" and row["grid"] == "working"]
-    scores = {f"test micro-IoU, {row['dataset']}, native GSD": round(row["micro"]["iou"], 4) for row in native}
+    scores = {
+        f"test micro-IoU, {row['dataset'].capitalize()}, native GSD": round(row["micro"]["iou"], 4) for row in native
+    }
     part = path.with_suffix(".part")
     part.write_text(replace(card, scores={**card.scores, **scores}).to_json())
     part.replace(path)

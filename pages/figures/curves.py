@@ -15,7 +15,8 @@ from scinet.bootstrap import LEVEL
 
 def figure_5(chosen: Chosen, table: pd.DataFrame, key: str) -> None:
     """The four panels of ``chosen.estimates``'s table; a click on a point shows its tiles below."""
-    legend(chosen.systems, "<i class='sn-range'></i>")
+    several = any(len(system.models) > 1 for system in chosen.systems)
+    legend(chosen.systems, "<i class='sn-range'></i>", "lowest to highest seed" if several else "")
     with st.container(key="curves-large"):
         for metric, title in METRIC_TITLES.items():
             with st.container(gap=None):
@@ -38,8 +39,8 @@ def take(event: dict, metric: str) -> None:
         st.session_state[POINT] = (str(name), float(cm_per_px), metric)
 
 
-def legend(systems: Sequence[System], interval: str) -> None:
-    """The systems' markers and names, and what ``interval``, a piece of HTML, stands for."""
+def legend(systems: Sequence[System], interval: str, bar: str = "") -> None:
+    """The systems' markers and names, what ``interval``, a piece of HTML, stands for, and what a bar does."""
     parts = [
         f"<span>{s.sign} <b>{escape(s.title)}</b>"
         + ("" if s.cards else " <small>not on board</small>")
@@ -48,6 +49,8 @@ def legend(systems: Sequence[System], interval: str) -> None:
         for s in systems
     ]
     parts.append(f"<span>{interval}{LEVEL:.0%} interval over tiles</span>")
+    if bar:
+        parts.append(f"<span>┃ {bar}</span>")
     st.html(f'<div class="sn-legend">{"".join(parts)}</div>')
 
 

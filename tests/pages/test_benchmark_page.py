@@ -115,7 +115,8 @@ def test_nine_more_checkpoints_are_seven_systems_and_two_variants(nine: Path, tm
     low, high = figure["layout"]["yaxis"]["range"]
     bounds = [bound for trace in lines for *_, least, most in trace["customdata"] for bound in (least, most)]
     assert 0 <= low + 0.002 < min(bounds) and max(bounds) < high <= 1.002
-    assert "2 seeds" in html(app) and html(app).count("not on board") == 2 * 8  # two legends
+    assert "2 seeds" in html(app) and html(app).count("lowest to highest seed") == 1  # bars in figure 5 alone
+    assert html(app).count("not on board") == 2 * 8  # two legends
     assert len(VARIANTS) == 4
 
 

@@ -78,7 +78,7 @@ def test_two_are_compared_tile_by_tile(fresh) -> None:
     scores = {
         name: json.loads((REPOSITORY_FOLDER / f"{name}.json").read_text())["scores"] for name in ("sci-net", "unet")
     }
-    key = "test micro-IoU, accra, native GSD"
+    key = "test micro-IoU, Accra, native GSD"
     found = float(lines.split("Accra, 24 tiles: ")[1].split(",")[0])
     assert found == pytest.approx(scores["unet"][key] - scores["sci-net"][key], abs=0.0011)
     assert "sn-differs" in html(app)

@@ -79,7 +79,7 @@ def test_two_models_in_turn_share_one_benchmark(data, checkpoints):
     assert benchmark["everything_is_building"]["town"] == pytest.approx(share / 2, abs=1e-3)
 
     card = json.loads((checkpoints / "unet.json").read_text())
-    assert card["scores"]["test micro-IoU, town, native GSD"] == pytest.approx(
+    assert card["scores"]["test micro-IoU, Town, native GSD"] == pytest.approx(
         rows[(rows["model"] == "unet") & (rows["cm_per_px"] == "native") & (rows["grid"] == "working")].iloc[0][
             "micro"
         ]["iou"],
