@@ -1,4 +1,4 @@
-"""The page Benchmark without a browser: on scores of the village, and on those of nine more checkpoints."""
+"""The page Benchmark without a browser: on scores of the village, and on those on board."""
 
 import json
 import shutil
@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import streamlit as st
-from nine import VARIANTS, write_nine
 from samples import PROJECT
 from streamlit.testing.v1 import AppTest
 
@@ -32,10 +31,11 @@ def opened(folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch, **query: s
 
 @pytest.fixture(scope="module")
 def nine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The benchmark on board, of nine systems, and of their checkpoints UNet's alone."""
     folder = tmp_path_factory.mktemp("nine")
-    for path in REPOSITORY_FOLDER.glob("unet.*"):
-        shutil.copy(path, folder)
-    write_nine(folder)
+    for pattern in ("benchmark.*", "unet.*"):
+        for path in REPOSITORY_FOLDER.glob(pattern):
+            shutil.copy(path, folder)
     return folder
 
 
@@ -103,7 +103,7 @@ def test_a_click_on_a_band_or_beside_a_point_is_none(monkeypatch) -> None:
     assert state == {behind.POINT: ("unet", 7.5, "micro_iou")}
 
 
-def test_nine_more_checkpoints_are_seven_systems_and_two_variants(nine: Path, tmp_path, monkeypatch) -> None:
+def test_seeds_are_one_system_and_variants_systems_of_their_own(nine: Path, tmp_path, monkeypatch) -> None:
     app = opened(nine, tmp_path, monkeypatch)
     assert len(app.multiselect(key="systems").options) == len(NAMES) + 2
     figure = charts(app)[0]
@@ -115,9 +115,10 @@ def test_nine_more_checkpoints_are_seven_systems_and_two_variants(nine: Path, tm
     low, high = figure["layout"]["yaxis"]["range"]
     bounds = [bound for trace in lines for *_, least, most in trace["customdata"] for bound in (least, most)]
     assert 0 <= low + 0.002 < min(bounds) and max(bounds) < high <= 1.002
-    assert "2 seeds" in html(app) and html(app).count("lowest to highest seed") == 1  # bars in figure 5 alone
+    assert (
+        html(app).count("3 seeds") == 2 * 2 and html(app).count("lowest to highest seed") == 1
+    )  # bars in figure 5 alone
     assert html(app).count("not on board") == 2 * 8  # two legends
-    assert len(VARIANTS) == 4
 
 
 def test_the_ranking_follows_the_resolution_and_the_score(nine: Path, tmp_path, monkeypatch) -> None:
