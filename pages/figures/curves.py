@@ -40,7 +40,11 @@ def take(event: dict, metric: str) -> None:
 
 
 def legend(systems: Sequence[System], interval: str, bar: str = "") -> None:
-    """The systems' markers and names, what ``interval``, a piece of HTML, stands for, and what a bar does."""
+    """The systems' markers and names, and what else is drawn.
+
+    interval  HTML, the sign of an interval over tiles
+    bar       what a bar spans, as text; blank where there are none
+    """
     parts = [
         f"<span>{s.sign} <b>{escape(s.title)}</b>"
         + ("" if s.cards else " <small>not on board</small>")

@@ -30,7 +30,7 @@ def opened(folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch, **query: s
 
 
 @pytest.fixture(scope="module")
-def nine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def nine_systems(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The benchmark on board, of nine systems, and of their checkpoints UNet's alone."""
     folder = tmp_path_factory.mktemp("nine")
     for pattern in ("benchmark.*", "unet.*"):
@@ -80,8 +80,8 @@ def test_the_worst_tiles_come_first(scored_village: Path, village: Path, monkeyp
         assert west["wrong_m2"] == pytest.approx((west["true"] + west["predicted"]) * 0.04)
 
 
-def test_a_click_is_what_the_list_shows(nine: Path, tmp_path, monkeypatch) -> None:
-    app = opened(nine, tmp_path, monkeypatch)
+def test_a_click_is_what_the_list_shows(nine_systems: Path, tmp_path, monkeypatch) -> None:
+    app = opened(nine_systems, tmp_path, monkeypatch)
     app.session_state[behind.POINT] = ("manet", 40.0, "macro_iou")
     app.run()
     assert (app.selectbox(key="behind_system").value, app.selectbox(key="behind_gsd").value) == ("manet", 40.0)
@@ -103,8 +103,8 @@ def test_a_click_on_a_band_or_beside_a_point_is_none(monkeypatch) -> None:
     assert state == {behind.POINT: ("unet", 7.5, "micro_iou")}
 
 
-def test_seeds_are_one_system_and_variants_systems_of_their_own(nine: Path, tmp_path, monkeypatch) -> None:
-    app = opened(nine, tmp_path, monkeypatch)
+def test_seeds_are_one_system_and_variants_systems_of_their_own(nine_systems: Path, tmp_path, monkeypatch) -> None:
+    app = opened(nine_systems, tmp_path, monkeypatch)
     assert len(app.multiselect(key="systems").options) == len(NAMES) + 2
     figure = charts(app)[0]
     lines = [trace for trace in figure["data"] if trace.get("mode") == "lines+markers"]
@@ -115,7 +115,7 @@ def test_seeds_are_one_system_and_variants_systems_of_their_own(nine: Path, tmp_
     low, high = figure["layout"]["yaxis"]["range"]
     bounds = [bound for trace in lines for *_, least, most in trace["customdata"] for bound in (least, most)]
     assert 0 <= low + 0.002 < min(bounds) and max(bounds) < high <= 1.002
-    scored = read_benchmark(nine)
+    scored = read_benchmark(nine_systems)
     assert scored is not None
     seeds = len(systems_of(scored)["sci-net"].models)
     assert seeds > 1 and html(app).count(f"{seeds} seeds") == 2 * 2  # of two systems, in two legends
@@ -123,10 +123,10 @@ def test_seeds_are_one_system_and_variants_systems_of_their_own(nine: Path, tmp_
     assert html(app).count("not on board") == 2 * 8  # two legends
 
 
-def test_the_ranking_follows_the_resolution_and_the_score(nine: Path, tmp_path, monkeypatch) -> None:
-    app = opened(nine, tmp_path, monkeypatch, rank_at="40 cm/px", metric="Macro-F1")
+def test_the_ranking_follows_the_resolution_and_the_score(nine_systems: Path, tmp_path, monkeypatch) -> None:
+    app = opened(nine_systems, tmp_path, monkeypatch, rank_at="40 cm/px", metric="Macro-F1")
     assert app.select_slider(key="rank_at").value == 40.0
-    estimates = pd.DataFrame(json.loads((nine / "benchmark.json").read_text())["estimates"])
+    estimates = pd.DataFrame(json.loads((nine_systems / "benchmark.json").read_text())["estimates"])
     assert "Macro-F1" in html(app) and "comes first" in html(app)
     app.selectbox(key="tiles_of").set_value("Accra, 5.2 cm/px").run()
     accra = estimates[
@@ -140,14 +140,14 @@ def test_the_ranking_follows_the_resolution_and_the_score(nine: Path, tmp_path, 
     assert f"{best['low']:.3f} to {best['high']:.3f}" in html(app)
 
 
-def test_the_papers_figures_stand_beside_ours_with_their_slips(nine: Path, tmp_path, monkeypatch) -> None:
-    text = html(opened(nine, tmp_path, monkeypatch))
+def test_the_papers_figures_stand_beside_ours_with_their_slips(nine_systems: Path, tmp_path, monkeypatch) -> None:
+    text = html(opened(nine_systems, tmp_path, monkeypatch))
     assert text.count("82.25") >= 2 and "gives 90.26" in text
     assert text.count("sn-printed") > 40
 
 
-def test_own_gsd_shows_every_tile_once(nine: Path, tmp_path, monkeypatch) -> None:
-    app = opened(nine, tmp_path, monkeypatch, axis="Own GSD")
+def test_own_gsd_shows_every_tile_once(nine_systems: Path, tmp_path, monkeypatch) -> None:
+    app = opened(nine_systems, tmp_path, monkeypatch, axis="Own GSD")
     line = next(trace for trace in charts(app)[0]["data"] if trace.get("mode") == "lines+markers")
     assert [point[1] for point in line["customdata"]] == [5.2, 7.4, 7.5, 13.0, 15.0, 30.0]
 
