@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from pages.explorer import entry
+from pages.app import navigation
 
 st.set_page_config(page_title="Sci-Net explorer", page_icon="🏘️", layout="wide")
-entry.settle()
-entry.navigation().run()
+navigation.freeze_imports()
+navigation.navigation().run()

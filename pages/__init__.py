@@ -1,1 +1,1 @@
-"""The pages of the app; each calls scinet and shows what it returns."""
+"""The app's pages; app.py runs them."""

@@ -2,19 +2,19 @@
 
 import streamlit as st
 
-from pages.explorer import entry, panels
-from pages.figures import behind, costs, curves, tables
-from pages.figures.chosen import Chosen, choose, estimates, read, robustness
-from scinet import paper
-from scinet.benchmark import native_gsd
+from pages.app import navigation
+from pages.views.benchmark import costs, figure_5, paper, tables, tile_list
+from pages.views.benchmark.selection import Selection, choose, estimates, read, robustness
+from pages.views.explore import panels
 from scinet.errors import BenchmarkError
+from scinet.evaluation.benchmark import native_gsd
 
 AXES = {"Same tiles": "resampled", "Own GSD": "own"}
 NOTHING = "There is no benchmark.json beside the checkpoints: python -m training.evaluate writes it."
 USUAL_CM_PER_PX = 15.0
 
 
-def ranking(chosen: Chosen) -> float:
+def ranking(chosen: Selection) -> float:
     """Which system to take at a GSD: the page's first answer. Returns that GSD."""
     rows = chosen.resampled
     gsds = sorted(rows["cm_per_px"].unique().tolist())
@@ -23,9 +23,14 @@ def ranking(chosen: Chosen) -> float:
     if st.session_state.get("rank_at") not in (None, *gsds):
         st.session_state["rank_at"] = nearest
     cm_per_px = st.select_slider(
-        "Ground resolution of your images", gsds, value=nearest, format_func=lambda gsd: f"{gsd:g} cm/px",
-        key="rank_at", bind="query-params", help="The test tiles are resampled to it.",
-    )  # fmt: skip
+        "Ground resolution of your images",
+        gsds,
+        value=nearest,
+        format_func=lambda gsd: f"{gsd:g} cm/px",
+        key="rank_at",
+        bind="query-params",
+        help="The test tiles are resampled to it.",
+    )
     ranked = tables.ranking(chosen, estimates(chosen.key("resampled"), rows), cm_per_px)
     titles = [system.cards[0].title for system in ranked if system.cards][:2]
     if titles:
@@ -35,23 +40,28 @@ def ranking(chosen: Chosen) -> float:
     return cm_per_px
 
 
-def by_resolution(chosen: Chosen) -> None:
+def by_resolution(chosen: Selection) -> None:
     st.subheader("Score by resolution: the paper's Figure 5", anchor="figure-5")
     axis = st.segmented_control(
-        "Tiles at each resolution", list(AXES), default="Same tiles", key="axis", bind="query-params", required=True,
+        "Tiles at each resolution",
+        list(AXES),
+        default="Same tiles",
+        key="axis",
+        bind="query-params",
+        required=True,
         help="Same tiles: the chosen tiles, resampled to every cm/px, so that only the scale changes. Own GSD: every "
         "test tile at its own resolution, as in the paper, so that the places change too.",
-    )  # fmt: skip
+    )
     own = AXES[axis or "Same tiles"] == "own"
     rows = chosen.own_gsd if own else chosen.resampled
     key = "own" if own else "resampled"
-    curves.figure_5(chosen, estimates(chosen.key(key), rows), f"figure-5-{key}")
+    figure_5.figure_5(chosen, estimates(chosen.key(key), rows), f"figure-5-{key}")
     st.caption("A click on a point lists its tiles below, worst first.")
     with st.container(border=True):
-        behind.show(chosen, rows)
+        tile_list.show(chosen, rows)
 
 
-def papers_tables(chosen: Chosen) -> None:
+def papers_tables(chosen: Selection) -> None:
     st.subheader("The paper's tables, and ours", anchor="tables")
     everything = chosen.rows[chosen.rows["is_native"]].assign(cm_per_px=0.0)
     table = estimates(chosen.key("all"), everything)
@@ -66,7 +76,7 @@ def papers_tables(chosen: Chosen) -> None:
         st.markdown("\n".join(f"- {slip}" for slip in paper.GENERAL_SLIPS))
 
 
-def cities(chosen: Chosen) -> None:
+def cities(chosen: Selection) -> None:
     st.subheader("By city, and by native GSD", anchor="cities")
     own = chosen.rows[chosen.rows["is_native"]].assign(cm_per_px=0.0)
     by_city = dict(list(own.groupby("city")))
@@ -78,7 +88,7 @@ def cities(chosen: Chosen) -> None:
 
 
 def main() -> None:
-    entry.through_app()
+    navigation.through_app()
     panels.style()
     try:
         found = read()

@@ -6,15 +6,17 @@ from dataclasses import replace
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.explorer import downloads, intro, panels, runs, sources, worst
-from pages.explorer.controls import Models, choose_mask, choose_models
-from pages.explorer.map import COMPARISONS, Look, show_map
-from pages.explorer.outlines import STYLES
-from pages.explorer.runs import MaskSettings, Run, Task, Verdict
-from pages.explorer.sources import Subject
-from scinet.checkpoint import Card, checkpoints_folder, list_cards
+from pages import sources
+from pages.app import runs
+from pages.app.controls import Models, choose_mask, choose_models
+from pages.app.runs import MaskSettings, Run, Task, Verdict
+from pages.map.layers import STYLES
+from pages.map.view import COMPARISONS, MapView, show_map
+from pages.sources import Subject
+from pages.views.explore import downloads, intro, panels, worst_buildings
 from scinet.errors import SciNetError
-from scinet.sweep import step_title, steps_around
+from scinet.evaluation.grading import step_title, steps_around
+from scinet.models.card import Card, checkpoints_folder, list_cards
 
 IMAGE = "Image"
 
@@ -58,27 +60,47 @@ def compute(tasks: Sequence[Task], slot: DeltaGenerator) -> tuple[list[Run], lis
     return results, list(dict.fromkeys(problems))
 
 
-def choose_look(cards: Sequence[Card]) -> tuple[str, str, Look]:
+def choose_look(cards: Sequence[Card]) -> tuple[str, str, MapView]:
     """What the map shows on its left and right, and how."""
     panes = [IMAGE, *(card.title for card in cards)]
     left = st.selectbox(
-        "Left", panes, index=1 if len(panes) > 2 else 0, key="left_pane", bind="query-params", width=132,
+        "Left",
+        panes,
+        index=1 if len(panes) > 2 else 0,
+        key="left_pane",
+        bind="query-params",
+        width=132,
         help="Left side of the map: a model's mask, or the image alone.",
-    )  # fmt: skip
+    )
     right = st.selectbox(
-        "Right", panes, index=min(2, len(panes) - 1), key="right_pane", bind="query-params", width=132,
+        "Right",
+        panes,
+        index=min(2, len(panes) - 1),
+        key="right_pane",
+        bind="query-params",
+        width=132,
         help="Right side of the map: a model's mask, or the image alone.",
-    )  # fmt: skip
+    )
     compare = st.segmented_control(
-        "Compare by", COMPARISONS, default=COMPARISONS[0], key="compare", bind="query-params", required=True,
+        "Compare by",
+        COMPARISONS,
+        default=COMPARISONS[0],
+        key="compare",
+        bind="query-params",
+        required=True,
         help="Swipe: one map with a divider, by mouse, finger or arrow keys. Side by side: two maps in step.",
-    )  # fmt: skip
+    )
     style = st.segmented_control(
-        "Display", STYLES, default=STYLES[0], key="style", bind="query-params", required=True,
+        "Display",
+        STYLES,
+        default=STYLES[0],
+        key="style",
+        bind="query-params",
+        required=True,
         help="Fill: every pixel in the colour of its error. Outlines: true footprints by kind, and false areas. "
         "Probability: how sure the model is, from 0 to 1.",
-    )  # fmt: skip
-    return left, right, Look(style or STYLES[0], compare or COMPARISONS[0])
+    )
+    return left, right, MapView(style or STYLES[0], compare or COMPARISONS[0])
 
 
 @st.fragment
@@ -111,8 +133,8 @@ def show(subject: Subject, models: Models) -> None:
     sides = {verdict.card.title: verdict for verdict in verdicts}
     wide, narrow = st.columns([3, 2], gap="small")
     with wide:
-        show_map(subject, raster, sides.get(left), sides.get(right), look, worst.target_of(subject))
-        worst.show(subject, verdicts)
+        show_map(subject, raster, sides.get(left), sides.get(right), look, worst_buildings.target_of(subject))
+        worst_buildings.show(subject, verdicts)
         panels.pictures(subject, raster, verdicts)
     numbers = narrow.empty()
     shown, lacking = beside_native(verdicts, settings, native)

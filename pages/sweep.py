@@ -8,16 +8,18 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.explorer import charts, controls, entry, panels, runs, sources, steps, strip
-from pages.explorer.charts import Curve
-from pages.explorer.runs import MaskSettings, Run, Task
-from pages.explorer.sources import Subject
-from scinet import draw
-from scinet.checkpoint import Card
+from pages import sources
+from pages.app import charts, controls, drawing, navigation, runs
+from pages.app.charts import Curve
+from pages.app.runs import MaskSettings, Run, Task
+from pages.sources import Subject
+from pages.views.explore import panels
+from pages.views.sweep import film_strip, results
 from scinet.errors import SciNetError
-from scinet.scores import iou
-from scinet.segment import Strategy
-from scinet.sweep import HOLDS_SHARE, holds_to, step_title, steps_around
+from scinet.evaluation.grading import HOLDS_SHARE, holds_to, step_title, steps_around
+from scinet.evaluation.scores import iou
+from scinet.models.card import Card
+from scinet.segmentation.strategies import Strategy
 
 DENSITIES = {"Fine": 1, "Medium": 2, "Coarse": 3}  # every step, every second, every third
 GRID_CHOICES = {"Working": ("working",), "Native": ("native",), "Both": ("working", "native")}
@@ -28,7 +30,7 @@ SCORE_CURVES = (
     Curve("f1", "F1", "harmonic mean of precision and recall", top=1.0),
 )
 SHARE_CURVES = tuple(
-    Curve(name, title, tip, ".1%", draw.SHARE_COLOURS[name]) for name, (title, tip) in panels.SHARE_TITLES.items()
+    Curve(name, title, tip, ".1%", drawing.SHARE_COLOURS[name]) for name, (title, tip) in panels.SHARE_TITLES.items()
 )
 AGREEMENT = Curve("agreement", "Agreement with native", "IoU with the model's own mask at the native GSD", top=1.0)
 AREA = Curve("building_area_m2", "Building area, m²", "predicted building area", ",.0f")
@@ -54,14 +56,24 @@ def choose_settings(subject: Subject) -> Settings:
         st.session_state["steps"] = (native, coarsest)
     st.session_state["sweep.steps_of"] = subject.key
     low, high = st.select_slider(
-        "Resolutions from, to", options, value=(native, coarsest), key="steps", bind="query-params",
+        "Resolutions from, to",
+        options,
+        value=(native, coarsest),
+        key="steps",
+        bind="query-params",
         format_func=lambda v: step_title(v, native),
         help="Ground sample distance in cm per pixel. The native resolution always takes part.",
-    )  # fmt: skip
+    )
     density = st.segmented_control(
-        "Steps", list(DENSITIES), default="Medium", key="density", bind="query-params", required=True,
-        width="stretch", help="A factor of about 1.25, 1.6 or 2 from one resolution to the next.",
-    )  # fmt: skip
+        "Steps",
+        list(DENSITIES),
+        default="Medium",
+        key="density",
+        bind="query-params",
+        required=True,
+        width="stretch",
+        help="A factor of about 1.25, 1.6 or 2 from one resolution to the next.",
+    )
     between = [step for step in options if low <= step <= high and step != native]
     chosen = {native, *between[:: DENSITIES[density or "Medium"]]}
     with st.container(horizontal=True):
@@ -114,9 +126,14 @@ def run_button(subject: Subject, tasks: list[Task], missing: list[Task]) -> None
         label = f"Go on: {len(missing)} of {len(tasks)} runs are missing" if done else f"Run {len(tasks)} times"
         tip, act = "Each model once at each resolution; what has run before is not run again.", start
     st.button(
-        label, key="run", help=tip, on_click=act, args=(subject.key,), shortcut="Ctrl+Enter",
+        label,
+        key="run",
+        help=tip,
+        on_click=act,
+        args=(subject.key,),
+        shortcut="Ctrl+Enter",
         type="secondary" if act is stop else "primary",
-    )  # fmt: skip
+    )
 
 
 def advance(tasks: list[Task], missing: list[Task], sweep: Sweep, bar: DeltaGenerator) -> None:
@@ -157,7 +174,7 @@ def advance(tasks: list[Task], missing: list[Task], sweep: Sweep, bar: DeltaGene
 
 def figure_of(run: Run, mask: MaskSettings) -> str:
     """A cell's caption: IoU on the working grid, or the building area where there is no truth."""
-    own = steps.figures(run, mask)
+    own = results.figures(run, mask)
     if "working" in own.tallies:
         return f"IoU {iou(own.tallies['working'].counts):.3f}"
     return f"{own.building_area_m2:,.0f} m²"
@@ -174,7 +191,7 @@ def verdicts(table: pd.DataFrame, settings: Settings, native: float, column: str
             continue
         coarsest = max(scores)
         what = "IoU" if column == "iou" else "agreement"
-        colour = draw.model_colour(card.architecture)
+        colour = drawing.model_colour(card.architecture)
         reach = f"all the way to {held:.3g}" if held == coarsest else f"to {held:.3g}"
         at_end = f"{scores[native]:.2f} at {native:.3g} cm/px, {scores[held]:.2f} at {held:.3g}" + (
             "" if held == coarsest else f", {scores[coarsest]:.2f} at {coarsest:.3g}"
@@ -198,11 +215,17 @@ def curves(table: pd.DataFrame, subject: Subject, settings: Settings) -> None:
         return
     left, right = st.columns([3, 2], vertical_alignment="center")
     grid = right.segmented_control(
-        "Grid", list(GRID_CHOICES), default="Working", key="grid", bind="query-params", required=True,
-        label_visibility="collapsed", width="stretch",
+        "Grid",
+        list(GRID_CHOICES),
+        default="Working",
+        key="grid",
+        bind="query-params",
+        required=True,
+        label_visibility="collapsed",
+        width="stretch",
         help="Working: the truth is brought to the model's grid, what the model can be blamed for. "
         "Native: the mask is brought back to the image's grid, what is lost by flying higher.",
-    )  # fmt: skip
+    )
     grids = GRID_CHOICES[grid or "Working"]
     with left:
         charts.legend(settings.cards, grids)
@@ -210,23 +233,31 @@ def curves(table: pd.DataFrame, subject: Subject, settings: Settings) -> None:
     charts.multiples(table, settings.cards, SHARE_CURVES, grids, native, key="curves-small")
 
 
-def downloads(table: pd.DataFrame, cells: strip.Cells, subject: Subject, settings: Settings) -> None:
+def downloads(table: pd.DataFrame, cells: film_strip.Cells, subject: Subject, settings: Settings) -> None:
     gsds, mask = sorted({gsd for gsd, _ in cells}), settings.mask
     left, right, _ = st.columns([1, 1, 3])
     left.download_button(
-        "Table as CSV", table.to_csv(index=False), f"sweep-{subject.key[:12]}.csv", "text/csv", on_click="ignore",
-        width="stretch", help="Every score and share, a row a model, cm/px and grid",
-    )  # fmt: skip
+        "Table as CSV",
+        table.to_csv(index=False),
+        f"sweep-{subject.key[:12]}.csv",
+        "text/csv",
+        on_click="ignore",
+        width="stretch",
+        help="Every score and share, a row a model, cm/px and grid",
+    )
     right.download_button(
         "Film strip as PNG",
-        lambda: strip.sheet(cells, gsds, settings.cards, mask, lambda run: figure_of(run, mask)),
-        f"sweep-{subject.key[:12]}.png", "image/png", on_click="ignore", width="stretch",
+        lambda: film_strip.sheet(cells, gsds, settings.cards, mask, lambda run: figure_of(run, mask)),
+        f"sweep-{subject.key[:12]}.png",
+        "image/png",
+        on_click="ignore",
+        width="stretch",
         help="All cells on one page. The curves have a camera button each.",
-    )  # fmt: skip
+    )
 
 
 def main() -> None:
-    entry.through_app()
+    navigation.through_app()
     panels.style()
     with st.sidebar:
         choice = sources.choose()
@@ -260,13 +291,13 @@ def main() -> None:
 def show(subject: Subject, settings: Settings, known: list[Run]) -> None:
     if not known:
         return
-    table = steps.table(known, settings.mask)
+    table = results.table(known, settings.mask)
     verdicts(table, settings, subject.raster.cm_per_px, "agreement" if subject.truth is None else "iou")
     curves(table, subject, settings)
     cells = {(run.task.cm_per_px, run.task.card.name): run for run in known}
     gsds = sorted({gsd for gsd, _ in cells})
     downloads(table, cells, subject, settings)
-    strip.show(cells, gsds, settings.cards, settings.mask, lambda run: figure_of(run, settings.mask))
+    film_strip.show(cells, gsds, settings.cards, settings.mask, lambda run: figure_of(run, settings.mask))
 
 
 main()

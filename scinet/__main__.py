@@ -1,7 +1,7 @@
-"""``python -m scinet``: see scinet.cli."""
+"""``python -m scinet``: see scinet.cli.main."""
 
 import sys
 
-from scinet.cli import main
+from scinet.cli.main import main
 
 sys.exit(main())

@@ -9,9 +9,10 @@ import torch
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 
-from scinet.checkpoint import Card, Model, save_checkpoint
-from scinet.models import build
-from scinet.raster import Raster
+from scinet.models.build import build
+from scinet.models.card import Card
+from scinet.models.checkpoint import Model, save_checkpoint
+from scinet.raster.raster import Raster
 
 PROJECT = Path(__file__).parent.parent
 

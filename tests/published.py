@@ -14,8 +14,8 @@ from rasterio.io import MemoryFile
 from rasterio.shutil import copy
 from rasterio.transform import Affine
 
-from scinet.footprints import LONLAT, reproject
-from scinet.town import make_town
+from scinet.synthetic.town import make_town
+from scinet.vector.footprints import LONLAT, reproject
 
 PLACE = Affine(0.1, 0, 810_000, 0, -0.1, 620_000)  # in UTM 30N, where Accra lies
 UTM = rasterio.CRS.from_epsg(32630)
@@ -45,9 +45,16 @@ def publish(
             dataset.build_overviews([2, 4, 8], Resampling.average)
         # Not the COG driver, which would make the alpha band a mask
         copy(
-            memory.name, path, driver="GTiff", copy_src_overviews=True, tiled=True, blockxsize=512, blockysize=512,
-            compress="jpeg", jpeg_quality=90,
-        )  # fmt: skip
+            memory.name,
+            path,
+            driver="GTiff",
+            copy_src_overviews=True,
+            tiled=True,
+            blockxsize=512,
+            blockysize=512,
+            compress="jpeg",
+            jpeg_quality=90,
+        )
     in_crs = shapely.transform(np.array(polygons, dtype=object), lambda xy: np.array([place @ point for point in xy]))
     write_labels(path, reproject(in_crs, crs, LONLAT), crs_member)
     return path

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from tests.pages.serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, PROJECT, SETTLED, served
 
-FOLDER = PROJECT / "pages" / "screenshots"
+FOLDER = PROJECT / "docs" / "screenshots"
 SIZE_PX = {"width": 1440, "height": 900}
 MAX_BYTES = 200_000
 
@@ -26,7 +26,7 @@ def main() -> None:
             page.set_default_timeout(3000 * PATIENCE_S)
             explore(page, address)
             sweep(page, address)
-            for name, query in (("benchmark", ""), ("checkpoints", "?compare_with=UNet")):
+            for name, query in (("benchmark", ""), ("models", "?compare_with=UNet")):
                 page.goto(f"{address}/{name}{query}")
                 page.locator("[data-testid=stPlotlyChart] .main-svg").first.wait_for()
                 save(page, name)

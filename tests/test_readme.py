@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from scinet.checkpoint import REPOSITORY_FOLDER
-from scinet.models import TITLES
+from scinet.models.card import REPOSITORY_FOLDER
+from scinet.models.systems import TITLES
 
 PROJECT = Path(__file__).parent.parent
 CITIES = ("accra", "zanzibar", "kampala", "banepa")

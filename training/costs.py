@@ -19,13 +19,15 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from scinet.checkpoint import Card, Model, checkpoints_folder
-from scinet.device import has_bfloat16
 from scinet.errors import SciNetError
-from scinet.inference import for_inference
-from scinet.models import NAMES, build
-from scinet.raster import Raster
-from scinet.segment import segment
+from scinet.models.build import build
+from scinet.models.card import Card, checkpoints_folder
+from scinet.models.checkpoint import Model
+from scinet.models.device import has_bfloat16
+from scinet.models.fuse import for_inference
+from scinet.models.systems import NAMES
+from scinet.raster.raster import Raster
+from scinet.segmentation.strategies import segment
 from training.command import run_command
 from training.evaluate import write_json
 

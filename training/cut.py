@@ -15,10 +15,10 @@ from PIL import Image
 from rasterio.features import rasterize
 from rasterio.transform import Affine
 
-from scinet.catalog import SceneFiles
+from scinet.datasets.open_cities import SceneFiles
 from scinet.errors import NodataError, RasterError, WriteError
-from scinet.raster import Raster
-from scinet.scene import Scene
+from scinet.raster.raster import Raster
+from scinet.raster.scene import Scene
 
 MIN_VALID_SHARE = 0.5
 JPEG_QUALITY = 92

@@ -19,16 +19,17 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from scinet.benchmark import nearest_step
-from scinet.bootstrap import estimates
-from scinet.checkpoint import Card, Model, checkpoints_folder, load_model
-from scinet.device import parse_device
-from scinet.diagnose import Tally
-from scinet.raster import read_mask, read_raster
-from scinet.scores import macro, micro
-from scinet.segment import segment_at
-from scinet.sweep import grade
-from scinet.truth import truth_labels
+from scinet.evaluation.benchmark import nearest_step
+from scinet.evaluation.bootstrap import estimates
+from scinet.evaluation.diagnose import Tally
+from scinet.evaluation.grading import grade
+from scinet.evaluation.scores import macro, micro
+from scinet.evaluation.truth import read_mask, truth_labels
+from scinet.models.card import Card, checkpoints_folder
+from scinet.models.checkpoint import Model, load_model
+from scinet.models.device import parse_device
+from scinet.raster.open import read_raster
+from scinet.segmentation.strategies import segment_at
 from training.command import run_command
 from training.dataset import DataError, read_index
 
@@ -186,7 +187,7 @@ def write_benchmark(table: pd.DataFrame, folder: Path) -> None:
 
 
 def estimated(table: pd.DataFrame) -> list[dict]:
-    """The scores of every system with their intervals and its change against Sci-Net, as ``scinet.bootstrap`` says.
+    """The scores of every system with intervals and changes against Sci-Net; see ``scinet.evaluation.bootstrap``.
 
     Per data set, cm/px and grid as in ``summary``, over the tiles of every native GSD.
     """

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import shapely
 
-from scinet.catalog import CREDIT, SceneFiles, published_scenes
-from scinet.footprints import LONLAT, reproject
-from scinet.scene import Scene
+from scinet.datasets.open_cities import CREDIT, SceneFiles, published_scenes
+from scinet.raster.scene import Scene
+from scinet.vector.footprints import LONLAT, reproject
 from training.splits import block_of, draw_splits, overlapping
 
 

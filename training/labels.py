@@ -15,8 +15,8 @@ from rasterio.errors import CRSError
 from shapely import STRtree
 
 from scinet.errors import TruthError
-from scinet.footprints import GIVE, LONLAT, believed_crs, clean_polygons, is_polygonal, is_vector, reproject
-from scinet.scene import Scene
+from scinet.raster.scene import Scene
+from scinet.vector.footprints import GIVE, LONLAT, believed_crs, clean_polygons, is_polygonal, is_vector, reproject
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ import pandas as pd
 import plotly.express as px
 from tqdm import tqdm
 
-from scinet.catalog import SceneFiles, scenes_in
+from scinet.datasets.open_cities import SceneFiles, scenes_in
 from scinet.errors import RasterError, SciNetError, TruthError, WriteError
-from scinet.scene import Scene, open_scene
+from scinet.raster.scene import Scene, open_scene
 from training.command import run_command
 from training.cut import Record, Row, cut_row
 from training.index import build_index, split_index
@@ -57,9 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--scenes", required=True, type=Path, metavar="DIR", help="a folder with train_tier_1")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the data folder to write")
     parser.add_argument(
-        "--split", choices=SPLITS, default="random",
+        "--split",
+        choices=SPLITS,
+        default="random",
         help=f"tile by tile as in the paper, or in blocks of {BLOCK_M:g} m without shared ground (default: random)",
-    )  # fmt: skip
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the split")
     jobs = min(_MOST_JOBS, os.cpu_count() or 1)
     parser.add_argument("--jobs", type=int, default=jobs, help=f"processes that cut tiles (default: {jobs})")
@@ -188,9 +190,13 @@ def _write(out: Path, index: pd.DataFrame, prepared: Sequence[Prepared], split: 
     try:
         counts.to_csv(out / "tiles_per_gsd.csv", index=False)
         figure = px.bar(
-            counts, x="gsd", y="tiles", color="city", labels={"gsd": "native GSD, cm/px", "tiles": "tiles"},
+            counts,
+            x="gsd",
+            y="tiles",
+            color="city",
+            labels={"gsd": "native GSD, cm/px", "tiles": "tiles"},
             title="Tiles per resolution (figure 4 of the paper)",
-        )  # fmt: skip
+        )
         figure.write_html(out / "tiles_per_gsd.html", include_plotlyjs=True)
         (out / "prepare.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
         part = out / "index.csv.part"

@@ -14,8 +14,8 @@ import pandas as pd
 from PIL import Image
 from tqdm import tqdm
 
-from scinet.footprints import rasterize
-from scinet.town import make_town
+from scinet.synthetic.town import make_town
+from scinet.vector.footprints import rasterize
 from training.command import run_command
 
 GSD_RANGE_CM_PER_PX = (5.0, 100.0)

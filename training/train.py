@@ -20,10 +20,12 @@ from torch.utils.data import DataLoader, Subset
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from scinet.checkpoint import Card, load_trained, save_checkpoint
-from scinet.device import default_device, has_bfloat16, parse_device
-from scinet.models import NAMES, build
-from scinet.scores import Counts, iou
+from scinet.evaluation.scores import Counts, iou
+from scinet.models.build import build
+from scinet.models.card import Card
+from scinet.models.checkpoint import load_trained, save_checkpoint
+from scinet.models.device import default_device, has_bfloat16, parse_device
+from scinet.models.systems import NAMES
 from training.command import run_command
 from training.dataset import Chips, DataError, PackedTiles, dataset_share, describe, normalise
 from training.loss import segmentation_loss

@@ -25,9 +25,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
-from scinet.checkpoint import halved
-from scinet.device import default_device, has_bfloat16, parse_device
 from scinet.models.baselines import HRNET_ENCODER
+from scinet.models.checkpoint import to_half
+from scinet.models.device import default_device, has_bfloat16, parse_device
 from training.command import run_command
 from training.dataset import Chips, DataError, PackedTiles, dataset_share
 from training.recipe import Recipe
@@ -39,7 +39,7 @@ from training.resume import (
     write_row,
 )
 
-# As scinet.models builds them, so that the weights' names are the same
+# As scinet.models.build builds them, so that the weights' names are the same
 ENCODERS: dict[str, dict] = {
     "regnety_016": {},
     "hrnet_w32": HRNET_ENCODER,
@@ -288,7 +288,7 @@ def write_encoder(path: Path, encoder: nn.Module, metadata: dict[str, str]) -> N
     """Half-precision weights under timm's ``features_only`` names; the file appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    halves = {name: halved(tensor) for name, tensor in encoder.state_dict().items()}
+    halves = {name: to_half(tensor) for name, tensor in encoder.state_dict().items()}
     try:
         save_file(halves, part, metadata)
     except (OSError, SafetensorError) as error:

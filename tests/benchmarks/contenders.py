@@ -39,9 +39,9 @@ class Done:
 
 
 def ours(job: Job) -> Done:
-    from scinet.checkpoint import load_model
-    from scinet.scene import open_scene
-    from scinet.scene_segment import segment_scene
+    from scinet.models.checkpoint import load_model
+    from scinet.raster.scene import open_scene
+    from scinet.segmentation.scene import segment_scene
 
     model = load_model(job.model)
     done = Done(ready=now())
@@ -58,16 +58,17 @@ def ours(job: Job) -> Done:
 
 
 def ours_in_float32(job: Job) -> Done:
-    from scinet import forward, inference
+    from scinet.models import fuse
+    from scinet.segmentation import forward
 
-    forward.has_bfloat16 = inference.has_bfloat16 = lambda device: False
+    forward.has_bfloat16 = fuse.has_bfloat16 = lambda device: False
     return ours(job)
 
 
 def forward_passes_alone(job: Job) -> Done:
     """As many windows as ours runs, of the same size, all there from the beginning."""
-    from scinet.checkpoint import load_model
-    from scinet.forward import Forward
+    from scinet.models.checkpoint import load_model
+    from scinet.segmentation.forward import Forward
 
     forward = Forward(load_model(job.model), job.windows)
     window = np.random.default_rng(0).integers(0, 256, (job.side_px, job.side_px, 3), np.uint8)
@@ -158,7 +159,7 @@ def _torch_network(job: Job) -> tuple[Any, Done]:
     """The checkpoint as a plain module, from images in [0, 1] to probabilities."""
     import torch
 
-    from scinet.checkpoint import load_trained
+    from scinet.models.checkpoint import load_trained
 
     network, card = load_trained(job.model)
     done = Done(ready=now())
@@ -199,11 +200,18 @@ def main() -> None:
     ended, peak = now(), peak_mb()
     if done.mask is not None:
         np.save(job.out, done.mask())
-    print(json.dumps({
-        "windows": done.windows, "side_px": done.side_px,
-        "start_s": done.ready[0] - began[0], "wall_s": ended[0] - done.ready[0], "cpu_s": ended[1] - done.ready[1],
-        "peak_mb": peak,
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "windows": done.windows,
+                "side_px": done.side_px,
+                "start_s": done.ready[0] - began[0],
+                "wall_s": ended[0] - done.ready[0],
+                "cpu_s": ended[1] - done.ready[1],
+                "peak_mb": peak,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from scinet.diagnose import diagnose
+from scinet.evaluation.diagnose import diagnose
 from tests.benchmarks.peak import Peak
 
 

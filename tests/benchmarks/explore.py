@@ -17,11 +17,12 @@ from urllib.parse import urlencode
 import pandas as pd
 from playwright.sync_api import Page, WebSocket, sync_playwright
 
-from scinet.checkpoint import list_cards, load_model
-from scinet.raster import read_raster
-from scinet.resample import resample
-from scinet.resolution import STEPS_CM_PER_PX
-from scinet.segment import segment
+from scinet.models.card import list_cards
+from scinet.models.checkpoint import load_model
+from scinet.raster.open import read_raster
+from scinet.raster.resample import resample
+from scinet.raster.resolution import STEPS_CM_PER_PX
+from scinet.segmentation.strategies import segment
 from tests.pages.serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, PROJECT, SETTLED, served
 
 REPEATS = 5
@@ -84,7 +85,7 @@ class Reader:
         self.page.goto(url)
         self.page.wait_for_function(CHANGED, arg=[], polling=LOOKS_EVERY_MS)
 
-    def settle(self) -> None:
+    def freeze_imports(self) -> None:
         """Wait for all that comes after the picture, such as the change against the native resolution."""
         for _ in range(2):
             self.page.wait_for_timeout(700)
@@ -99,7 +100,7 @@ class Reader:
         if not opening:
             self.page.wait_for_function(CHANGED, arg=former, polling=LOOKS_EVERY_MS)
         row.seconds.append(time.perf_counter() - began)
-        self.settle()
+        self.freeze_imports()
         row.messages.append(self.traffic.messages - before[0])
         row.files.append(self.traffic.files - before[1])
 
@@ -140,13 +141,13 @@ def measure(reader: Reader, url: str) -> list[Row]:
     """The rows of the table."""
     opening, new, known = Row("open the page, server warm"), Row(NEW), Row("to a known resolution")
     reader.open(url)
-    reader.settle()
+    reader.freeze_imports()
     for _ in range(3):
         with reader.timed(opening, opening=True):
             reader.open(url)
     page = reader.page
     page.get_by_role("button", name="Close").click()
-    reader.settle()
+    reader.freeze_imports()
     for _ in range(REPEATS):
         with reader.timed(new):
             reader.press("Ground resolution", "ArrowRight")
@@ -155,7 +156,7 @@ def measure(reader: Reader, url: str) -> list[Row]:
             reader.press("Ground resolution", key)
     for _ in range(REPEATS):
         reader.press("Ground resolution", "ArrowLeft")
-        reader.settle()
+        reader.freeze_imports()
     acts: list[tuple[str, list[Callable[[], None]]]] = [
         ("threshold", [lambda: reader.press("Threshold", "ArrowRight")] * REPEATS),
         ("minimum area", [lambda area=area: reader.min_area(area) for area in AREAS_M2]),

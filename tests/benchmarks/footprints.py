@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
-from scinet.grid import Grid
-from scinet.scene_footprints import FootprintFile, write_scene_footprints
+from scinet.raster.grid import Grid
+from scinet.vector.footprint_file import FootprintFile, write_scene_footprints
 from tests.benchmarks.peak import Peak
 
 EVERY_PX, BAND_PX = 56, 128

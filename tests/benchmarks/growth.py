@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 from plotly.subplots import make_subplots
 
-from scinet.diagnose import diagnose
+from scinet.evaluation.diagnose import diagnose
 from tests.benchmarks import diagnose as masks
 from tests.benchmarks import scene
 from tests.benchmarks.peak import Peak
@@ -48,9 +48,17 @@ def draw(scenes: list[Point], diagnoses: list[Point]) -> go.Figure:
         sizes, seconds, megabytes = zip(*points, strict=True)
         for row, (values, text) in enumerate(((seconds, "%{y:.2~f}"), (megabytes, "%{y:,.0f}")), 1):
             figure.add_scatter(
-                x=sizes, y=values, row=row, col=column, mode="lines+markers+text", texttemplate=text,
-                textposition="top center", cliponaxis=False, line={"color": "#1f77b4"}, showlegend=False,
-            )  # fmt: skip
+                x=sizes,
+                y=values,
+                row=row,
+                col=column,
+                mode="lines+markers+text",
+                texttemplate=text,
+                textposition="top center",
+                cliponaxis=False,
+                line={"color": "#1f77b4"},
+                showlegend=False,
+            )
     figure.update_xaxes(type="log", dtick=1, tickformat=",")
     figure.update_yaxes(type="log", dtick=1, tickformat=",", row=1)
     figure.update_yaxes(rangemode="tozero", row=2)

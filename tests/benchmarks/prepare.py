@@ -20,8 +20,8 @@ import shapely
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.windows import Window
 
-from scinet.footprints import LONLAT, reproject
-from scinet.scene import open_scene
+from scinet.raster.scene import open_scene
+from scinet.vector.footprints import LONLAT, reproject
 from tests.published import PLACE, UTM, town_scene, write_labels
 from tests.range_server import serve_files
 
@@ -60,10 +60,21 @@ def write_scene(image: Path) -> None:
     bands, town = np.ascontiguousarray(np.moveaxis(rgba, -1, 0)), np.array(polygons, dtype=object)
     image.parent.mkdir(parents=True)
     profile = {
-        "driver": "GTiff", "width": WIDTH, "height": HEIGHT, "count": 4, "dtype": "uint8", "crs": UTM,
-        "transform": PLACE @ PLACE.scale(0.5), "tiled": True, "blockxsize": 512, "blockysize": 512,
-        "compress": "jpeg", "jpeg_quality": 85, "sparse_ok": True, "BIGTIFF": "YES",
-    }  # fmt: skip
+        "driver": "GTiff",
+        "width": WIDTH,
+        "height": HEIGHT,
+        "count": 4,
+        "dtype": "uint8",
+        "crs": UTM,
+        "transform": PLACE @ PLACE.scale(0.5),
+        "tiled": True,
+        "blockxsize": 512,
+        "blockysize": 512,
+        "compress": "jpeg",
+        "jpeg_quality": 85,
+        "sparse_ok": True,
+        "BIGTIFF": "YES",
+    }
     part, labels = image.with_suffix(".part.tif"), []
     with rasterio.open(part, "w", **profile) as dataset:
         dataset.colorinterp = ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha

@@ -17,11 +17,12 @@ from rasterio.enums import ColorInterp
 from rasterio.transform import from_origin
 from rasterio.windows import Window
 
-from scinet.checkpoint import Card, Model, load_model
-from scinet.scene import open_scene
-from scinet.scene_footprints import FootprintFile
-from scinet.scene_segment import SceneMask, segment_scene
-from scinet.segment import STRATEGIES, Strategy
+from scinet.models.card import Card
+from scinet.models.checkpoint import Model, load_model
+from scinet.raster.scene import open_scene
+from scinet.segmentation.scene import SceneMask, segment_scene
+from scinet.segmentation.strategies import STRATEGIES, Strategy
+from scinet.vector.footprint_file import FootprintFile
 from tests.benchmarks.peak import Peak
 
 BLOCK_PX = 512
@@ -44,10 +45,21 @@ def write_scene(path: Path, side_px: int, height_px: int, share: float) -> None:
             tile[:3, top : top + height, left : left + width] = 50
     tile[3] = 255
     profile = {
-        "driver": "GTiff", "width": side_px, "height": height_px, "count": 4, "dtype": "uint8", "crs": "EPSG:32630",
-        "transform": from_origin(600_000, 620_000, 0.05, 0.05), "tiled": True, "blockxsize": BLOCK_PX,
-        "blockysize": BLOCK_PX, "compress": "jpeg", "sparse_ok": True, "bigtiff": "if_safer", "photometric": "rgb",
-    }  # fmt: skip
+        "driver": "GTiff",
+        "width": side_px,
+        "height": height_px,
+        "count": 4,
+        "dtype": "uint8",
+        "crs": "EPSG:32630",
+        "transform": from_origin(600_000, 620_000, 0.05, 0.05),
+        "tiled": True,
+        "blockxsize": BLOCK_PX,
+        "blockysize": BLOCK_PX,
+        "compress": "jpeg",
+        "sparse_ok": True,
+        "bigtiff": "if_safer",
+        "photometric": "rgb",
+    }
     radius = side_px * (share / np.pi) ** 0.5
     with rasterio.open(path, "w", **profile) as dataset:
         dataset.colorinterp = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
@@ -81,9 +93,13 @@ def measure(
         began = time.perf_counter()
         with Peak() as peak:
             found = segment_scene(
-                open_scene(path), model, Path(folder) / "mask.tif", cm_per_px=cm_per_px, strategy=strategy,
+                open_scene(path),
+                model,
+                Path(folder) / "mask.tif",
+                cm_per_px=cm_per_px,
+                strategy=strategy,
                 footprints=FootprintFile(Path(folder) / "out.gpkg", min_area_m2=2.0),
-            )  # fmt: skip
+            )
         return found, time.perf_counter() - began, peak.megabytes
 
 
@@ -97,9 +113,13 @@ def main() -> None:
     parser.add_argument("--strategy", default="direct", choices=STRATEGIES)
     options = parser.parse_args()
     found, seconds, peak_mb = measure(
-        load_model(options.model) if options.model else dark(), options.side_px, options.height_px or options.side_px,
-        options.share, options.cm_per_px, options.strategy,
-    )  # fmt: skip
+        load_model(options.model) if options.model else dark(),
+        options.side_px,
+        options.height_px or options.side_px,
+        options.share,
+        options.cm_per_px,
+        options.strategy,
+    )
     print(
         f"{found.valid_px / 1e6:.0f} of {found.grid.width * found.grid.height / 1e6:.0f} million px are valid, "
         f"{found.building_px / found.valid_px:.1%} building: {seconds:.0f} s, peak {peak_mb:.0f} MB"

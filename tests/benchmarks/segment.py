@@ -26,11 +26,11 @@ import torch
 from rasterio.transform import Affine
 from shapely.affinity import translate
 
-from scinet.checkpoint import load_trained
-from scinet.device import default_device
-from scinet.raster import read_raster
-from scinet.scores import Counts, iou
-from scinet.truth import read_truth, truth_labels
+from scinet.evaluation.scores import Counts, iou
+from scinet.evaluation.truth import read_truth, truth_labels
+from scinet.models.checkpoint import load_trained
+from scinet.models.device import default_device
+from scinet.raster.open import read_raster
 from tests.benchmarks.contenders import CONTENDERS, OURS, Job
 from tests.published import PLACE, publish, town_scene
 from training.costs import processor
@@ -146,8 +146,10 @@ def town(folder: Path, side_px: int) -> Path:
     times = -(-side_px // STAMP_PX)
     repeated = [
         translate(polygon, column * STAMP_PX, row * STAMP_PX)
-        for row in range(times) for column in range(times) for polygon in polygons
-    ]  # fmt: skip
+        for row in range(times)
+        for column in range(times)
+        for polygon in polygons
+    ]
     whole = np.tile(rgba, (times, times, 1))[:side_px, :side_px]
     return publish(folder, "tow", "town", whole, repeated, PLACE * Affine.scale(0.5))
 

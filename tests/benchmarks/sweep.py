@@ -14,14 +14,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from scinet.blend import Segmented
-from scinet.checkpoint import Model, list_cards, load_model
-from scinet.evaluate import sweep
-from scinet.forward import Forward
-from scinet.raster import Raster, read_raster
-from scinet.resample import resample
-from scinet.rows import RasterRows
-from scinet.truth import read_truth
+from scinet.evaluation.evaluate import sweep
+from scinet.evaluation.truth import read_truth
+from scinet.models.card import list_cards
+from scinet.models.checkpoint import Model, load_model
+from scinet.raster.open import read_raster
+from scinet.raster.raster import Raster
+from scinet.raster.resample import resample
+from scinet.raster.stream import RasterStream
+from scinet.segmentation.blend import Segmented
+from scinet.segmentation.forward import Forward
 from tests.benchmarks.explore import PROJECT, tile_of_1024_px
 
 STEPS_CM_PER_PX = (7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0)  # and the native GSD
@@ -53,7 +55,7 @@ def windows(raster: Raster, model: Model, steps: list[float]) -> list[tuple[tupl
     """Size and number of the windows at each step."""
     found = []
     for step in steps:
-        segmented = Segmented(RasterRows(resample(raster, step)), model)
+        segmented = Segmented(RasterStream(resample(raster, step)), model)
         down, across = segmented.windows
         found.append(((down.size, across.size), len(down.starts) * len(across.starts)))
     return found

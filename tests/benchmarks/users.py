@@ -11,7 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from scinet.sweep import steps_around
+from scinet.evaluation.grading import steps_around
 from tests.pages.serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, SETTLED, served
 from tests.pages.users import NATIVE_CM_PER_PX, Reader, write_tiles
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from samples import PROJECT, house
-from serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, served
 from streamlit.testing.v1 import AppTest
 
+from tests.pages.samples import PROJECT, house
+from tests.pages.serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, served
 from training import evaluate
 
 

@@ -1,7 +1,8 @@
 """The page Benchmark in a real browser: a click on a point of figure 5, and from its tiles to Explore."""
 
 import pytest
-from serve import CHROMIUM, SETTLED, served
+
+from tests.pages.serve import CHROMIUM, SETTLED, served
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 Page = sync_api.Page

@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import streamlit as st
-from samples import PROJECT
 from streamlit.testing.v1 import AppTest
 
-from pages.figures import behind, curves, tables
-from pages.figures.chosen import systems_of
-from scinet.benchmark import read_benchmark
-from scinet.checkpoint import REPOSITORY_FOLDER
-from scinet.models import NAMES
+from pages.views.benchmark import figure_5, tables, tile_list
+from pages.views.benchmark.selection import systems_of
+from scinet.evaluation.benchmark import read_benchmark
+from scinet.models.card import REPOSITORY_FOLDER
+from scinet.models.systems import NAMES
+from tests.pages.samples import PROJECT
 
 
 def opened(folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch, **query: str) -> AppTest:
@@ -74,7 +74,7 @@ def test_the_worst_tiles_come_first(scored_village: Path, village: Path, monkeyp
     rows.loc[rows["image"] == "west.png", "shared"] = 0
     system = systems_of(benchmark)["unet"]
     for by in ("IoU", "Wrong area"):
-        worst = behind.worst_first(rows, system, 20.0, "working", by)
+        worst = tile_list.worst_first(rows, system, 20.0, "working", by)
         assert worst["image"].tolist() == ["west.png", "east.png"]
         west = worst.iloc[0]
         assert west["wrong_m2"] == pytest.approx((west["true"] + west["predicted"]) * 0.04)
@@ -82,7 +82,7 @@ def test_the_worst_tiles_come_first(scored_village: Path, village: Path, monkeyp
 
 def test_a_click_is_what_the_list_shows(nine_systems: Path, tmp_path, monkeypatch) -> None:
     app = opened(nine_systems, tmp_path, monkeypatch)
-    app.session_state[behind.POINT] = ("manet", 40.0, "macro_iou")
+    app.session_state[tile_list.POINT] = ("manet", 40.0, "macro_iou")
     app.run()
     assert (app.selectbox(key="behind_system").value, app.selectbox(key="behind_gsd").value) == ("manet", 40.0)
     assert app.segmented_control(key="behind_by").value == "IoU"
@@ -96,11 +96,11 @@ def test_a_click_is_what_the_list_shows(nine_systems: Path, tmp_path, monkeypatc
 def test_a_click_on_a_band_or_beside_a_point_is_none(monkeypatch) -> None:
     state: dict = {}
     monkeypatch.setattr(st, "session_state", state)
-    curves.take({"selection": {"points": []}}, "micro_iou")
-    curves.take({"selection": {"points": [{"x": 1, "y": 2}]}}, "micro_iou")
+    figure_5.take({"selection": {"points": []}}, "micro_iou")
+    figure_5.take({"selection": {"points": [{"x": 1, "y": 2}]}}, "micro_iou")
     assert not state
-    curves.take({"selection": {"points": [{"customdata": ["unet", "7.5", "0.1", "0.2"]}]}}, "micro_iou")
-    assert state == {behind.POINT: ("unet", 7.5, "micro_iou")}
+    figure_5.take({"selection": {"points": [{"customdata": ["unet", "7.5", "0.1", "0.2"]}]}}, "micro_iou")
+    assert state == {tile_list.POINT: ("unet", 7.5, "micro_iou")}
 
 
 def test_seeds_are_one_system_and_variants_systems_of_their_own(nine_systems: Path, tmp_path, monkeypatch) -> None:

@@ -7,15 +7,15 @@ from itertools import combinations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from samples import PROJECT
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from pages.explorer.charts import GREY, MARKERS
-from scinet import draw
+from pages.app import drawing
+from pages.app.charts import GREY, MARKERS
+from tests.pages.samples import PROJECT
 
 THEMES = tomllib.loads((PROJECT / ".streamlit" / "config.toml").read_text())["theme"]
-PANELS = (PROJECT / "pages" / "explorer" / "panels.css").read_text()
-MAP = (PROJECT / "pages" / "leaflet" / "map.css").read_text()
+PANELS = (PROJECT / "pages" / "app" / "style.css").read_text()
+MAP = (PROJECT / "pages" / "map" / "static" / "map.css").read_text()
 TEXT, GRAPHIC = 4.5, 3.0  # WCAG 2 AA
 FADED = 0.6  # the share of the text colour in Streamlit's captions
 APART = 10.0  # CIEDE2000; 1 is just noticeable side by side, 10 is another colour at a glance
@@ -58,7 +58,7 @@ def difference(one: str, other: str, vision: str) -> float:
 
 
 def panel_colours(theme: str) -> dict[str, str]:
-    """The custom properties of panels.css in a theme."""
+    """The custom properties of style.css in a theme."""
     pairs = re.findall(r"--sn-(\w+): light-dark\((\S+), (\S+)\)", PANELS)
     return {name: light if theme == "light" else dark for name, light, dark in pairs}
 
@@ -90,33 +90,33 @@ def test_text_stands_out(theme: str) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_dots_bars_and_lines_stand_out(theme: str) -> None:
     own, colours = THEMES[theme], panel_colours(theme)
-    for name, colour in {**draw.KIND_COLOURS, **draw.SHARE_COLOURS}.items():
+    for name, colour in {**drawing.KIND_COLOURS, **drawing.SHARE_COLOURS}.items():
         if colours["edge"] == "transparent":
             assert contrast(colour, colours["card"]) >= GRAPHIC, name
         else:
             assert contrast(colours["edge"], colours["card"]) >= GRAPHIC
-    for name, colour in {**draw.MODEL_COLOURS, "native": GREY}.items():
+    for name, colour in {**drawing.MODEL_COLOURS, "native": GREY}.items():
         assert contrast(colour, own["backgroundColor"]) >= GRAPHIC, name
 
 
 def test_the_map_is_dark_in_both_themes() -> None:
     ground = re.findall(r"\.legend \{[^}]*background: (#\w+); color: (#\w+)", MAP)
     assert ground and contrast(ground[0][1], ground[0][0]) >= TEXT
-    for kind, colour in draw.KIND_COLOURS.items():
+    for kind, colour in drawing.KIND_COLOURS.items():
         assert contrast(colour, ground[0][0]) >= GRAPHIC, kind
 
 
 @pytest.mark.parametrize("vision", VISION)
 def test_the_colours_of_errors_stay_apart(vision: str) -> None:
-    for one, other in combinations(draw.KIND_COLOURS, 2):
-        assert difference(draw.KIND_COLOURS[one], draw.KIND_COLOURS[other], vision) >= APART, (one, other)
+    for one, other in combinations(drawing.KIND_COLOURS, 2):
+        assert difference(drawing.KIND_COLOURS[one], drawing.KIND_COLOURS[other], vision) >= APART, (one, other)
 
 
 @pytest.mark.parametrize("vision", VISION)
 def test_the_colours_of_models_stay_apart(vision: str) -> None:
-    for one, other in combinations(draw.MODEL_COLOURS, 2):
-        assert difference(draw.MODEL_COLOURS[one], draw.MODEL_COLOURS[other], vision) >= LINES_APART, (one, other)
+    for one, other in combinations(drawing.MODEL_COLOURS, 2):
+        assert difference(drawing.MODEL_COLOURS[one], drawing.MODEL_COLOURS[other], vision) >= LINES_APART, (one, other)
 
 
 def test_each_model_has_a_marker_of_its_own() -> None:
-    assert len(set(MARKERS)) == len(MARKERS) >= len(draw.MODEL_COLOURS)
+    assert len(set(MARKERS)) == len(MARKERS) >= len(drawing.MODEL_COLOURS)

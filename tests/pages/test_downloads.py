@@ -10,14 +10,15 @@ import rasterio
 import streamlit as st
 from rasterio.crs import CRS
 from rasterio.transform import Affine
-from samples import house
 from streamlit.testing.v1 import AppTest
 
-from pages.explorer import downloads, runs
-from pages.explorer.runs import Run, Task, Verdict
-from pages.explorer.sources import Subject
-from scinet.checkpoint import Card
-from scinet.raster import Raster
+from pages.app import runs
+from pages.app.runs import Run, Task, Verdict
+from pages.sources import Subject
+from pages.views.explore import downloads
+from scinet.models.card import Card
+from scinet.raster.raster import Raster
+from tests.pages.samples import house
 
 CARD = Card(name="sci-net", architecture="sci-net", gsd_range_cm_per_px=(2.5, 40.0), window_px=64)
 

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
-from samples import bad_images, geotiff, house, map_state, png
 from streamlit.testing.v1 import AppTest
 
-from pages.explorer import runs
-from scinet.benchmark import TILE_COLUMNS
-from scinet.diagnose import Shares
-from scinet.scores import Scores
+from pages.app import runs
+from scinet.evaluation.benchmark import TILE_COLUMNS
+from scinet.evaluation.diagnose import Shares
+from scinet.evaluation.scores import Scores
+from tests.pages.samples import bad_images, geotiff, house, map_state, png
 
 
 def html(app: AppTest) -> str:
@@ -312,12 +312,17 @@ def test_scores_on_test_tiles_are_told_where_a_step_is_near(app: AppTest, tmp_pa
     shutil.copytree(Path(os.environ["SCINET_CHECKPOINTS"]), tmp_path / "scored")
     rows = [
         {
-            "model": model, "dataset": "accra", "cm_per_px": 20.0, "grid": "working", "tiles": 24,
-            "micro": dict.fromkeys(Scores._fields, score), "macro": dict.fromkeys(Scores._fields, score),
+            "model": model,
+            "dataset": "accra",
+            "cm_per_px": 20.0,
+            "grid": "working",
+            "tiles": 24,
+            "micro": dict.fromkeys(Scores._fields, score),
+            "macro": dict.fromkeys(Scores._fields, score),
             "shares": dict.fromkeys(Shares._fields, 0.1),
         }
         for model, score in [("sci-net", 0.8125), ("unet", 0.7125)]
-    ]  # fmt: skip
+    ]
     content = {"threshold": 0.5, "steps_cm_per_px": [20.0], "everything_is_building": {"accra": 0.4}, "rows": rows}
     (tmp_path / "scored" / "benchmark.json").write_text(json.dumps(content))
     pd.DataFrame(columns=sorted(TILE_COLUMNS)).to_parquet(tmp_path / "scored" / "benchmark.parquet")

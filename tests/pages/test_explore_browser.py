@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import geotiff, house, png
-from serve import CHROMIUM, PATIENCE_S, SETTLED
+
+from tests.pages.samples import geotiff, house, png
+from tests.pages.serve import CHROMIUM, PATIENCE_S, SETTLED
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 FrameLocator, Locator, Page = sync_api.FrameLocator, sync_api.Locator, sync_api.Page
@@ -18,7 +19,7 @@ pytestmark = [
 ]
 
 
-def settle(page: Page) -> FrameLocator:
+def freeze_imports(page: Page) -> FrameLocator:
     """Wait for the script's end and for all images of the map; returns the map's frame."""
     frame = page.frame_locator("iframe[title*=folium]")
     frame.locator("img.slot-overlay").nth(1).wait_for(state="attached")
@@ -83,7 +84,7 @@ def test_fly_to_a_building_and_side_by_side(page: Page, address: str) -> None:
     truth = np.tile(house()[1], (4, 4))
     uploads.nth(1).set_input_files({"name": "truth.png", "mimeType": "image/png", "buffer": png(truth)})
     page.get_by_text("Worst buildings").wait_for()
-    frame = settle(page)
+    frame = freeze_imports(page)
     frame.locator("body").evaluate("body => { body.dataset.once = 'yes'; }")  # gone where the map loads anew
 
     whole = places(frame)
@@ -94,11 +95,11 @@ def test_fly_to_a_building_and_side_by_side(page: Page, address: str) -> None:
     assert in_step(near) and near[0][2] > 1.5 * whole[0][2]
     marks = frame.locator("path.mark")
     marks.first.wait_for(state="attached")
-    settle(page)
+    freeze_imports(page)
 
     page.get_by_text("Side by side", exact=True).click()
     frame.locator(".twin img.slot-overlay").wait_for(state="attached")
-    settle(page)
+    freeze_imports(page)
     both = moved(page, frame, near)
     assert in_step(both) and both[0][2] == pytest.approx(near[0][2], abs=1)
     assert marks.count() == 2 and frame.get_by_role("slider", name="Divider").count() == 0
@@ -119,14 +120,14 @@ def test_fly_to_a_building_and_side_by_side(page: Page, address: str) -> None:
         ".querySelectorAll('img.slot-base')].every(image => !urls.includes(image.getAttribute('src')))",
         arg=native,
     )
-    settle(page)
+    freeze_imports(page)
     page.wait_for_timeout(1500)  # a second flight would be under way
     for former, now in zip(zoomed, places(frame), strict=True):
         assert now == pytest.approx(former, abs=1)
 
     page.get_by_text("Swipe", exact=True).click()
     frame.get_by_role("slider", name="Divider").wait_for()
-    settle(page)
+    freeze_imports(page)
     marks.first.wait_for(state="attached")
     assert frame.locator(".twin").count() == 0 and marks.count() == 1
     assert frame.locator("body").get_attribute("data-once") == "yes"
@@ -146,7 +147,7 @@ def test_upload_slide_and_swipe(page: Page, address: str) -> None:
     )
     page.get_by_text("village.tif").last.wait_for()
     page.get_by_text("256 × 256 px").wait_for()
-    frame = settle(page)
+    frame = freeze_imports(page)
     native = image_urls(frame)
 
     frame.get_by_role("button", name="Zoom in").click()
@@ -168,7 +169,7 @@ def test_upload_slide_and_swipe(page: Page, address: str) -> None:
         ".querySelectorAll('img.slot-base')].every(image => !urls.includes(image.getAttribute('src')))",
         arg=native,
     )
-    frame = settle(page)
+    frame = freeze_imports(page)
     assert view(frame) == pytest.approx(zoomed, abs=1)
     assert frame.get_by_role("slider", name="Divider").get_attribute("aria-valuenow") == "40"
     assert "gsd=12.5" in page.url
@@ -177,7 +178,7 @@ def test_upload_slide_and_swipe(page: Page, address: str) -> None:
         {"name": "broken.tif", "mimeType": "image/tiff", "buffer": b"II*\0"}
     )
     page.get_by_test_id("stAlert").first.wait_for()
-    settle(page)
+    freeze_imports(page)
     page.get_by_text("256 × 256 px").wait_for()  # the former image is still there
 
 

@@ -3,11 +3,11 @@
 import time
 
 import pytest
-from serve import CHROMIUM, PATIENCE_S, SETTLED, served
-from users import NATIVE_CM_PER_PX, Reader, write_tiles
 
-from scinet.checkpoint import load_model
-from scinet.sweep import steps_around
+from scinet.evaluation.grading import steps_around
+from scinet.models.checkpoint import load_model
+from tests.pages.serve import CHROMIUM, PATIENCE_S, SETTLED, served
+from tests.pages.users import NATIVE_CM_PER_PX, Reader, write_tiles
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 

@@ -10,13 +10,13 @@ from threading import Event
 import numpy as np
 import pytest
 import streamlit as st
-from samples import geotiff
 
-from pages.explorer import runs
-from pages.explorer.runs import Task
-from pages.explorer.sources import Subject
-from scinet.checkpoint import list_cards
-from scinet.raster import read_raster
+from pages.app import runs
+from pages.app.runs import Task
+from pages.sources import Subject
+from scinet.models.card import list_cards
+from scinet.raster.open import read_raster
+from tests.pages.samples import geotiff
 
 PATIENCE_S = 20
 

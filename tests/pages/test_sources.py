@@ -9,20 +9,20 @@ import pytest
 import rasterio
 import shapely
 import streamlit as st
-from range_server import FOREVER, RangeServer, serve_files
 from rasterio.transform import from_origin
-from samples import PROJECT, geotiff, house, map_state, png
 from streamlit.testing.v1 import AppTest
 
-from pages.explorer.sources import window
-from pages.explorer.sources.subject import Subject
-from scinet import download
+from pages.app.subject import Subject
+from pages.sources import window
+from scinet.datasets import download
+from tests.pages.samples import PROJECT, geotiff, house, map_state, png
+from tests.range_server import FOREVER, RangeServer, serve_files
 
 SCENE, SCENE_LABEL = "d41d81", "Accra d41d81, 5.2 cm/px"
 SIDE = 1100  # of the scene, px
 PAGE = """
 import streamlit as st
-from pages.explorer import sources
+from pages import sources
 
 st.session_state["seen"] = sources.choose()
 """

@@ -1,7 +1,8 @@
 """The page Sweep in a real browser: entered by its own address, run, cancelled, and left for Explore by a cell."""
 
 import pytest
-from serve import CHROMIUM, SETTLED
+
+from tests.pages.serve import CHROMIUM, SETTLED
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 Page = sync_api.Page

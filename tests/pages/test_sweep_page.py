@@ -10,15 +10,16 @@ from urllib.parse import parse_qsl
 import pytest
 import streamlit as st
 from PIL import Image
-from samples import geotiff
 from streamlit.testing.v1 import AppTest
 
-from pages.explorer import runs, steps, strip
-from pages.explorer.runs import Task
-from pages.explorer.sources import Subject
-from scinet.checkpoint import list_cards
+from pages.app import runs
+from pages.app.runs import Task
+from pages.sources import Subject
+from pages.views.sweep import film_strip, results
 from scinet.errors import CheckpointError
-from scinet.raster import read_raster
+from scinet.models.card import list_cards
+from scinet.raster.open import read_raster
+from tests.pages.samples import geotiff
 
 
 @pytest.fixture
@@ -148,7 +149,7 @@ def test_without_a_truth_it_shows_how_far_the_masks_agree(sweep: AppTest) -> Non
 
 def test_the_table_has_a_row_a_model_step_and_grid(sweep: AppTest) -> None:
     run_all(sweep)
-    table = steps.table(known_runs(sweep), runs.MaskSettings())
+    table = results.table(known_runs(sweep), runs.MaskSettings())
     assert len(table) == 2 * 2 * 2
     assert table["iou"].between(0, 1).all()
     native = table[table["cm_per_px"] < 11]
@@ -170,7 +171,7 @@ def test_the_sheet_has_a_row_a_resolution(village: Path, random_checkpoints: Pat
     subject = Subject("sheet", "Sheet", raster, None)
     cards = list_cards()
     made = {(gsd, c.name): runs.run(Task(subject, c, gsd, "direct"), lambda _: None) for gsd in (10, 20) for c in cards}
-    small = Image.open(io.BytesIO(strip.sheet(made, [10, 20], cards, runs.MaskSettings(), lambda _: "IoU 1")))
-    large = Image.open(io.BytesIO(strip.sheet(made, [10, 20, 40], cards, runs.MaskSettings(), lambda _: "IoU 1")))
+    small = Image.open(io.BytesIO(film_strip.sheet(made, [10, 20], cards, runs.MaskSettings(), lambda _: "IoU 1")))
+    large = Image.open(io.BytesIO(film_strip.sheet(made, [10, 20, 40], cards, runs.MaskSettings(), lambda _: "IoU 1")))
     assert small.format == "PNG" and small.width == large.width
     assert large.height > small.height

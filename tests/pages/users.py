@@ -9,13 +9,13 @@ from urllib.parse import urlencode
 import numpy as np
 from PIL import Image
 
-from scinet.checkpoint import Model
-from scinet.diagnose import diagnose
-from scinet.raster import read_mask, read_raster
-from scinet.scores import iou
-from scinet.segment import segment_at
-from scinet.sweep import step_title, steps_around
-from scinet.truth import truth_labels
+from scinet.evaluation.diagnose import diagnose
+from scinet.evaluation.grading import step_title, steps_around
+from scinet.evaluation.scores import iou
+from scinet.evaluation.truth import read_mask, truth_labels
+from scinet.models.checkpoint import Model
+from scinet.raster.open import read_raster
+from scinet.segmentation.strategies import segment_at
 
 NATIVE_CM_PER_PX = 10.0
 THRESHOLD = 0.05  # random weights call nearly nothing a building at 0.5

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from scinet.town import make_town
-from scinet.truth import truth_labels
+from scinet.evaluation.truth import truth_labels
+from scinet.synthetic.town import make_town
 
 
 @pytest.fixture(autouse=True, scope="package")

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from scinet.town import make_town
-from scinet.truth import truth_labels
+from scinet.evaluation.truth import truth_labels
+from scinet.synthetic.town import make_town
 from training import evaluate
 from training.dataset import DataError
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shapely
-from published import PLACE, UTM, publish, write_labels
 
 from scinet.errors import TruthError
-from scinet.footprints import LONLAT, reproject
-from scinet.scene import Scene, open_scene
+from scinet.raster.scene import Scene, open_scene
+from scinet.vector.footprints import LONLAT, reproject
+from tests.published import PLACE, UTM, publish, write_labels
 from training.labels import read_labels
 
 
@@ -28,15 +28,24 @@ def scene(tmp_path: Path) -> Scene:
 def test_dirty_labels_are_mended_and_counted(scene: Scene, crs: str) -> None:
     bow_tie = shapely.Polygon([(100, 100), (140, 140), (140, 100), (100, 140)])
     dirty = [
-        shapely.box(0, 0, 20, 20), bow_tie, shapely.box(0, 0, 20, 20), shapely.box(20, 20, 0, 0),
-        shapely.box(900, 900, 990, 990), shapely.MultiPolygon([shapely.box(50, 0, 60, 10), shapely.box(70, 0, 80, 10)]),
+        shapely.box(0, 0, 20, 20),
+        bow_tie,
+        shapely.box(0, 0, 20, 20),
+        shapely.box(20, 20, 0, 0),
+        shapely.box(900, 900, 990, 990),
+        shapely.MultiPolygon([shapely.box(50, 0, 60, 10), shapely.box(70, 0, 80, 10)]),
         shapely.Polygon([(5, 5), (9, 9), (5, 5)]),
-    ]  # fmt: skip
+    ]
     path = write_labels(Path(scene.source), [*lonlat(*dirty), shapely.Point(-0.2, 5.6), None], crs)
     labels = read_labels(path, scene)
     assert asdict(labels.counts) == {
-        "features": 9, "buildings": 4, "invalid": 1, "duplicates": 2, "dropped": 3, "outside": 1,
-    }  # fmt: skip
+        "features": 9,
+        "buildings": 4,
+        "invalid": 1,
+        "duplicates": 2,
+        "dropped": 3,
+        "outside": 1,
+    }
     assert sorted(round(polygon.area) for polygon in labels.polygons) == [200, 400, 800]
     assert [round(p.area) for p in labels.within(90, 90, 100, 100)] == [800]
     assert len(labels.within(300, 300, 100, 100)) == 0 and len(labels.within(0, 0, 600, 600)) == 3

@@ -8,15 +8,16 @@ import pandas as pd
 import pytest
 import shapely
 from PIL import Image
-from published import PLACE, publish, town_scene
-from range_server import serve_files
 from rasterio.features import rasterize
 from rasterio.transform import Affine
 
-from scinet import download
-from scinet.cli import main as scinet
+from scinet.cli.main import main as scinet
+from scinet.datasets import download
 from scinet.errors import SciNetError
-from scinet.raster import read_mask, read_raster
+from scinet.evaluation.truth import read_mask
+from scinet.raster.open import read_raster
+from tests.published import PLACE, publish, town_scene
+from tests.range_server import serve_files
 from training import cut, evaluate, prepare, train
 from training.dataset import PackedTiles, read_index
 

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
-from scinet.checkpoint import load_model, load_trained
-from scinet.device import has_bfloat16
-from scinet.models import build
+from scinet.models.build import build
+from scinet.models.checkpoint import load_model, load_trained
+from scinet.models.device import has_bfloat16
 from training import train
 from training.dataset import DataError
 from training.recipe import Recipe

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from safetensors import safe_open
 from torch import nn
 
-from scinet.models import build
+from scinet.models.build import build
 from training import warmstart
 from training.dataset import DataError
 from training.warmstart import Match, load_teacher

@@ -1,0 +1,135 @@
+"""Curves against the ground resolution: small multiples that share their axis, a line a model."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import cycle
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from pages.app import drawing
+from scinet.models.card import Card
+
+TICKS_CM_PER_PX = (2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200)
+MARKERS = {
+    "circle": "●",
+    "square": "■",
+    "diamond": "◆",
+    "triangle-up": "▲",
+    "x": "✖",
+    "star": "★",
+    "cross": "✚",
+    "triangle-down": "▼",
+    "pentagon": "⬟",
+    "hexagon": "⬢",
+    "bowtie": "⧓",
+}
+DASHES = {"working": "solid", "native": "dot"}
+GREY = "#808A94"
+CAMERA = {"displaylogo": False, "modeBarButtonsToRemove": ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut"]}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A column of the steps' table and how it is shown."""
+
+    column: str
+    title: str
+    help: str
+    form: str = ".3f"
+    colour: str | None = None  # of the error share, as on the map
+    top: float | None = None  # the axis ends here, and begins where the values do
+
+
+def legend(cards: Sequence[Card], grids: Sequence[str]) -> None:
+    """One legend for all curves: models by colour and marker, grids by line."""
+    parts = []
+    for card, shape in zip(cards, cycle(MARKERS.values()), strict=False):
+        low, high = card.gsd_range_cm_per_px
+        parts.append(
+            f'<span><i style="color:{drawing.model_colour(card.architecture)}">{shape}</i> <b>{escape(card.title)}</b>'
+            f" <small>trained at {low:g} to {high:g} cm/px</small></span>"
+        )
+    if len(grids) > 1:
+        parts.append("<span>— working grid</span><span>⋯ native grid</span>")
+    parts.append("<span>╎ native GSD</span><span><i class='sn-range'></i>trained at</span>")
+    st.html(f'<div class="sn-legend">{"".join(parts)}</div>')
+
+
+def curve(table: pd.DataFrame, cards: Sequence[Card], shown: Curve, grids: Sequence[str], native: float) -> go.Figure:
+    """One column of the steps' table against cm/px, with the native GSD and the training ranges marked."""
+    figure = go.Figure()
+    for low, high in sorted({card.gsd_range_cm_per_px for card in cards}):
+        figure.add_vrect(low, high, fillcolor=GREY, opacity=0.08, line_width=0, layer="below")
+    figure.add_vline(native, line={"color": GREY, "width": 1, "dash": "dash"})
+    for card, marker in zip(cards, cycle(MARKERS), strict=False):
+        for grid in grids:
+            rows = table[(table["model"] == card.title) & (table["grid"] == grid)]
+            colour = drawing.model_colour(card.architecture)
+            figure.add_scatter(
+                x=rows["cm_per_px"],
+                y=rows[shown.column],
+                mode="lines+markers",
+                name=card.title,
+                line={"color": colour, "width": 2, "dash": DASHES[grid]},
+                marker={"symbol": marker, "size": 7 if grid == "working" else 5},
+                hovertemplate=f"%{{y:{shown.form}}}<extra>{escape(card.title)}, {grid} grid</extra>",
+            )
+    steps = table["cm_per_px"]
+    low, high = (steps.min(), steps.max()) if len(steps) else (native, native)
+    figure.update_xaxes(
+        type="log",
+        tickvals=TICKS_CM_PER_PX,
+        ticktext=[f"{v}" for v in TICKS_CM_PER_PX],
+        autorange=False,
+        range=log_range(min(low, native) / 1.12, max(high, native) * 1.12),
+        showgrid=False,
+        title={"text": "cm/px", "standoff": 2},
+        title_font_size=11,
+    )
+    figure.update_yaxes(range=_span(table[shown.column], shown), tickformat=_ticks(shown.form), nticks=6)
+    figure.update_layout(
+        height=240,
+        margin={"l": 44, "r": 8, "t": 8, "b": 36},
+        showlegend=False,
+        hovermode="x unified",
+        hoverlabel={"namelength": -1},
+    )
+    return figure
+
+
+def multiples(
+    table: pd.DataFrame, cards: Sequence[Card], curves: Sequence[Curve], grids: Sequence[str], native: float, key: str
+) -> None:
+    """The curves side by side, as many in a row as fit; each downloads as PNG by its camera button."""
+    with st.container(key=key):
+        for shown in curves:
+            with st.container(gap=None):
+                dot = f'<i class="sn-dot" style="background:{shown.colour}"></i>' if shown.colour else ""
+                st.html(f'<div class="sn-curve" title="{escape(shown.help)}">{dot}{escape(shown.title)}</div>')
+                st.plotly_chart(
+                    curve(table, cards, shown, grids, native),
+                    key=f"{key}-{shown.column}",
+                    config={**CAMERA, "toImageButtonOptions": {"filename": f"sci-net {shown.title}", "scale": 2}},
+                    alt=f"{shown.title} against cm/px",
+                )
+
+
+def _span(values: pd.Series, shown: Curve) -> list[float]:
+    """Scores from a tenth below the lowest; shares and areas from 0, and shares over 5 % at least."""
+    if shown.top is not None:
+        low = values.min() if values.notna().any() else 0.0
+        return [max(0.0, math.floor(10 * low - 0.5) / 10), shown.top]
+    high = values.max() if values.notna().any() else 0.0
+    return [0.0, max(1.08 * high, 0.05 if "%" in shown.form else 1.0)]
+
+
+def log_range(low: float, high: float) -> list[float]:
+    return [math.log10(low), math.log10(high)]
+
+
+def _ticks(form: str) -> str:
+    return ".0%" if "%" in form else (".1f" if form == ".3f" else "~s")

@@ -1,0 +1,1 @@
+"""The map: layers on Leaflet, served by the app itself."""

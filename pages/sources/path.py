@@ -1,0 +1,67 @@
+"""Source "Path": an image on the machine that runs the app, or at an http(s) address."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.app.subject import Choice, hash_of
+from pages.sources.upload import ask_cm_per_px
+from pages.sources.window import TruthFile, choose_part
+from scinet.errors import GsdMissingError
+from scinet.raster.remote import is_url
+from scinet.raster.scene import Scene, open_scene
+
+
+def choose() -> Choice:
+    typed = st.text_input(
+        "Path or URL",
+        key="path",
+        bind="query-params",
+        persist_state="session",
+        placeholder="https://host/scene.tif",
+        help="A GeoTIFF of any size on the machine that runs the app, or a Cloud Optimized GeoTIFF (COG) on the web, "
+        "of which only the parts that are shown are read.",
+    )
+    source = (typed or "").strip()
+    if not source:
+        return Choice(
+            None, hint="Type the path or URL of a GeoTIFF in the sidebar. Until then, the former image stays."
+        )
+    key = hash_of(source) if is_url(source) else file_key(Path(source))
+    try:
+        scene, cm_per_px = _open(source, key, None), None
+    except GsdMissingError:
+        cm_per_px = ask_cm_per_px(key)
+        if cm_per_px is None:
+            return Choice(None, hint="The file does not say its ground resolution: give its cm/px in the sidebar.")
+        scene = _open(source, key, cm_per_px)
+    return choose_part(scene, hash_of(key, cm_per_px), scene.name, _typed_truth)
+
+
+@st.cache_resource(max_entries=8, ttl=3600, show_spinner="Opening the image")
+def _open(source: str, key: str, cm_per_px: float | None) -> Scene:
+    return open_scene(source if is_url(source) else Path(source).expanduser(), cm_per_px=cm_per_px)
+
+
+def file_key(path: Path) -> str:
+    """Changes with a file's content, as far as its time and size tell."""
+    try:
+        facts = path.expanduser().stat()
+    except (OSError, ValueError):
+        return hash_of(str(path))  # opening it says what is wrong
+    return hash_of(str(path), facts.st_mtime_ns, facts.st_size)
+
+
+def _typed_truth() -> TruthFile | None:
+    typed = st.text_input(
+        "Truth (optional)",
+        key="truth_path",
+        bind="query-params",
+        persist_state="session",
+        placeholder="Path of its footprints",
+        help="The path of a GeoJSON, GeoPackage or georeferenced mask",
+    )
+    if not (typed or "").strip():
+        return None
+    path = Path(typed.strip()).expanduser()
+    return TruthFile(path, path.name, file_key(path))

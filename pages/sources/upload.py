@@ -1,0 +1,77 @@
+"""Source "Upload": an image file, of any size that the server takes, and its truth."""
+
+import hashlib
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from pages.app.subject import Choice, hash_of
+from pages.sources.window import TruthFile, check_pixels, choose_part
+from scinet.errors import GsdMissingError
+from scinet.raster.resolution import parse_cm_per_px
+from scinet.raster.scene import open_scene
+
+IMAGE_SUFFIXES = ["tif", "tiff", "png", "jpg", "jpeg", "webp", "jp2"]
+TRIAL_CM_PER_PX = 10.0
+TRUTH_SUFFIXES = ["geojson", "json", "gpkg", "png", "tif", "tiff"]
+
+
+def choose() -> Choice:
+    file = _uploader(
+        "Image",
+        IMAGE_SUFFIXES,
+        "image_file",
+        "GeoTIFF, COG, PNG, JPEG, WebP, JPEG 2000. A link to this page cannot bring it back.",
+    )
+    if file is None:
+        return Choice(None, hint="Upload an image in the sidebar. Until then, the former one stays.")
+    digest = _digest(file)
+    try:
+        scene, cm_per_px = open_scene(file.getvalue(), name=file.name), None
+    except GsdMissingError:
+        check_pixels(open_scene(file.getvalue(), name=file.name, cm_per_px=TRIAL_CM_PER_PX), digest)
+        cm_per_px = ask_cm_per_px(digest)
+        if cm_per_px is None:
+            return Choice(None, hint=f"{file.name} does not say its ground resolution: give its cm/px in the sidebar.")
+        scene = open_scene(file.getvalue(), name=file.name, cm_per_px=cm_per_px)
+    return choose_part(scene, hash_of(digest, cm_per_px), file.name, _uploaded_truth)
+
+
+def ask_cm_per_px(key: str) -> float | None:
+    """The widget for the resolution of an image that does not say its own."""
+    value = st.number_input(
+        "Ground resolution in cm/px",
+        value=None,
+        placeholder="for example 10",
+        key=f"native-{key[:12]}",
+        persist_state="session",
+        help="The file does not say how large its pixels are on the ground.",
+    )
+    return None if value is None else parse_cm_per_px(value)
+
+
+def _uploaded_truth() -> TruthFile | None:
+    file = _uploader("Truth (optional)", TRUTH_SUFFIXES, "truth_file", "A mask image, GeoJSON or GeoPackage")
+    return None if file is None else TruthFile(file.getvalue(), file.name, _digest(file))
+
+
+def _uploader(label: str, suffixes: list[str], key: str, help_: str) -> UploadedFile | None:
+    """The file of an uploader, which another page empties but does not take away: only the reader does."""
+    kept = f"explore.{key}"
+
+    def keep() -> None:
+        st.session_state[kept] = st.session_state[key]
+
+    shown = st.file_uploader(label, type=suffixes, key=key, help=help_, on_change=keep)
+    file: UploadedFile | None = st.session_state.get(kept)
+    if file is not None and shown is None:
+        st.caption(f"Still open: {file.name}")
+    return file
+
+
+def _digest(file: UploadedFile) -> str:
+    """The hash of an upload's bytes, taken once a file."""
+    known: dict[str, str] = st.session_state.setdefault("explore.digests", {})
+    if file.file_id not in known:
+        known[file.file_id] = hashlib.sha256(file.getvalue()).hexdigest()  # getbuffer would copy them
+    return known[file.file_id]

@@ -1,0 +1,140 @@
+"""Figure 5 of the paper: four scores against cm/px, a line a system, with their intervals; a point can be clicked."""
+
+from collections.abc import Sequence
+from html import escape
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from pages.app import charts
+from pages.views.benchmark.selection import METRIC_HELP, METRIC_TITLES, Selection, System
+from pages.views.benchmark.tile_list import POINT
+from scinet.evaluation.bootstrap import LEVEL
+
+
+def figure_5(chosen: Selection, table: pd.DataFrame, key: str) -> None:
+    """The four panels of ``chosen.estimates``'s table; a click on a point shows its tiles below."""
+    several = any(len(system.models) > 1 for system in chosen.systems)
+    legend(chosen.systems, "<i class='sn-range'></i>", "lowest to highest seed" if several else "")
+    with st.container(key="curves-large"):
+        for metric, title in METRIC_TITLES.items():
+            with st.container(gap=None):
+                st.html(f'<div class="sn-curve" title="{escape(METRIC_HELP[metric])}">{title}</div>')
+                st.plotly_chart(
+                    panel(table[table["metric"] == metric], chosen.systems),
+                    key=f"{key}-{metric}",
+                    on_select=lambda metric=metric: take(st.session_state[f"{key}-{metric}"], metric),
+                    selection_mode="points",
+                    config={**charts.CAMERA, "toImageButtonOptions": {"filename": f"sci-net {title}", "scale": 2}},
+                    alt=f"{title} against cm/px",
+                )
+
+
+def take(event: dict, metric: str) -> None:
+    """Put the clicked point where the list of tiles reads it."""
+    points = event["selection"]["points"]
+    if points and points[0].get("customdata"):
+        name, cm_per_px, *_ = points[0]["customdata"]
+        st.session_state[POINT] = (str(name), float(cm_per_px), metric)
+
+
+def legend(systems: Sequence[System], interval: str, bar: str = "") -> None:
+    """The systems' markers and names, and what else is drawn.
+
+    interval  HTML, the sign of an interval over tiles
+    bar       what a bar spans, as text; blank where there are none
+    """
+    parts = [
+        f"<span>{s.sign} <b>{escape(s.title)}</b>"
+        + ("" if s.cards else " <small>not on board</small>")
+        + (f" <small>{len(s.models)} seeds</small>" if len(s.models) > 1 else "")
+        + "</span>"
+        for s in systems
+    ]
+    parts.append(f"<span>{interval}{LEVEL:.0%} interval over tiles</span>")
+    if bar:
+        parts.append(f"<span>┃ {bar}</span>")
+    st.html(f'<div class="sn-legend">{"".join(parts)}</div>')
+
+
+def panel(table: pd.DataFrame, systems: Sequence[System]) -> go.Figure:
+    """A score against cm/px: bands over tiles, bars over seeds where there are several."""
+    figure = go.Figure()
+    for system in systems:
+        rows = table[table["system"] == system.name].sort_values("cm_per_px")
+        gsds = rows["cm_per_px"].tolist()
+        figure.add_scatter(
+            x=[*gsds, *reversed(gsds)],
+            y=[*rows["high"], *reversed(rows["low"].tolist())],
+            fill="toself",
+            fillcolor=_faint(system.colour, len(systems)),
+            line={"width": 0},
+            mode="lines",
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    for system in systems:
+        rows = table[table["system"] == system.name].sort_values("cm_per_px")
+        figure.add_scatter(
+            x=rows["cm_per_px"],
+            y=rows["value"],
+            mode="lines+markers",
+            name=system.title,
+            line={"color": system.colour, "width": 2, "dash": system.dash},
+            marker={"symbol": system.symbol, "size": 9},
+            error_y=_bars(rows),
+            customdata=rows.assign(name=system.name)[["name", "cm_per_px", "low", "high"]].to_numpy(),
+            hovertemplate="%{y:.3f} (%{customdata[2]:.3f} to %{customdata[3]:.3f})"
+            f"<extra>{escape(system.title)}</extra>",
+            selected={"marker": {"opacity": 1}},
+            unselected={"marker": {"opacity": 1}},
+        )
+    gsds = table["cm_per_px"]
+    low, high = (gsds.min() / 1.12, gsds.max() * 1.12) if len(gsds) else (5.0, 60.0)
+    figure.update_xaxes(
+        type="log",
+        tickvals=charts.TICKS_CM_PER_PX,
+        ticktext=[f"{v}" for v in charts.TICKS_CM_PER_PX],
+        range=charts.log_range(low, high),
+        showgrid=False,
+        title={"text": "cm/px", "standoff": 2},
+        title_font_size=11,
+    )
+    figure.update_yaxes(tickformat=".2f", nticks=6, range=_span(table))
+    figure.update_layout(  # room at the top: the buttons there must not cover a point
+        height=310,
+        margin={"l": 44, "r": 8, "t": 30, "b": 36},
+        showlegend=False,
+        hovermode="closest",
+        hoverlabel={"namelength": -1},
+        dragmode=False,
+        clickmode="event+select",
+    )
+    return figure
+
+
+def _span(table: pd.DataFrame) -> list[float]:
+    """From below the lowest bound to above the highest, wide enough that equal scores look equal."""
+    low, high = table[["low", "seed_low"]].min().min(), table[["high", "seed_high"]].max().max()
+    room = max(0.06 * (high - low), 0.01)
+    return [max(0.0, low - room) - 0.002, min(1.0, high + room) + 0.002]
+
+
+def _bars(rows: pd.DataFrame) -> dict:
+    several = bool((rows["seeds"] > 1).any())
+    return {
+        "type": "data",
+        "symmetric": False,
+        "visible": several,
+        "thickness": 1.5,
+        "width": 4,
+        "array": rows["seed_high"] - rows["value"],
+        "arrayminus": rows["value"] - rows["seed_low"],
+    }
+
+
+def _faint(colour: str, systems: int) -> str:
+    """The colour of a band: many bands lie on each other."""
+    red, green, blue = bytes.fromhex(colour[1:])
+    return f"rgba({red},{green},{blue},{0.16 if systems <= 3 else 0.06})"

@@ -1,0 +1,153 @@
+"""The facts of one checkpoint, or of two side by side, as rows of a table."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from pages.app import custom_models
+from pages.views.explore.panels import DASH
+from scinet.evaluation.benchmark import Benchmark
+from scinet.models.card import Card, checkpoints_folder
+
+Row = tuple[str, str, list[str]]  # group, name, a cell a card in HTML
+
+RECIPE_TITLES = {
+    "epochs": "Epochs",
+    "chips_an_epoch": "Chips an epoch",
+    "batch": "Batch",
+    "chip_px": "Chip, px",
+    "learning_rate": "Learning rate",
+    "gsd_range_cm_per_px": "GSD of the chips, cm/px",
+    "seed": "Seed",
+    "bce_weight": "Weight of BCE",
+    "dice_weight": "Weight of Dice",
+    "flip_probability": "Flips",
+    "precision": "Precision",
+    "selection": "Selection",
+}
+
+
+def table(cards: Sequence[Card], benchmark: Benchmark | None) -> None:
+    """All facts of the cards; where there are two, what differs stands out."""
+    rows = list(all_rows(cards, benchmark))
+    body, group = [f'<tr class="sn-head"><th></th>{"".join(f"<th>{escape(c.title)}</th>" for c in cards)}</tr>'], ""
+    for of, name, cells in rows:
+        if of != group:
+            body.append(f'<tr class="sn-head"><th colspan="{1 + len(cards)}">{escape(of)}</th></tr>')
+            group = of
+        differs = ' class="sn-differs"' if len(set(cells)) > 1 else ""
+        body.append(f"<tr{differs}><th>{escape(name)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    foot = "Bold: where the two differ." if len(cards) > 1 else ""
+    st.html(
+        f'<div class="sn-card"><table class="sn-table sn-facts-table">{"".join(body)}</table>'
+        f'<p class="sn-foot">{foot}</p></div>'
+    )
+
+
+def all_rows(cards: Sequence[Card], benchmark: Benchmark | None) -> Iterator[Row]:
+    yield from _what_it_is(cards, benchmark)
+    yield from _scores(cards)
+    yield from _training(cards)
+    yield from _data(cards)
+
+
+def _what_it_is(cards: Sequence[Card], benchmark: Benchmark | None) -> Iterator[Row]:
+    group = "What it is"
+    costs = [(benchmark.costs if benchmark else {}).get(card.architecture, {}) for card in cards]
+    yield group, "Architecture", [escape(card.architecture) for card in cards]
+    yield group, "Parameters", [_number(cost.get("parameters"), "{:,.0f}") for cost in costs]
+    yield group, "GMACs at 1024 px", [_number(cost.get("gmacs_1024_px"), "{:,.0f}") for cost in costs]
+    yield group, "Receptive field", [reach(card, cost) for card, cost in zip(cards, costs, strict=True)]
+    yield group, "Trained at", ["{:g} to {:g} cm/px".format(*card.gsd_range_cm_per_px) for card in cards]
+    yield group, "Strategy canonical works at", [f"{card.canonical_cm_per_px:.3g} cm/px" for card in cards]
+    yield group, "Window", [_window(card) for card in cards]
+    yield group, "Input", [_normalisation(card) for card in cards]
+    yield group, "File", [_file(card) for card in cards]
+    yield group, "SHA-256", [f'<span title="{card.sha256}">{card.sha256[:12]}</span>' for card in cards]
+    yield group, "Revision of the code", [escape(card.revision[:12]) or DASH for card in cards]
+
+
+def _scores(cards: Sequence[Card]) -> Iterator[Row]:
+    for name in dict.fromkeys(name for card in cards for name in card.scores):
+        yield "Scores", name[:1].upper() + name[1:], [_number(card.scores.get(name), "{:.4f}") for card in cards]
+
+
+def _training(cards: Sequence[Card]) -> Iterator[Row]:
+    recipes = [card.settings.get("recipe", {}) for card in cards]
+    group = "Training"
+    for key, title in RECIPE_TITLES.items():
+        if any(key in recipe for recipe in recipes):
+            yield group, title, [_value(recipe.get(key)) for recipe in recipes]
+    yield group, "Differs from the paper in", [_value(c.settings.get("deviations_from_the_paper")) for c in cards]
+    yield group, "Started from", [_started(card.settings) for card in cards]
+
+
+def _started(settings: Mapping[str, Any]) -> str:
+    former = settings.get("started_from")
+    if former:
+        return f"an earlier round (epoch {former.get('epoch', '?')}, {former.get('chips_seen', 0):,} chips)"
+    weights = settings.get("encoder_weights")
+    if isinstance(weights, Mapping):
+        return escape(f"{weights.get('teacher', weights.get('file', ''))}, {weights.get('chips', '?')} chips")
+    return _value(weights)
+
+
+def _data(cards: Sequence[Card]) -> Iterator[Row]:
+    """A row a data set: tiles and GSDs; its licence follows."""
+    held = [{each["dataset"]: each for each in card.data if "dataset" in each} for card in cards]
+    for name in dict.fromkeys(name for data in held for name in data):
+        cells = []
+        for data in held:
+            own_data = data.get(name)
+            if own_data is None:
+                cells.append(DASH)
+                continue
+            gsds = own_data.get("cm_per_px") or []
+            span = f" at {min(gsds):.3g} to {max(gsds):.3g} cm/px" if len(gsds) > 3 else ""
+            span = span or (f" at {', '.join(f'{gsd:g}' for gsd in gsds)} cm/px" if gsds else "")
+            licence = f'<small class="sn-under">{escape(str(own_data.get("licence", "")))}</small>'
+            cells.append(f"{own_data.get('tiles', '?'):,} tiles{span}{licence}")
+        yield "Data and licences", name.capitalize(), cells
+
+
+def reach(card: Card, cost: Mapping[str, Any]) -> str:
+    """The receptive field in words: by convolutions, and what pools over the whole window."""
+    if "reach_px" not in cost:
+        return DASH
+    if cost["reach_px"] is None:
+        return "the whole window"
+    metres = cost["reach_px"] * 0.1
+    pools = "" if card.architecture == "hrnet" else "; squeeze-and-excite pools over the whole window"
+    return f"{cost['reach_px']:,} px by convolutions, {metres:.0f} m at 10 cm/px{pools}"
+
+
+def _window(card: Card) -> str:
+    return f"{card.window_px} px" + (f", at most {card.window_m:g} m" if card.window_m else "")
+
+
+def _normalisation(card: Card) -> str:
+    mean, std = card.mean, card.std
+    if custom_models.is_own(card):
+        mean, std = card.settings["own"]["mean"], card.settings["own"]["std"]
+    return f"mean {_value(mean)}, std {_value(std)}"
+
+
+def _file(card: Card) -> str:
+    if custom_models.is_own(card):
+        return escape(card.settings["own"]["file"])
+    path = checkpoints_folder() / f"{card.name}.safetensors"
+    return f"{escape(path.name)}, {path.stat().st_size / 1e6:.0f} MB" if path.is_file() else escape(path.name)
+
+
+def _number(value: Any, form: str) -> str:
+    return DASH if value is None else form.format(value)
+
+
+def _value(value: Any) -> str:
+    if value is None or value == [] or value == "":
+        return DASH
+    if isinstance(value, list | tuple):
+        return escape(", ".join(f"{v:.3g}" if isinstance(v, float) else str(v).replace("_", " ") for v in value))
+    return escape(f"{value:g}" if isinstance(value, float) else str(value))

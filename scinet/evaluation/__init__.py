@@ -1,0 +1,1 @@
+"""Masks against reference buildings: diagnosis, scores, sweeps, reports, the benchmark."""

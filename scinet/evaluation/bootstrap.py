@@ -1,0 +1,158 @@
+"""How sure a score is: tiles drawn anew, paired between systems, and the spread over seeds.
+
+A *system* is what was trained, once or with several seeds: ``unet``, ``unet-seed1`` and ``unet-seed2`` are three
+checkpoints of ``unet``. Its score is the mean over its seeds. The interval around it comes from the tiles: they are
+drawn with replacement, and all systems get the same draws, so that a difference has an interval of its own. Another
+seed of the training moves scores too, in places by more than another choice of tiles: a difference is *sure* where its
+interval leaves out 0 and every seed of one system is on the same side of every seed of the other.
+"""
+
+import re
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from scinet.evaluation.scores import EPSILON
+
+DRAWS = 1000
+LEVEL = 0.95
+METRICS = ("micro_iou", "micro_f1", "macro_iou", "macro_f1")
+
+Samples = NDArray[np.float64]  # (seeds, 1 + DRAWS): the score itself, then that of each draw of the tiles
+
+
+def system_of(model: str) -> str:
+    """The system that a checkpoint is one of the seeds of.
+
+    >>> system_of("unet-aspp-seed2"), system_of("unet-native")
+    ('unet-aspp', 'unet-native')
+    """
+    return re.sub(r"-seed\d+$", "", model)
+
+
+@lru_cache(maxsize=32)
+def draws(tiles: int) -> NDArray[np.float64]:
+    """How often each tile takes part, (1 + DRAWS, tiles): once, then as drawn with replacement; always the same."""
+    drawn = np.random.default_rng(0).multinomial(tiles, np.full(tiles, 1 / tiles), size=DRAWS)
+    return np.vstack([np.ones(tiles), drawn])
+
+
+def bootstrap_scores(
+    true: NDArray[np.int64], predicted: NDArray[np.int64], shared: NDArray[np.int64]
+) -> dict[str, Samples]:
+    """The samples of METRICS from the true, predicted and shared pixels of building of each tile, (seeds, tiles)."""
+    counts = np.stack([shared, true + predicted - shared, true + predicted], axis=-1).astype(float)  # (seeds, tiles, 3)
+    weights = draws(counts.shape[1])
+
+    def scores(sums: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        tp, union, both = np.moveaxis(sums, -1, 0)
+        return {"iou": (tp + EPSILON) / (union + EPSILON), "f1": (2 * tp + EPSILON) / (both + EPSILON)}
+
+    micro, each = scores(weights @ counts), scores(counts)
+    macro = {name: values @ weights.T / counts.shape[1] for name, values in each.items()}
+    return {f"micro_{name}": micro[name] for name in micro} | {f"macro_{name}": macro[name] for name in macro}
+
+
+def sample(tiles: pd.DataFrame, by: str) -> dict[tuple[str, float], dict[str, Samples]]:
+    """Samples of every system at every value of the column ``by``, from rows of ``Benchmark.tiles`` of one grid.
+
+    Seeds that were not scored on all the tiles of the others are left out.
+    """
+    models, model_names = pd.factorize(tiles["model"])
+    images = pd.factorize(tiles["image"])[0]
+    names, systems = np.unique([system_of(str(name)) for name in model_names], return_inverse=True)
+    values = tiles[by].to_numpy(float)
+    order = np.lexsort((images, models, values, systems[models]))  # by system, value, model, image
+    models, images, values = models[order], images[order], values[order]
+    pixels = tiles[["true", "predicted", "shared"]].to_numpy(np.int64)[order]
+    starts = np.flatnonzero((np.diff(systems[models], prepend=-1) != 0) | (np.diff(values, prepend=np.nan) != 0))
+    found = {}
+    for start, end in zip(starts, [*starts[1:], len(values)], strict=True):
+        count = len(np.unique(images[start:end]))
+        seeds, scored = np.unique(models[start:end], return_counts=True)
+        whole = np.isin(models[start:end], seeds[scored == count])
+        if whole.any():
+            sums = np.moveaxis(pixels[start:end][whole].reshape(-1, count, 3), -1, 0)
+            found[str(names[systems[models[start]]]), float(values[start])] = bootstrap_scores(*sums)
+    return found
+
+
+def interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """The bounds between which LEVEL of the draws lie; ``values`` is (1 + DRAWS,)."""
+    low, high = np.quantile(values[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def estimates(tiles: pd.DataFrame, by: str, against: str = "sci-net") -> pd.DataFrame:
+    """A row a system, value of ``by`` and metric, from rows of ``Benchmark.tiles`` of one grid.
+
+    value, low, high                   mean over the seeds, and its interval over the tiles
+    seeds, seed_low, seed_high         how many, and the lowest and the highest of them
+    tiles                              how many
+    change, change_low, change_high    the value less that of the system ``against``, paired tile by tile, and the
+                                       interval of that; NaN where that system has not been scored on the same tiles
+    change_seed_low, change_seed_high  the lowest and the highest change from a seed of that system to one of this
+    sure                               whether change_low and change_seed_low are above 0, or both highs below it
+    """
+    found, counted = sample(tiles, by), tiles.groupby(by)["image"].nunique()
+    rows = []
+    for (system, value), of_metric in found.items():
+        reference = found.get((against, value))
+        for metric, values in of_metric.items():
+            mean = values.mean(axis=0)
+            theirs = np.full((1, 1 + DRAWS), np.nan) if reference is None else reference[metric]
+            change = mean - theirs.mean(axis=0)
+            change_low, change_high = interval(change)
+            by_seed = values[:, :1] - theirs[:, 0]  # (seeds, their seeds)
+            rows.append(
+                {
+                    "system": system,
+                    by: value,
+                    "metric": metric,
+                    "tiles": int(counted[value]),
+                    "seeds": len(values),
+                    "value": mean[0],
+                    **dict(zip(("low", "high"), interval(mean), strict=True)),
+                    "seed_low": values[:, 0].min(),
+                    "seed_high": values[:, 0].max(),
+                    "change": change[0],
+                    "change_low": change_low,
+                    "change_high": change_high,
+                    "change_seed_low": by_seed.min(),
+                    "change_seed_high": by_seed.max(),
+                    "sure": min(change_low, by_seed.min()) > 0 or max(change_high, by_seed.max()) < 0,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def robustness(tiles: pd.DataFrame, metric: str = "micro_iou") -> pd.DataFrame:
+    """A row a system: how its score holds over the column cm_per_px, from rows of one set of tiles on one grid.
+
+    area, area_low, area_high    mean score over log cm/px: the area under the curve by the width of its axis
+    best, best_at                the highest score, and the cm/px where it is
+    finest, coarsest             the scores at both ends, as shares of the best
+    """
+    found = sample(tiles, "cm_per_px")
+    rows = []
+    for system in dict.fromkeys(system for system, _ in found):
+        gsds = np.array(sorted(gsd for name, gsd in found if name == system))
+        curve = np.stack([found[system, gsd][metric].mean(axis=0) for gsd in gsds])  # (steps, 1 + DRAWS)
+        if len(gsds) < 2:
+            continue
+        area = np.trapezoid(curve, np.log(gsds), axis=0) / np.log(gsds[-1] / gsds[0])
+        best = int(curve[:, 0].argmax())
+        rows.append(
+            {
+                "system": system,
+                "area": area[0],
+                **dict(zip(("area_low", "area_high"), interval(area), strict=True)),
+                "best": curve[best, 0],
+                "best_at": gsds[best],
+                "finest": curve[0, 0] / curve[best, 0],
+                "coarsest": curve[-1, 0] / curve[best, 0],
+            }
+        )
+    return pd.DataFrame(rows)

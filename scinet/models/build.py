@@ -1,0 +1,88 @@
+"""The seven systems of the paper by name: ``build("sci-net")``."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from scinet.errors import CheckpointError
+from scinet.models import baselines
+from scinet.models.sci_net import ENCODER, sci_net
+from scinet.models.systems import NAMES
+
+_BUILDERS: dict[str, Callable[[], nn.Module]] = {
+    "sci-net": sci_net,
+    "unet": baselines.unet,
+    "unet-aspp": baselines.unet_aspp,
+    "pspnet": baselines.pspnet,
+    "deeplabv3plus": baselines.deeplabv3plus,
+    "manet": baselines.manet,
+    "hrnet": baselines.HRNet,
+}
+MIN_SIDE_PX = 32
+
+
+class AnySize(nn.Module):
+    """Lets a network with strides up to 32 take any size from 32 px: pads at the right and bottom, then crops.
+
+    The border is repeated, not blackened: a black edge would look like the end of the scene.
+    """
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Image (N, 3, H, W), normalised, to logits (N, 1, H, W)."""
+        height, width = image.shape[-2:]
+        if min(height, width) < MIN_SIDE_PX:
+            raise ValueError(f"image of {width} x {height} px is smaller than {MIN_SIDE_PX} px")
+        right, bottom = -width % 32, -height % 32
+        if right or bottom:
+            image = F.pad(image, (0, right, 0, bottom), mode="replicate")
+        return self.network(image)[..., :height, :width]
+
+
+def encoder_name(name: str) -> str:
+    """The timm name of a system's encoder: ``encoder_name("unet") == "regnety_016"``."""
+    return "hrnet_w32" if name == "hrnet" else ENCODER
+
+
+def build(name: str, encoder_weights: str | Path | None = None) -> AnySize:
+    """One of ``NAMES`` with fresh weights.
+
+    ``encoder_weights``: None (random), "imagenet" (timm's, fetched from its hub) or the path of a
+    safetensors file with the encoder's weights under timm's ``features_only`` names.
+
+    The network maps float32 (N, 3, H, W), normalised, to logits (N, 1, H, W), for any H and W from 32 px.
+    Raises CheckpointError for an unknown name or weights that do not fit.
+    """
+    if name not in _BUILDERS:
+        raise CheckpointError(f"There is no architecture {name!r}; choose one of {', '.join(NAMES)}.")
+    network = _BUILDERS[name]()
+    if encoder_weights is not None:
+        _load_encoder(network, encoder_name(name), encoder_weights)
+    return AnySize(network)
+
+
+def _load_encoder(network: nn.Module, timm_name: str, weights: str | Path) -> None:
+    # smp wraps the timm model once more
+    encoder = getattr(network.encoder, "model", network.encoder)
+    assert isinstance(encoder, nn.Module)
+    if weights == "imagenet":
+        arguments: dict[str, Any] = baselines.HRNET_ENCODER if timm_name == "hrnet_w32" else {}
+        state = timm.create_model(timm_name, pretrained=True, features_only=True, **arguments).state_dict()
+    else:
+        try:
+            state = load_file(weights)
+        except Exception as error:  # safetensors raises several kinds of its own
+            raise CheckpointError(f"{weights} cannot be read as safetensors: {error}.") from error
+    try:
+        encoder.load_state_dict(state)
+    except RuntimeError as error:
+        first_line = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise CheckpointError(f"{weights} does not hold the weights of {timm_name}: {first_line}") from error

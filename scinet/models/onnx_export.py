@@ -1,0 +1,105 @@
+"""Checkpoints as ONNX files, which run without PyTorch."""
+
+import json
+import warnings
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scinet.atomic_write import atomic_write
+from scinet.errors import CheckpointError
+from scinet.models.card import Card
+
+OPSET = 17
+TRIAL_SIDES_PX = ((96, 64), (45, 130))
+LARGEST_DIFFERENCE = 1e-3  # of probabilities
+# A PSPNet pools to 1, 2, 3 and 6 cells a side, which ONNX has for a fixed size alone, and for whole cells of stride 32.
+_FIXED_SIZE = ("pspnet",)
+_FIXED_STEP_PX = 6 * 32
+
+
+def export_onnx(network: nn.Module, card: Card, path: str | Path) -> float:
+    """Write a checkpoint, as `load_trained` gives it, as `path`, an ONNX file, and beside it the JSON that opens it.
+
+    Its input "image" is RGB in [0, 1], float32 (N, 3, H, W), of any size; its output "logits" float32 (N, 1, H, W),
+    before the sigmoid. A PSPNet takes windows of its card's size alone. Returns the largest difference of its
+    probabilities from the checkpoint's on random images.
+
+    Raises CheckpointError where a package is missing or the difference exceeds 1e-3, and WriteError.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime
+    except ImportError:
+        raise CheckpointError("ONNX needs two packages more: .venv/bin/pip install onnx onnxruntime.") from None
+    path = Path(path)
+    if path.suffix != ".onnx":
+        raise CheckpointError(f"{path} cannot be written: give a path that ends in .onnx.")
+    fixed = card.architecture in _FIXED_SIZE
+    if fixed and card.window_px % _FIXED_STEP_PX:
+        raise CheckpointError(
+            f"{card.title} can be exported for windows of a multiple of {_FIXED_STEP_PX} px, not {card.window_px}: "
+            "change window_px on its card."
+        )
+    sides = ((card.window_px, card.window_px),) if fixed else TRIAL_SIDES_PX
+    exported = _Exported(network, card).eval()
+    dynamic = None if fixed else {name: {0: "n", 2: "height", 3: "width"} for name in ("image", "logits")}
+    with atomic_write(path) as partial, warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the exporter warns of every size that it reads
+        torch.onnx.export(
+            exported,
+            (torch.rand(1, 3, *sides[0]),),
+            str(partial),
+            input_names=["image"],
+            output_names=["logits"],
+            dynamic_axes=dynamic,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+        session = onnxruntime.InferenceSession(str(partial), providers=["CPUExecutionProvider"])
+        difference = 0.0
+        for height, width in sides:
+            image = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+            found = torch.from_numpy(session.run(None, {"image": image.numpy()})[0])
+            difference = max(difference, float((exported(image).sigmoid() - found.sigmoid()).abs().max()))
+        if not difference <= LARGEST_DIFFERENCE:
+            raise CheckpointError(f"{card.name} as ONNX differs by {difference:.2g} from the checkpoint: not written.")
+    with atomic_write(path.with_suffix(".json")) as partial:
+        partial.write_text(_description(card))
+    return difference
+
+
+class _Exported(nn.Module):
+    """A checkpoint's network with its normalisation, for images of any size: without branches, which ONNX would fix."""
+
+    def __init__(self, network: nn.Module, card: Card) -> None:
+        super().__init__()
+        self.network = getattr(network, "network", network)  # without AnySize
+        self.mean, self.std = card.mean, card.std
+        self.pads = card.architecture not in _FIXED_SIZE
+
+    def forward(self, image: Tensor) -> Tensor:
+        """RGB in [0, 1] (N, 3, H, W) to logits (N, 1, H, W)."""
+        image = (image - self.mean) / self.std
+        if not self.pads:
+            return self.network(image)
+        height, width = image.shape[-2:]
+        image = F.pad(image, (0, -width % 32, 0, -height % 32), mode="replicate")
+        return self.network(image)[..., :height, :width]
+
+
+def _description(card: Card) -> str:
+    """What the file does not say by itself: see `scinet.models.custom.ModelSpec`."""
+    facts = {
+        "architecture": "onnx",
+        "gsd_range_cm_per_px": card.gsd_range_cm_per_px,
+        "window_px": card.window_px,
+        "mean": 0.0,
+        "std": 1.0,
+        "output": "logits",
+        "exported_from": {"name": card.name, "architecture": card.architecture, "sha256": card.sha256},
+        "data": card.data,
+    }
+    return json.dumps(facts, indent=2) + "\n"

@@ -1,0 +1,12 @@
+"""The seven models of the paper: their names and titles, in the paper's order."""
+
+TITLES: dict[str, str] = {
+    "sci-net": "Sci-Net",
+    "unet": "UNet",
+    "unet-aspp": "UNet+ASPP",
+    "pspnet": "PSPNet",
+    "deeplabv3plus": "DeepLabV3+",
+    "manet": "MANet",
+    "hrnet": "HRNet",
+}
+NAMES: tuple[str, ...] = tuple(TITLES)

@@ -1,0 +1,1 @@
+"""Images on the ground: safe opening, resolution, resampling, streams of rows, GeoTIFF."""

@@ -1,0 +1,62 @@
+"""The pixels of an image without their values: size, place and ground resolution."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from rasterio.crs import CRS
+from rasterio.transform import Affine
+
+from scinet.raster.resolution import ground_m2_per_px, ground_metres_per_px, parse_cm_per_px
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Height and width in px; `transform` and `crs` as in `Raster`."""
+
+    height: int
+    width: int
+    transform: Affine
+    crs: CRS | None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.height, self.width
+
+    @cached_property
+    def metres_per_px(self) -> tuple[float, float]:
+        """Ground metres a column (x) and a row (y), at the centre."""
+        return ground_metres_per_px(self.transform, self.crs, self.width, self.height)
+
+    @property
+    def cm_per_px(self) -> float:
+        """GSD: ground centimetres a pixel, the geometric mean of x and y."""
+        return 100.0 * math.sqrt(math.prod(self.metres_per_px))
+
+    @cached_property
+    def pixel_area_m2(self) -> float:
+        """Ground area of a pixel in m2, at the centre."""
+        return ground_m2_per_px(self.transform, self.crs, self.width, self.height)
+
+    def exact_size_at(self, cm_per_px: float) -> tuple[float, float]:
+        """Height and width of the extent in pixels of exactly `cm_per_px` ground centimetres."""
+        metres_x, metres_y = self.metres_per_px
+        return self.height * metres_y * 100 / cm_per_px, self.width * metres_x * 100 / cm_per_px
+
+    def at(self, cm_per_px: float) -> "Grid":
+        """The grid over the same extent whose pixels are the nearest to `cm_per_px` that divide it.
+
+        Raises ResolutionError where `cm_per_px` is no usable number.
+        """
+        return self.resized([max(1, round(side)) for side in self.exact_size_at(parse_cm_per_px(cm_per_px))])
+
+    def resized(self, shape: Sequence[int]) -> "Grid":
+        """The grid of another height and width over the same extent."""
+        height, width = shape
+        scale = Affine.scale(self.width / width, self.height / height)
+        return Grid(height, width, self.transform @ scale, self.crs)
+
+    def part(self, top: int, height: int) -> "Grid":
+        """The grid of `height` rows from row `top` on."""
+        return Grid(height, self.width, self.transform @ Affine.translation(0, top), self.crs)

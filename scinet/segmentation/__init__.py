@@ -1,0 +1,1 @@
+"""Sliding-window segmentation of images and whole scenes, under each strategy."""

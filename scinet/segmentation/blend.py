@@ -1,0 +1,194 @@
+"""The networks on overlapping windows, their answers blended.
+
+Squeeze-and-excite pools over the whole window, so the same pixel gets another probability in a window of
+another size. All windows of an image have therefore one size, at most the one on the checkpoint's card.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scinet.models.build import MIN_SIDE_PX
+from scinet.models.checkpoint import Model
+from scinet.raster.grid import Grid
+from scinet.raster.stream import Band, RowBuffer, RowStream
+from scinet.segmentation.forward import Forward
+from scinet.segmentation.tiling import Windows, window_side
+
+Progress = Callable[[float], None]
+
+_WAITING_PX = 16_000_000  # of rows that may wait for the answers still missing
+
+
+class Segmented:
+    """The probability of an image on its own grid: values float32 (H, W) in [0, 1], 0 where not valid.
+
+    RowStream of windows are read, run, blended, and cut off as soon as no later window reaches them. Windows of pure
+    nodata are not run. ``window_px`` is the longest side of a window, by default the card's; ``progress`` is called
+    with the share done, in (0, 1].
+    """
+
+    def __init__(
+        self, source: RowStream, model: Model, window_px: int | None = None, progress: Progress | None = None
+    ) -> None:
+        self.source, self.grid = source, source.grid
+        self._model, self._progress = model, progress
+        window_px = max(window_px or model.card.window_px_at(source.grid.cm_per_px), MIN_SIDE_PX)
+        height, width = (max(side, MIN_SIDE_PX) for side in source.grid.shape)
+        down, across = (window_px if model.one_size else window_side(side, window_px) for side in (height, width))
+        self._down, self._across = Windows.along(height, down), Windows.along(width, across)
+
+    @property
+    def windows(self) -> tuple[Windows, Windows]:
+        """Those down and those across."""
+        return self._down, self._across
+
+    def first_row(self, start: int) -> int:
+        """The first row of the source that row `start` needs."""
+        return self._down.starts[self._down.first_reaching(start)]
+
+    def bands(self, start: int = 0) -> Iterator[Band]:
+        height, width = self.grid.shape
+        source = _Padded(self.source) if min(height, width) < MIN_SIDE_PX else self.source
+        rows = RowBuffer(source.bands(self.first_row(start)))
+        canvas = _Canvas(start, source.grid.width)
+        tops, lefts = self._down.starts, self._across.starts
+        first = self._down.first_reaching(start)
+        with _Answers(self._model, canvas, (len(tops) - first) * len(lefts)) as answers:
+            for index in range(first, len(tops)):
+                band = rows.take(tops[index], tops[index] + self._down.size)
+                canvas.extend(band)
+                for step, left in enumerate(lefts):
+                    part = np.s_[:, left : left + self._across.size]
+                    if band.valid[part].any():
+                        shares = np.outer(self._down.shares[index], self._across.shares[step])
+                        answers.ask(_Window(band.top, left, band.values[part].copy(), shares))
+                    self._report(index * len(lefts) + step + 1 - answers.missing)
+                last = index + 1 == len(tops)
+                if last or canvas.pixels > _WAITING_PX:
+                    answers.finish()
+                    self._report((index + 1) * len(lefts))
+                finished = answers.complete_to(height if last else tops[index + 1])
+                if finished > canvas.top:
+                    yield canvas.cut(finished, width)
+
+    def _report(self, windows_done: int) -> None:
+        if self._progress and windows_done > 0:
+            self._progress(windows_done / (len(self._down.starts) * len(self._across.starts)))
+
+
+@dataclass(frozen=True, eq=False)
+class _Window:
+    """A window that waits to be run: where it lies, its pixels uint8 (H, W, 3), its shares float32 (H, W)."""
+
+    top: int
+    left: int
+    pixels: NDArray[np.uint8]
+    shares: NDArray[np.float32]
+
+
+class _Answers:
+    """The network's answers on their way to the canvas, in the order in which they were asked for."""
+
+    def __init__(self, model: Model, canvas: "_Canvas", windows: int) -> None:
+        self._forward, self._canvas = Forward(model, windows), canvas
+        self._waiting: list[_Window] = []  # for a batch to fill
+        self._running: deque[tuple[list[_Window], Future[NDArray[np.float32]]]] = deque()
+
+    def __enter__(self) -> "_Answers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for running in self._running:  # where the work was stopped
+            running[1].cancel()
+
+    @property
+    def missing(self) -> int:
+        return len(self._waiting) + sum(len(windows) for windows, _ in self._running)
+
+    def complete_to(self, row: int) -> int:
+        """The row, or the first one above it that still misses an answer."""
+        batches = [windows for windows, _ in self._running] + [self._waiting]
+        return min([row, *(window.top for windows in batches for window in windows)])
+
+    def ask(self, window: "_Window") -> None:
+        self._waiting.append(window)
+        if len(self._waiting) == self._forward.batch:
+            self._begin()
+        while len(self._running) > self._forward.at_a_time:  # one more than run: its turn comes without a pause
+            self._take()
+
+    def finish(self) -> None:
+        if self._waiting:
+            self._begin()
+        while self._running:
+            self._take()
+
+    def _begin(self) -> None:
+        self._running.append((self._waiting, self._forward.begin([window.pixels for window in self._waiting])))
+        self._waiting = []
+
+    def _take(self) -> None:
+        windows, answer = self._running[0]
+        for window, probability in zip(windows, answer.result(), strict=True):
+            self._canvas.add(window, probability)
+        self._running.popleft()
+
+
+class _Canvas:
+    """The rows that windows are blended into, from `top` on; NaN where not valid, which no answer changes."""
+
+    def __init__(self, top: int, width: int) -> None:
+        self.top = top
+        self._total = np.zeros((0, width), np.float32)
+
+    @property
+    def pixels(self) -> int:
+        return self._total.size
+
+    def extend(self, band: Band) -> None:
+        """Make room for a band, of which the upper rows may be there already."""
+        held = len(self._total)
+        new = band.cut(max(band.top, self.top + held), band.bottom).valid
+        total = np.zeros((held + len(new), self._total.shape[1]), np.float32)
+        total[:held] = self._total
+        total[held:][~new] = np.nan
+        self._total = total
+
+    def add(self, window: _Window, probability: NDArray[np.float32]) -> None:
+        above = max(0, self.top - window.top)  # rows that nobody asked for
+        answer = window.shares[above:] * probability[above:]
+        top, (height, width) = window.top + above - self.top, answer.shape
+        self._total[top : top + height, window.left : window.left + width] += answer
+
+    def cut(self, bottom: int, width: int) -> Band:
+        """Take off the rows above `bottom`, which are finished, without the padding beyond `width`."""
+        rows = bottom - self.top
+        total = self._total[:rows, :width]
+        valid = ~np.isnan(total)
+        np.fmin(total, 1, out=total)  # a number of NaN too
+        total *= valid
+        band = Band(self.top, total, valid)
+        self._total, self.top = self._total[rows:].copy(), bottom
+        return band
+
+
+class _Padded:
+    """An image with its border repeated where a side is too short for the networks; the border is not valid."""
+
+    def __init__(self, source: RowStream) -> None:
+        self.source = source
+        height, width = source.grid.shape
+        self._shape = height, width
+        self.grid = Grid(max(height, MIN_SIDE_PX), max(width, MIN_SIDE_PX), source.grid.transform, source.grid.crs)
+
+    def bands(self, start: int = 0) -> Iterator[Band]:
+        height, width = self._shape
+        for band in self.source.bands(min(start, height - 1)):
+            below = self.grid.height - height if band.bottom == height else 0
+            padding = (0, below), (0, self.grid.width - width)
+            yield Band(band.top, np.pad(band.values, (*padding, (0, 0)), mode="edge"), np.pad(band.valid, padding))

@@ -1,0 +1,151 @@
+"""Whole scenes: from an image of any size to a mask and its footprints on disk, in bounded memory."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from scinet.errors import RasterError, ResolutionError
+from scinet.models.checkpoint import Model
+from scinet.raster.geotiff import MASK_NODATA, PROBABILITY_STEP, STEPS_DESCRIPTION, probability_steps
+from scinet.raster.grid import Grid
+from scinet.raster.remote import is_url
+from scinet.raster.resample import Resampled
+from scinet.raster.resumable_cog import ResumableCog
+from scinet.raster.scene import Scene
+from scinet.raster.stream import Band, ReadAhead, RowStream
+from scinet.segmentation.strategies import MULTI_SCALES, Progress, Strategy, segmented
+from scinet.vector.footprint_file import FootprintFile, write_scene_footprints
+
+MAX_WIDTH_PX = 200_000  # of the widest grid that a model sees: memory goes with it
+_TRACED_ROWS = 128  # at a time: tracing takes ten times the memory of the mask
+Output = Literal["mask", "uint8", "float32"]
+
+
+@dataclass(frozen=True)
+class SceneMask:
+    """What was written: the working grid, how many of its pixels are valid and building, and how many polygons."""
+
+    grid: Grid
+    valid_px: int
+    building_px: int
+    footprints: int | None = None
+
+
+def segment_scene(
+    scene: Scene,
+    model: Model,
+    out: str | Path,
+    *,
+    cm_per_px: float | None = None,
+    strategy: Strategy = "direct",
+    threshold: float = 0.5,
+    output: Output = "mask",
+    footprints: FootprintFile | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> SceneMask:
+    """Segment a scene at a working GSD (by default its own) and write the result as COG on the working grid.
+
+    ``output`` is "mask" (uint8, 1 = building, 0 = not, 255 = nodata), "uint8" (the probability in steps of 0.004,
+    255 = nodata) or "float32" (the probability, NaN = nodata). ``footprints`` says where the mask's polygons go.
+    Masks and probabilities are those of `segment_at` for an image that fits in memory.
+
+    Files appear when they are complete. What was done until the work stopped lies in ``<out>.part`` beside the
+    result; ``resume`` goes on from there. ``progress`` is called with the share done.
+
+    Raises ResolutionError, RasterError and WriteError.
+    """
+    out = Path(out)
+    working = working_rows(scene, cm_per_px, model, strategy)
+    settings = {
+        "image": _identity(scene),
+        "model": model.card.sha256 or model.card.name,
+        "window": model.card.window_px_at(working.grid.cm_per_px),
+        "size": list(working.grid.shape),
+        "strategy": strategy,
+        "threshold": threshold,
+        "output": output,
+    }
+    if footprints is not None:
+        footprints.check(working.grid)
+    pieces = ResumableCog(out, working.grid, settings, resume)
+    answers = segmented(ReadAhead(working), model, strategy, progress)
+    done = pieces.rows_done
+    for band in answers.bands(done) if done < working.grid.height else ():
+        pieces.add(band.top, _layers(band, threshold, output))
+        del band  # not kept while the next one is made
+    found = _counts(pieces)
+    if not found.valid_px:
+        pieces.discard()
+        raise RasterError(f"{scene.name} holds no image: all of its pixels are nodata or transparent.")
+    if footprints is not None:
+        mask = (
+            (top + row, values[row : row + _TRACED_ROWS] == 1)
+            for top, values in pieces.read("mask")
+            for row in range(0, len(values), _TRACED_ROWS)
+        )
+        found = replace(found, footprints=write_scene_footprints(footprints, mask, working.grid))
+    _join(pieces, output, model, strategy, threshold)
+    pieces.discard()
+    return found
+
+
+def working_rows(scene: Scene, cm_per_px: float | None, model: Model, strategy: Strategy) -> RowStream:
+    """A scene's rows at a working GSD. Raises ResolutionError where they are too long for a strategy."""
+    grid = scene.grid.at(cm_per_px) if cm_per_px is not None else scene.grid
+    finest = {
+        "direct": grid.cm_per_px,
+        "canonical": min(grid.cm_per_px, model.card.canonical_cm_per_px),
+        "multi-scale": min(MULTI_SCALES) * grid.cm_per_px,
+    }[strategy]
+    width = grid.width * grid.cm_per_px / finest
+    if width > MAX_WIDTH_PX:
+        least = math.ceil(grid.cm_per_px * width / MAX_WIDTH_PX * 100) / 100
+        raise ResolutionError(
+            f"At {grid.cm_per_px:.4g} cm/px the model would see rows of {width:.0f} px, more than fit in memory. "
+            f"Choose {least:g} cm/px or more, or cut the image."
+        )
+    return Resampled(scene.rows(grid.cm_per_px), grid)
+
+
+def _layers(band: Band, threshold: float, output: Output) -> dict[str, np.ndarray]:
+    mask = np.full(band.valid.shape, MASK_NODATA, np.uint8)
+    np.greater(band.values, threshold, out=mask, where=band.valid)
+    layers = {"mask": mask}
+    if output == "uint8":
+        layers["probability"] = probability_steps(band.values, band.valid)
+    elif output == "float32":
+        layers["probability"] = np.where(band.valid, band.values, np.float32(np.nan))
+    return layers
+
+
+def _counts(pieces: ResumableCog) -> SceneMask:
+    valid = building = 0
+    for _, mask in pieces.read("mask"):
+        valid += int(np.count_nonzero(mask != MASK_NODATA))
+        building += int(np.count_nonzero(mask == 1))
+    return SceneMask(pieces.grid, valid, building)
+
+
+def _join(pieces: ResumableCog, output: Output, model: Model, strategy: Strategy, threshold: float) -> None:
+    made = f"{model.card.title} at {pieces.grid.cm_per_px:.4g} cm/px, strategy {strategy}"
+    if output == "mask":
+        text = f"Building mask: 1 = building, 0 = not, {MASK_NODATA} = nodata. {made}, threshold {threshold:g}."
+        pieces.join("mask", MASK_NODATA, description=text)
+    elif output == "uint8":
+        pieces.join("probability", MASK_NODATA, scale=PROBABILITY_STEP, description=f"{STEPS_DESCRIPTION} {made}.")
+    else:
+        pieces.join("probability", math.nan, description=f"Probability of building; NaN is nodata. {made}.")
+
+
+def _identity(scene: Scene) -> list[Any]:
+    """What tells a scene from another one, or from another version of it."""
+    size: Sequence[Any] = (scene.width, scene.height)
+    if isinstance(scene.source, str) and not is_url(scene.source):
+        facts = Path(scene.source).stat()
+        return [str(Path(scene.source).resolve()), facts.st_size, facts.st_mtime_ns, *size]
+    return [scene.source if isinstance(scene.source, str) else scene.name, *size]

@@ -1,0 +1,1 @@
+"""A generated town, whose reference is exact at any resolution."""

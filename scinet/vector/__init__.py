@@ -1,0 +1,1 @@
+"""Building footprints: read, traced from masks, regularized, written."""

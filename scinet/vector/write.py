@@ -1,0 +1,94 @@
+"""Polygons into vector files: GeoPackage, GeoJSON and FlatGeobuf, in batches, however many there are."""
+
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import shapely
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+
+from scinet.atomic_write import atomic_write
+from scinet.errors import WriteError
+
+_FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
+    ".gpkg": ("GPKG", {}),
+    ".geojson": ("GeoJSON", {"RFC7946": "YES", "COORDINATE_PRECISION": "7"}),
+    ".fgb": ("FlatGeobuf", {}),
+}
+_GEOMETRY = pa.field("geometry", pa.binary(), metadata={"ARROW:extension:name": "geoarrow.wkb"})
+_ARROW = {"f": pa.float64(), "O": pa.string()}
+
+# Geometries (n,), and the columns (n,) of their properties.
+Batch = tuple[NDArray[np.object_], dict[str, NDArray[Any]]]
+
+
+def check_suffix(path: str | Path) -> None:
+    """Raise WriteError where a path's suffix is that of no format that can be written."""
+    if Path(path).suffix not in _FORMATS:
+        raise WriteError(f"{path} cannot be written: give a path that ends in {', '.join(_FORMATS)}.")
+
+
+def check_vector_path(path: str | Path, crs: CRS | None) -> None:
+    """Raise WriteError where a path's suffix is that of no format that can be written, or that needs a CRS."""
+    check_suffix(path)
+    if Path(path).suffix == ".geojson" and crs is None:
+        raise WriteError("GeoJSON needs longitudes and latitudes, and the image has none. Take the GeoPackage.")
+
+
+def write_batches(
+    path: str | Path, batches: Iterable[Batch], columns: dict[str, str], crs: CRS | None, geometry_type: str
+) -> int:
+    """Write batches of polygons as the layer "buildings"; returns how many there were.
+
+    `columns` are the properties' names and numpy kinds ("f" or "O"). The suffix tells the format:
+
+    .gpkg     GeoPackage in `crs`, or without one in metres of a local plane
+    .fgb      FlatGeobuf, in the same
+    .geojson  GeoJSON of RFC 7946: longitude and latitude (CRS84) with 7 decimals, a centimetre on the ground
+
+    The file appears under its name only when it is complete. Raises WriteError where it cannot be written.
+    """
+    import pyogrio  # here, as it imports geopandas: 100 MB, of no use to who wants a mask
+    from pyogrio.errors import DataSourceError, FeatureError
+
+    check_vector_path(path, crs)
+    driver, options = _FORMATS[Path(path).suffix]
+    schema = pa.schema([_GEOMETRY, *(pa.field(name, _ARROW[kind]) for name, kind in columns.items())])
+    written = [0]
+    problems: list[Exception] = []
+
+    def record_batches() -> Iterator[pa.RecordBatch]:
+        try:
+            for geometries, values in batches:
+                if len(geometries):
+                    written[0] += len(geometries)
+                    arrays = zip([shapely.to_wkb(geometries), *(values[name] for name in columns)], schema, strict=True)
+                    yield pa.record_batch([pa.array(array, field.type) for array, field in arrays], schema)
+        except Exception as error:  # GDAL, which asks for the batches, would make another one of it
+            problems.append(error)
+            raise
+
+    with atomic_write(path) as partial, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "'crs' was not provided")  # metres in a local plane
+        try:
+            pyogrio.write_arrow(
+                pa.RecordBatchReader.from_batches(schema, record_batches()),
+                partial,
+                layer="buildings",
+                driver=driver,
+                geometry_name="geometry",
+                geometry_type=geometry_type,
+                crs=crs.to_wkt() if crs else None,
+                **options,
+            )
+        except Exception as error:
+            if problems:
+                raise problems[0] from None
+            if isinstance(error, DataSourceError | FeatureError):
+                raise OSError from error
+            raise
+    return written[0]

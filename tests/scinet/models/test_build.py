@@ -1,0 +1,105 @@
+"""One tester for all seven systems."""
+
+import logging
+import math
+
+import pytest
+import torch
+from fvcore.nn import FlopCountAnalysis
+from safetensors.torch import save_file
+
+from scinet.errors import CheckpointError
+from scinet.models.build import build, encoder_name
+from scinet.models.sci_net import DenseASPP
+from scinet.models.systems import NAMES, TITLES
+
+# Millions of parameters and GMACs at 512 px, counted by fvcore; the paper's Table 1 rounds the same figures.
+COSTS = {
+    "sci-net": (24.18, 33.26),
+    "unet": (14.49, 23.34),
+    "unet-aspp": (19.96, 28.71),
+    "pspnet": (12.02, 8.74),
+    "deeplabv3plus": (11.96, 13.60),
+    "manet": (35.56, 25.17),
+    "hrnet": (29.54, 45.27),
+}
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def named_network(request: pytest.FixtureRequest) -> tuple[str, torch.nn.Module]:
+    torch.manual_seed(0)
+    return request.param, build(request.param).eval()
+
+
+def test_every_system_has_a_title():
+    assert set(TITLES) == set(NAMES) == set(COSTS)
+
+
+def test_parameters_and_macs(named_network):
+    name, network = named_network
+    logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)
+    millions, gmacs = COSTS[name]
+    assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, rel=0.005)
+    counted = FlopCountAnalysis(network, torch.zeros(1, 3, 512, 512)).uncalled_modules_warnings(False)
+    assert counted.total() / 1e9 == pytest.approx(gmacs, rel=0.005)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 95), (64, 40)])
+@torch.inference_mode()
+def test_any_size_gives_finite_logits_of_that_size(named_network, size):
+    _, network = named_network
+    logits = network(torch.randn(2, 3, *size))
+    assert logits.shape == (2, 1, *size)
+    assert logits.isfinite().all()
+    assert logits.std() > 0
+
+
+def test_too_small_an_image_is_refused(named_network):
+    with pytest.raises(ValueError, match="smaller than 32"):
+        named_network[1](torch.zeros(1, 3, 31, 64))
+
+
+def test_every_parameter_learns(named_network):
+    name, _ = named_network
+    network = build(name).train()
+    network(torch.randn(2, 3, 64, 64)).square().mean().backward()
+    idle = [key for key, p in network.named_parameters() if p.grad is None]
+    assert idle == []
+
+
+def test_encoder_weights_from_a_file(tmp_path):
+    source = build("unet").network.encoder.state_dict()
+    source["stem.conv.weight"] = torch.full_like(source["stem.conv.weight"], 0.25)
+    save_file(source, tmp_path / "encoder.safetensors")
+    for name in ("sci-net", "manet"):  # our own encoder, and smp's wrapper around timm's
+        assert encoder_name(name) == "regnety_016"
+        network = build(name, tmp_path / "encoder.safetensors").network
+        encoder = getattr(network.encoder, "model", network.encoder)
+        assert (encoder.state_dict()["stem.conv.weight"] == 0.25).all()
+
+
+def test_wrong_encoder_weights_and_names_are_refused(tmp_path):
+    save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
+    (tmp_path / "text.safetensors").write_text("no weights")
+    with pytest.raises(CheckpointError, match="regnety_016"):
+        build("unet", tmp_path / "other.safetensors")
+    with pytest.raises(CheckpointError, match="safetensors"):
+        build("unet", tmp_path / "text.safetensors")
+    with pytest.raises(CheckpointError, match="choose one of"):
+        build("vgg")
+
+
+@torch.inference_mode()
+def test_dense_aspp_reaches_as_far_as_the_paper_says():
+    """Equation 2 with rates 3, 6, 12, 18 gives 79 px of the feature map: 39 to each side, and no farther."""
+    module = DenseASPP(4, growth=4, bottleneck=8).double().eval()  # the farthest traces are faint
+    for parameter in module.parameters():  # positive weights: nothing cancels, no ReLU stays shut
+        parameter.fill_(0.1)
+    assert module.out_channels == 4 + 4 * 4
+    image = torch.zeros(1, 4, 101, 101, dtype=torch.double)
+    blank = module(image)
+    image[..., 50, 50] = 1
+    reached = (module(image) - blank).abs().amax(dim=(0, 1)) > 0
+    rows = reached.any(dim=1).nonzero().ravel()
+    assert (int(rows.min()), int(rows.max())) == (50 - 39, 50 + 39)
+    assert math.isclose(1 + 2 * (3 + 6 + 12 + 18), 79)
