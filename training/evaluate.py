@@ -31,7 +31,8 @@ from scinet.models.device import parse_device
 from scinet.raster.open import read_raster
 from scinet.segmentation.strategies import segment_at
 from training.command import run_command
-from training.dataset import DataError, read_index
+from training.errors import DataError
+from training.packed_tiles import read_index
 
 STEPS_CM_PER_PX = (5.18, 7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0)
 FINEST_AGAINST_NATIVE = 0.5  # finer steps than half the native GSD show a model nothing but interpolation

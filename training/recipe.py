@@ -22,10 +22,16 @@ class Recipe:
     precision: str = "mixed"  # 5.3; bfloat16 where the device has it
 
     # Ours: the paper's data holds 2 to 20 cm/px by itself, the tiles here mostly 5 to 7.5.
-    chips_an_epoch: int = 2000
+    chips_per_epoch: int = 2000
     gsd_range_cm_per_px: tuple[float, float] | None = (2.5, 40.0)  # log-uniform per chip; None: the tile's own
     dataset_weights: dict[str, float] = field(default_factory=dict)  # share of the chips; by area where empty
-    colour_jitter: float = 0.0  # brightness, contrast and saturation, each times 1 - jitter to 1 + jitter
+    leave_out: tuple[str, ...] = ()  # data sets that the run never sees
+    photometric: float = 0.0  # strength of training.augment.photometric: 0 is without, 1 the whole ranges
+    grayscale_probability: float = 0.0
+    degrade_probability: float = 0.0  # another resampling kernel, blur, noise, sharpening, JPEG
+    turn_probability: float = 0.0  # by any angle; above 0, every chip is also laid in one of eight ways
+    mosaic_probability: float = 0.0  # of chips that no scene fills: filled with other tiles of the data set
+    standardise: bool = False  # every image to mean 0 and deviation 1 per channel, in place of mean and std
     ema_decay: float = 0.0  # of the weights' moving average, which is then validated and kept; 0: the last weights
     mean: float = 0.5
     std: float = 0.5

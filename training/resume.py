@@ -7,7 +7,7 @@ from types import FrameType, TracebackType
 
 import torch
 
-from training.dataset import DataError
+from training.errors import DataError
 
 
 class StopAtInterrupt:

@@ -27,7 +27,9 @@ from scinet.models.checkpoint import load_trained, save_checkpoint
 from scinet.models.device import default_device, has_bfloat16, parse_device
 from scinet.models.systems import NAMES
 from training.command import run_command
-from training.dataset import Chips, DataError, PackedTiles, dataset_share, describe, normalise
+from training.chips import Chips, dataset_share, normalise
+from training.errors import DataError
+from training.packed_tiles import PackedTiles, describe, read_index
 from training.loss import segmentation_loss
 from training.recipe import Recipe
 from training.resume import (
@@ -37,6 +39,15 @@ from training.resume import (
     save_atomically,
     write_row,
 )
+
+
+AUGMENTATIONS = {
+    "photometric": "strength of other light, cameras and soils",
+    "grayscale_probability": "share of the chips without colour",
+    "degrade_probability": "share of the chips with blur, noise, sharpening, JPEG or a kernel that aliases",
+    "turn_probability": "share of the chips turned by any angle",
+    "mosaic_probability": "share of the chips that no scene fills which other tiles fill",
+}
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -52,7 +63,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     parser.add_argument("--start-from", metavar="CHECKPOINT", help="go on from a checkpoint's weights, by name or path")
     parser.add_argument("--epochs", type=int, default=paper.epochs)
-    parser.add_argument("--chips-an-epoch", type=int, default=paper.chips_an_epoch)
+    parser.add_argument("--chips-per-epoch", type=int, default=paper.chips_per_epoch)
     parser.add_argument("--batch", type=int, default=paper.batch)
     parser.add_argument("--chip-px", type=int, default=paper.chip_px)
     parser.add_argument("--learning-rate", type=float, default=paper.learning_rate)
@@ -63,8 +74,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--weight", type=dataset_share, action="append", default=[], metavar="DATASET=SHARE", help="share of the chips"
     )
     parser.add_argument(
-        "--colour-jitter", type=float, default=paper.colour_jitter, help="of brightness, contrast, saturation: 0 to 1"
+        "--leave-out", action="append", default=[], metavar="DATASET", help="never seen; may be given again"
     )
+    add_augmentation(parser)
     parser.add_argument(
         "--ema-decay", type=float, default=paper.ema_decay, help="keep the weights' moving average: 0 (no) to 1"
     )
@@ -76,17 +88,25 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--checkpoints", type=Path, help="where the checkpoint goes (default: the run's folder)")
     parser.add_argument("--device", type=parse_device, default=None)
     options = parser.parse_args(arguments)
-    if options.epochs < 1 or not 1 <= options.batch <= options.chips_an_epoch:
-        parser.error("--epochs and --batch are at least 1, and --chips-an-epoch at least --batch")
+    if options.epochs < 1 or not 1 <= options.batch <= options.chips_per_epoch:
+        parser.error("--epochs and --batch are at least 1, and --chips-per-epoch at least --batch")
     if options.chip_px < 32:
         parser.error("--chip-px is at least 32")
     if not 0 < options.gsd_range[0] <= options.gsd_range[1]:
         parser.error("--gsd-range is two positive numbers, the smaller first")
     if options.window_px < 32 or options.window_m <= 0:
         parser.error("--window-px is at least 32, and --window-m above 0")
-    if not (0 <= options.colour_jitter < 1 and 0 <= options.ema_decay < 1):
-        parser.error("--colour-jitter and --ema-decay are from 0 to below 1")
+    if not 0 <= options.ema_decay < 1:
+        parser.error("--ema-decay is from 0 to below 1")
+    if not all(0 <= getattr(options, name) <= 1 for name in AUGMENTATIONS):
+        parser.error("--photometric and the probabilities are from 0 to 1")
     return options
+
+
+def add_augmentation(parser: argparse.ArgumentParser) -> None:
+    for name, title in AUGMENTATIONS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=0.0, metavar="0..1", help=title)
+    parser.add_argument("--standardise", action="store_true", help="each image to mean 0 and deviation 1 per channel")
 
 
 def recipe_of(options: argparse.Namespace) -> Recipe:
@@ -95,10 +115,12 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
         batch=options.batch,
         chip_px=options.chip_px,
         epochs=options.epochs,
-        chips_an_epoch=options.chips_an_epoch,
+        chips_per_epoch=options.chips_per_epoch,
         gsd_range_cm_per_px=None if options.native_gsd else tuple(options.gsd_range),
-        dataset_weights=dict(options.weight),
-        colour_jitter=options.colour_jitter,
+        dataset_weights={name: share for name, share in options.weight if name not in options.leave_out},
+        leave_out=tuple(options.leave_out),
+        standardise=options.standardise,
+        **{name: getattr(options, name) for name in AUGMENTATIONS},
         ema_decay=options.ema_decay,
         seed=options.seed,
     )
@@ -114,9 +136,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     # Data: decoded once, shared by all runs
     cache = options.runs / "cache"
-    train = [PackedTiles(folder, "train", cache) for folder in options.data]
-    validation = PackedTiles(options.data[0], "val", cache)
-    chips = Chips(train, recipe, recipe.epochs * recipe.chips_an_epoch)
+    check_names(options.leave_out, options.data)
+    train = [PackedTiles(folder, "train", cache, recipe.leave_out) for folder in options.data]
+    validation = PackedTiles(options.data[0], "val", cache, recipe.leave_out)
+    chips = Chips(train, recipe, recipe.epochs * recipe.chips_per_epoch)
 
     # Model: the same initial weights for the same seed
     torch.manual_seed(recipe.seed)
@@ -133,19 +156,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     average = moving_average(network, recipe.ema_decay)
     state = resume(run / "resume.pt", network, optimizer, average, options.model, recipe, device)
 
-    steps_an_epoch = recipe.chips_an_epoch // recipe.batch
-    log = SummaryWriter(str(run), purge_step=state["epoch"] * steps_an_epoch + state["running"]["batches"])
+    steps_per_epoch = recipe.chips_per_epoch // recipe.batch
+    log = SummaryWriter(str(run), purge_step=state["epoch"] * steps_per_epoch + state["running"]["batches"])
     with StopAtInterrupt() as stop:
         for epoch in range(state["epoch"], recipe.epochs):
             running = state["running"]
             train_epoch(network, average, optimizer, chips, epoch, recipe, device, options.workers, log, running, stop)
-            if running["batches"] < steps_an_epoch:
+            if running["batches"] < steps_per_epoch:
                 save(state, network, optimizer, average, run)
                 break
-            loss, seconds = running["loss"] / steps_an_epoch, running["seconds"]
+            loss, seconds = running["loss"] / steps_per_epoch, running["seconds"]
             candidate = average.module if average else network
             score = validate(candidate, validation, recipe, device)
-            log.add_scalar("validation/micro_iou", score, (epoch + 1) * steps_an_epoch)
+            log.add_scalar("validation/micro_iou", score, (epoch + 1) * steps_per_epoch)
             write_row(
                 run / "metrics.csv",
                 epoch=epoch + 1,
@@ -174,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                         "started_from": started_from,
                         "encoder_weights": describe_weights(options.encoder_weights),
                         "epoch": epoch + 1,
-                        "chips_seen": (epoch + 1) * steps_an_epoch * recipe.batch,
+                        "chips_seen": (epoch + 1) * steps_per_epoch * recipe.batch,
                     },
                     data=describe(train),
                     scores={"validation micro-IoU, native GSD": round(score, 4)},
@@ -192,6 +215,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if stop.asked:
         raise KeyboardInterrupt
     print(f"{name}: best validation micro-IoU {state['best']:.4f}")
+
+
+def check_names(names: Sequence[str], folders: Sequence[Path]) -> None:
+    known = {name for folder in folders for name in read_index(folder)["dataset"].unique()}
+    unknown = set(names) - known
+    if unknown:
+        raise DataError(f"No data set is named {', '.join(sorted(unknown))}. There are {', '.join(sorted(known))}.")
 
 
 def fresh_epoch() -> dict:
@@ -228,10 +258,10 @@ def train_epoch(
 
     Stops after a batch where ``stop`` says so.
     """
-    steps_an_epoch = recipe.chips_an_epoch // recipe.batch
-    first = epoch * recipe.chips_an_epoch
+    steps_per_epoch = recipe.chips_per_epoch // recipe.batch
+    first = epoch * recipe.chips_per_epoch
     done = running["batches"]
-    part = Subset(chips, range(first + done * recipe.batch, first + steps_an_epoch * recipe.batch))
+    part = Subset(chips, range(first + done * recipe.batch, first + steps_per_epoch * recipe.batch))
     loader = DataLoader(
         part,
         recipe.batch,
@@ -242,15 +272,15 @@ def train_epoch(
     network.train()
     asked = time.perf_counter()
     title = f"epoch {epoch + 1}/{recipe.epochs}"
-    bar = tqdm(loader, title, initial=done, total=steps_an_epoch, unit="batch", mininterval=10, file=sys.stderr)
+    bar = tqdm(loader, title, initial=done, total=steps_per_epoch, unit="batch", mininterval=10, file=sys.stderr)
     for number, batch in enumerate(bar, done):
         began = time.perf_counter()
         running["waited"] += began - asked
         running["seconds"] += began - asked
-        step = epoch * steps_an_epoch + number
+        step = epoch * steps_per_epoch + number
         torch.manual_seed(recipe.seed * 1_000_003 + step)  # dropout, so that a resumed run equals an uninterrupted one
         for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate_at(step, recipe.epochs * steps_an_epoch)
+            group["lr"] = recipe.learning_rate_at(step, recipe.epochs * steps_per_epoch)
         image, truth = (tensor.to(device, non_blocking=True) for tensor in batch)
         with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
             logits = network(image.contiguous(memory_format=torch.channels_last))

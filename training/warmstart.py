@@ -29,7 +29,9 @@ from scinet.models.baselines import HRNET_ENCODER
 from scinet.models.checkpoint import to_half
 from scinet.models.device import default_device, has_bfloat16, parse_device
 from training.command import run_command
-from training.dataset import Chips, DataError, PackedTiles, dataset_share
+from training.chips import Chips, dataset_share
+from training.errors import DataError
+from training.packed_tiles import PackedTiles
 from training.recipe import Recipe
 from training.resume import (
     StopAtInterrupt,

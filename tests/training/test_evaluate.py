@@ -8,7 +8,7 @@ from PIL import Image
 from scinet.evaluation.truth import truth_labels
 from scinet.synthetic.town import make_town
 from training import evaluate
-from training.dataset import DataError
+from training.errors import DataError
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from scinet.raster.open import read_raster
 from tests.published import PLACE, publish, town_scene
 from tests.range_server import serve_files
 from training import cut, evaluate, prepare, train
-from training.dataset import PackedTiles, read_index
+from training.packed_tiles import PackedTiles, read_index
 
 SIDE = 128
 

@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from training.dataset import Chips, PackedTiles, read_index
+from training.chips import Chips
+from training.packed_tiles import PackedTiles, read_index
 from training.recipe import Recipe
 from training.towns import write_towns
 

@@ -12,7 +12,7 @@ from scinet.models.build import build
 from scinet.models.checkpoint import load_model, load_trained
 from scinet.models.device import has_bfloat16
 from training import train
-from training.dataset import DataError
+from training.errors import DataError
 from training.recipe import Recipe
 from training.resume import read_state, save_atomically, write_row
 
@@ -53,8 +53,8 @@ runpy.run_module("training.train", run_name="__main__")
 def arguments(folder, runs, *more):
     return [
         *("--model", "pspnet", "--data", str(folder), "--runs", str(runs), "--encoder-weights", "none"),
-        *("--epochs", "2", "--chips-an-epoch", "4", "--batch", "2", "--chip-px", "64", "--gsd-range", "20", "60"),
-        *("--colour-jitter", "0.1", "--ema-decay", "0.9", "--workers", "0", "--device", "cpu", *more),
+        *("--epochs", "2", "--chips-per-epoch", "4", "--batch", "2", "--chip-px", "64", "--gsd-range", "20", "60"),
+        *("--photometric", "0.1", "--ema-decay", "0.9", "--workers", "0", "--device", "cpu", *more),
     ]
 
 
@@ -95,7 +95,8 @@ def test_the_card_says_how(uninterrupted):
     assert (card.architecture, card.gsd_range_cm_per_px, card.mean, card.std) == ("pspnet", (20.0, 60.0), 0.5, 0.5)
     assert card.settings["recipe"]["chip_px"] == 64
     assert set(card.settings["deviations_from_the_paper"]) == {
-        *("batch", "chip_px", "chips_an_epoch", "colour_jitter", "ema_decay", "epochs", "gsd_range_cm_per_px"),
+        *("batch", "chip_px", "chips_per_epoch", "ema_decay", "epochs", "gsd_range_cm_per_px"),
+        "photometric",
     }
     assert card.settings["encoder_weights"] == "none"
     assert card.settings["chips_seen"] == 4 * card.settings["epoch"]
@@ -186,7 +187,7 @@ def test_another_runs_resume_file_is_refused(town_folder, uninterrupted, change,
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--chips-an-epoch", "1"), "--chips-an-epoch at least --batch"),
+        (("--chips-per-epoch", "1"), "--chips-per-epoch at least --batch"),
         (("--epochs", "0"), "--epochs and --batch are at least 1"),
         (("--gsd-range", "40", "2"), "the smaller first"),
         (("--weight", "accra"), "not of the form"),

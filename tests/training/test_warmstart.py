@@ -11,7 +11,7 @@ from torch import nn
 
 from scinet.models.build import build
 from training import warmstart
-from training.dataset import DataError
+from training.errors import DataError
 from training.warmstart import Match, load_teacher
 
 

@@ -1,12 +1,14 @@
+import argparse
+from dataclasses import replace
+
 import numpy as np
-import pandas as pd
 import pytest
 import torch
-from PIL import Image
 from torch.utils.data import DataLoader
 
-from training import dataset
-from training.dataset import Chips, DataError, PackedTiles, dataset_share, describe, read_index
+from training.chips import Chips, dataset_share, resized
+from training.errors import DataError
+from training.packed_tiles import PackedTiles
 from training.recipe import Recipe
 
 SIDE = 64
@@ -38,39 +40,6 @@ def scene(make_folder, tmp_path):
     left = {"pixels": noise(1), "mask": noise(1)[..., 0] > 127, "x_min": 1000.0, **place}
     right = {"pixels": noise(2), "mask": noise(2)[..., 0] > 127, "x_min": 1006.4, **place}
     return pack_of(make_folder(left, right), tmp_path)
-
-
-def test_tiles_are_what_the_files_hold(scene):
-    for number, tile in enumerate(scene.tiles):
-        pixels, building = scene.tile(tile)
-        np.testing.assert_array_equal(pixels, noise(number + 1))
-        np.testing.assert_array_equal(building, noise(number + 1)[..., 0] > 127)
-
-
-def test_a_window_runs_over_neighbouring_tiles(scene):
-    first = scene.tiles[0]
-    window, covered = scene.window(first.scene, first.column + 32, first.row, SIDE)
-    assert covered.all()
-    np.testing.assert_array_equal(window[..., :3], np.hstack([noise(1), noise(2)])[:, 32:96])
-    np.testing.assert_array_equal(window[..., 3] > 0, window[..., 0] > 127)
-
-
-def test_outside_of_all_tiles_nothing_is_covered(scene):
-    first = scene.tiles[0]
-    window, covered = scene.window(first.scene, first.column - 10, first.row - 4, SIDE)
-    assert not covered[:4].any()
-    assert not covered[:, :10].any()
-    assert covered[4:, 10:].all()
-    assert not window[~covered].any()
-
-
-def test_tiles_without_a_place_or_of_another_zoom_are_scenes_of_their_own(make_folder, tmp_path):
-    place = {"crs": "EPSG:32630", "x_min": 1000.0, "y_max": 6400.0}
-    tiles = [{"pixels": noise(n), "mask": blank()} for n in range(4)]
-    folder = make_folder(
-        {**tiles[0], **place, "metres_per_px": 0.1}, {**tiles[1], **place, "metres_per_px": 0.2}, tiles[2], tiles[3]
-    )
-    assert len({tile.scene for tile in pack_of(folder, tmp_path).tiles}) == 4
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -111,8 +80,9 @@ def test_gsds_are_spread_over_the_whole_range_log_uniformly(make_folder, tmp_pat
     window = pack.window
     monkeypatch.setattr(pack, "window", lambda *place: sides.append(place[-1]) or window(*place))
     chips = Chips([pack], Recipe(chip_px=100, gsd_range_cm_per_px=(2.5, 40.0)), 200)
+    monkeypatch.setattr("training.chips.ENOUGH_COVERED", -1.0)  # the first place is taken
     for index in range(200):
-        chips._window(np.random.default_rng(index))
+        chips[index]
     cm_per_px = np.array(sides) * 10 / 100
     assert 2.4 < cm_per_px.min() < 2.8
     assert 36 < cm_per_px.max() < 40.1
@@ -174,7 +144,7 @@ def test_weights_are_shares_of_the_chips(make_folder, tmp_path):
 
 @pytest.mark.parametrize("text", ["accra", "accra=", "accra=x", "=1", "accra=0", "accra=-1", "accra=nan", "accra=inf"])
 def test_a_share_that_is_none_is_refused(text):
-    with pytest.raises(dataset.argparse.ArgumentTypeError, match=r"not of the form accra=0\.4"):
+    with pytest.raises(argparse.ArgumentTypeError, match=r"not of the form accra=0\.4"):
         dataset_share(text)
     assert dataset_share("accra=.4") == ("accra", 0.4)
 
@@ -191,76 +161,6 @@ def test_masks_of_zeros_and_ones_are_as_good(make_folder, tmp_path):
     np.testing.assert_array_equal(Chips([pack], recipe, 1)[0][1][0].numpy() > 0, mask)
 
 
-def test_tiles_are_decoded_once(make_folder, tmp_path):
-    folder = make_folder({"pixels": noise(), "mask": blank()})
-    pack_of(folder, tmp_path)
-    (folder / "0.png").unlink()
-    np.testing.assert_array_equal(pack_of(folder, tmp_path).tile(pack_of(folder, tmp_path).tiles[0])[0], noise())
-
-
-def test_description_for_the_card(make_folder, tmp_path):
-    folder = make_folder(
-        {"pixels": noise(), "mask": blank(), "dataset": "b", "licence": "CC-BY"},
-        {"pixels": noise(), "mask": blank(), "dataset": "b", "licence": "CC-BY", "cm_per_px": 5.0},
-        {"pixels": noise(), "mask": blank(), "dataset": "a"},
-    )
-    assert describe([pack_of(folder, tmp_path)]) == [
-        {"dataset": "a", "tiles": 1, "cm_per_px": [10.0], "licence": "none"},
-        {"dataset": "b", "tiles": 2, "cm_per_px": [5.0, 10.0], "licence": "CC-BY"},
-    ]
-
-
-def truncate(folder):
-    Image.fromarray(noise()).save(folder / "whole.jpg")
-    (folder / "0.png").write_bytes((folder / "whole.jpg").read_bytes()[:1500])
-
-
-def without_column(folder, column):
-    pd.read_csv(folder / "index.csv").drop(columns=column).to_csv(folder / "index.csv", index=False)
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda f: (f / "index.csv").unlink(), r"holds no index\.csv"),
-        (lambda f: (f / "index.csv").write_text(""), "cannot be read as CSV"),
-        (lambda f: (f / "index.csv").write_bytes(b"\xff\xfe\x00\x01"), "cannot be read as CSV"),
-        (lambda f: without_column(f, "cm_per_px"), "lacks the column cm_per_px"),
-        (lambda f: (f / "0.png").unlink(), r"0\.png is missing"),
-        (lambda f: (f / "0_mask.png").unlink(), r"0_mask\.png is missing"),
-        (lambda f: (f / "0.png").write_text("no image"), "cannot be read as an image"),
-        (truncate, "cannot be read as an image: image file is truncated"),
-        (lambda f: Image.fromarray(blank(32)).save(f / "0_mask.png"), r"0_mask\.png is 32 x 32 px, .* 64 x 64"),
-    ],
-)
-def test_bad_folders_are_named_in_a_sentence(make_folder, tmp_path, damage, message):
-    folder = make_folder({"pixels": noise(), "mask": blank()})
-    damage(folder)
-    with pytest.raises(DataError, match=message):
-        pack_of(folder, tmp_path)
-    cache = tmp_path / "cache"
-    assert not cache.exists() or not list(cache.iterdir())  # half a pack is never left
-
-
-def test_an_empty_split_is_named(make_folder, tmp_path):
-    with pytest.raises(DataError, match="no tile in the split 'val'"):
-        pack_of(make_folder({"pixels": noise(), "mask": blank()}), tmp_path, "val")
-
-
-def test_a_full_disk_while_decoding_leaves_no_pack(make_folder, tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(np.lib.format, "write_array_header_1_0", full)
-    with pytest.raises(DataError, match=r"No space left on device.*free some disk space"):
-        pack_of(make_folder({"pixels": noise(), "mask": blank()}), tmp_path)
-    assert not list((tmp_path / "cache").iterdir())
-
-
-def test_the_real_index_has_what_training_needs(data_dir):
-    assert {"train", "val", "test"} <= set(read_index(data_dir)["split"])
-
-
 def test_without_a_range_chips_keep_the_tiles_own_gsd(make_folder, tmp_path):
     pixels, mask = squares()
     pack = pack_of(make_folder({"pixels": pixels, "mask": mask}), tmp_path)
@@ -270,17 +170,61 @@ def test_without_a_range_chips_keep_the_tiles_own_gsd(make_folder, tmp_path):
     np.testing.assert_allclose(image.permute(1, 2, 0).numpy(), (pixels / 255 - 0.5) / 0.5, atol=1e-6)
 
 
-def test_colour_jitter_changes_the_image_alone_and_by_the_index(make_folder, tmp_path):
-    pixels, mask = squares()
-    pixels = pixels // 2 + 40
+def test_chips_are_resized_by_exact_area_means(make_folder, tmp_path):
+    column = np.arange(48, dtype=np.uint8) * 5
+    pixels = np.broadcast_to(column[None, :, None], (48, 48, 4)).copy()
+    down = resized(pixels, 32)  # each new pixel covers one and a half old ones
+    wanted = [(column[3 * i] + column[3 * i + 1] / 2) / 1.5 for i in range(16)]
+    np.testing.assert_allclose(down[0, ::2, 0], wanted, atol=0.51)
+    np.testing.assert_array_equal(down[..., 0], down[..., 3])
+
+
+def test_leaving_a_data_set_out_leaves_none_of_its_tiles(make_folder, tmp_path):
+    folder = make_folder(*({"pixels": noise(), "mask": blank(), "dataset": name} for name in "aab"))
+    pack = PackedTiles(folder, "train", tmp_path / "cache", leave_out=["a"])
+    assert [tile.dataset for tile in pack.tiles] == ["b"]
+    np.testing.assert_array_equal(pack.tile(pack.tiles[0])[0], noise())
+
+
+def test_recipes_that_differ_in_light_alone_see_the_same_ground(scene):
+    plain = Recipe(chip_px=32, gsd_range_cm_per_px=(10, 20))
+    for change in ({"photometric": 1.0}, {"grayscale_probability": 1.0}, {"degrade_probability": 1.0}):
+        changed = Chips([scene], replace(plain, **change), 6)
+        for index in range(6):
+            assert torch.equal(changed[index][1], Chips([scene], plain, 6)[index][1])
+            assert not torch.equal(changed[index][0], Chips([scene], plain, 6)[index][0])
+
+
+def test_a_turned_chip_keeps_its_middle_and_its_size(make_folder, tmp_path):
+    pixels = np.zeros((200, 200, 3), np.uint8)
+    y, x = np.mgrid[:200, :200] - 99.5
+    mask = np.hypot(x, y) < 20  # a round building looks the same however it is turned
+    pixels[mask] = 255
     pack = pack_of(make_folder({"pixels": pixels, "mask": mask}), tmp_path)
-    plain, jittered = (
-        Chips([pack], Recipe(chip_px=SIDE, gsd_range_cm_per_px=(10, 20), colour_jitter=jitter), 4)
-        for jitter in (0, 0.3)
-    )
+    recipe = Recipe(chip_px=100, gsd_range_cm_per_px=(20, 20), turn_probability=1.0)
     for index in range(4):
-        assert torch.equal(plain[index][1], jittered[index][1])
-        assert torch.equal(jittered[index][0], jittered[index][0])
-        difference = (plain[index][0] - jittered[index][0]).abs()
-        assert difference.mean() > 0.005
-        assert jittered[index][0].abs().max() <= 1
+        image, truth = Chips([pack], recipe, 4)[index]
+        assert image.shape == (3, 100, 100)
+        assert int(truth.sum()) == pytest.approx(np.pi * 10**2, rel=0.05)
+        assert float((image[0] > 0).float().sub(truth[0]).abs().mean()) < 0.01
+        middle = truth[0].nonzero().float().mean(dim=0)
+        assert (middle - 49.5).abs().max() < 1.5
+
+
+def test_a_mosaic_fills_a_coarse_chip_with_the_data_sets_own_tiles(make_folder, tmp_path):
+    grey = [np.full((SIDE, SIDE, 3), value, np.uint8) for value in (50, 100, 150, 250)]
+    tiles = [{"pixels": tile, "mask": tile[..., 0] == 100, "dataset": "a"} for tile in grey[:3]]
+    pack = pack_of(make_folder(*tiles, {"pixels": grey[3], "mask": blank(), "dataset": "b"}), tmp_path)
+    recipe = Recipe(chip_px=64, gsd_range_cm_per_px=(40, 40), mosaic_probability=1.0, dataset_weights={"a": 1.0})
+    image, truth = Chips([pack], recipe, 1)[0]
+    values = ((image + 1) * 127.5).round()
+    assert values.min() >= 50
+    assert values.max() <= 150
+    assert {50.0, 100.0, 150.0} <= set(values.unique().tolist())
+    assert torch.equal(truth[0] > 0, values[0] == 100) or 0 < truth.mean() < 1
+
+
+def test_standardised_chips_have_mean_0_and_about_deviation_1(scene):
+    image, _ = Chips([scene], Recipe(chip_px=32, standardise=True), 1)[0]
+    torch.testing.assert_close(image.mean(dim=(1, 2)), torch.zeros(3), atol=1e-5, rtol=0)
+    assert image.std(dim=(1, 2)).sub(1).abs().max() < 0.2

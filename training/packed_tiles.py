@@ -1,33 +1,22 @@
-"""Tiles decoded once into memory-mapped arrays, and chips cut from them at any GSD.
+"""Tiles decoded once into memory-mapped arrays.
 
-A data folder holds ``index.csv`` with one row a tile (``image``, ``mask``, ``dataset``, ``cm_per_px``,
+A data folder holds ``index.csv`` with one row per tile (``image``, ``mask``, ``dataset``, ``cm_per_px``,
 ``split`` and, where the tile has a georeference, ``crs``, ``x_min``, ``y_max``, ``metres_per_px``), JPEG
 or PNG images and 1-bit masks of the same size.
 """
 
-import argparse
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
-from PIL import Image, ImageEnhance, UnidentifiedImageError
-from torch import Tensor
-from torch.utils.data import Dataset
+from PIL import Image, UnidentifiedImageError
 
-from scinet.errors import SciNetError
-from training.recipe import Recipe
-
-ASPECTS = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
-
-
-class DataError(SciNetError):
-    """Training data that is missing, damaged or of another shape than its index says."""
+from training.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -50,26 +39,27 @@ class PackedTiles:
     """The tiles of one split, decoded: a flat uint8 memory map, (pixels, 4) as red, green, blue, building.
 
     A data folder is decoded once into ``cache`` (a file named after the index's content); processes
-    share its pages, and a crop costs a copy, no decoding.
+    share its pages, and a crop costs a copy, no decoding. ``leave_out`` names data sets whose tiles are not seen.
     """
 
-    def __init__(self, data: Path, split: str, cache: Path):
+    def __init__(self, data: Path, split: str, cache: Path, leave_out: Collection[str] = ()):
         index = read_index(data)
         rows = index[index["split"] == split]
         if rows.empty:
             raise DataError(f"{data / 'index.csv'} has no tile in the split {split!r}.")
-        self.tiles = _layout(rows)
-        self.pixels = _packed(data, rows, self.tiles, split, cache)
+        every = _layout(rows)
+        self.pixels = _packed(data, rows, every, split, cache)
+        self.tiles = [tile for tile in every if tile.dataset not in leave_out]
         self._by_scene: dict[tuple[str, ...], list[Tile]] = defaultdict(list)
         for tile in self.tiles:
             self._by_scene[tile.scene].append(tile)
 
     def tile(self, tile: Tile) -> tuple[np.ndarray, np.ndarray]:
         """RGB uint8 (H, W, 3) and building bool (H, W) of one tile."""
-        block = self._block(tile)
+        block = self.block(tile)
         return block[..., :3], block[..., 3] > 0
 
-    def _block(self, tile: Tile) -> np.ndarray:
+    def block(self, tile: Tile) -> np.ndarray:
         flat = self.pixels[tile.offset : tile.offset + tile.width * tile.height]
         return flat.reshape(tile.height, tile.width, 4)
 
@@ -83,100 +73,9 @@ class PackedTiles:
             if left >= right or top >= bottom:
                 continue
             into = np.s_[top - row : bottom - row, left - column : right - column]
-            out[into] = self._block(tile)[top - tile.row : bottom - tile.row, left - tile.column : right - tile.column]
+            out[into] = self.block(tile)[top - tile.row : bottom - tile.row, left - tile.column : right - tile.column]
             covered[into] = True
         return out, covered
-
-
-class Chips(Dataset[tuple[Tensor, Tensor]]):
-    """Random chips: image float32 (3, S, S) normalised, truth float32 (1, S, S).
-
-    Ground that no tile covers is black and no building, and it counts in the loss: left out of it, a network
-    is free to call the black collars of a scene buildings, and does.
-
-    Chip ``i`` depends on the seed and ``i`` alone, so every system sees the same chips in the same
-    order, whatever the number of workers and wherever a run was resumed.
-    """
-
-    def __init__(self, packs: Sequence[PackedTiles], recipe: Recipe, count: int):
-        self.recipe = recipe
-        self.count = count
-        self.tiles = [(pack, tile) for pack in packs for tile in pack.tiles]
-        area = np.array([tile.width * tile.height * tile.cm_per_px**2 for _, tile in self.tiles])
-        if recipe.dataset_weights:
-            area = self._weighted(area)
-        self.chance = area / area.sum()
-
-    def _weighted(self, area: np.ndarray) -> np.ndarray:
-        names = np.array([tile.dataset for _, tile in self.tiles])
-        unknown = set(self.recipe.dataset_weights) - set(names)
-        if unknown:
-            raise DataError(f"There is no training tile of {', '.join(sorted(unknown))}; the weights name it.")
-        out = np.zeros_like(area)
-        for name, weight in self.recipe.dataset_weights.items():
-            out[names == name] = weight * area[names == name] / area[names == name].sum()
-        return out
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        random = np.random.default_rng((self.recipe.seed, index))
-        for _ in range(8):  # a small tile alone fills little of a coarse chip: draw again
-            pixels, covered = self._window(random)
-            if covered.mean() > 0.25:
-                break
-        image, truth = self._resized(_flipped(random, pixels, self.recipe.flip_probability))
-        image = _recoloured(random, image, self.recipe.colour_jitter)
-        return (
-            normalise(torch.from_numpy(np.array(image)).permute(2, 0, 1), self.recipe),
-            torch.from_numpy(np.asarray(truth) > 127).float()[None],
-        )
-
-    def _window(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        pack, tile = self.tiles[random.choice(len(self.tiles), p=self.chance)]
-        low, high = np.log(self.recipe.gsd_range_cm_per_px or (tile.cm_per_px, tile.cm_per_px))
-        cm_per_px = float(np.exp(random.uniform(low, high)))
-        side = max(8, round(self.recipe.chip_px * cm_per_px / tile.cm_per_px))
-        column = _corner(random, tile.column, tile.width, side)
-        row = _corner(random, tile.row, tile.height, side)
-        return pack.window(tile.scene, column, row, side)
-
-    def _resized(self, pixels: np.ndarray) -> tuple[Image.Image, Image.Image]:
-        size = (self.recipe.chip_px,) * 2
-        down = pixels.shape[0] > size[0]
-        # Averages going down, as the app's resample does (that one to the fraction of a pixel)
-        method = Image.Resampling.BOX if down else Image.Resampling.BILINEAR
-        return (
-            Image.fromarray(pixels[..., :3]).resize(size, method),
-            Image.fromarray(pixels[..., 3]).resize(size, method),
-        )
-
-
-def normalise(image: Tensor, recipe: Recipe) -> Tensor:
-    """uint8 in 0..255 to float32 with the recipe's mean and deviation."""
-    return (image.float() / 255 - recipe.mean) / recipe.std
-
-
-def _corner(random: np.random.Generator, start: int, length: int, side: int) -> int:
-    """Corner of a window within the tile where it fits, else of one that holds the whole tile."""
-    low, high = sorted((start, start + length - side))
-    return int(random.integers(low, high + 1))
-
-
-def _flipped(random: np.random.Generator, pixels: np.ndarray, probability: float) -> np.ndarray:
-    """Horizontal flip, vertical flip and rotation by 180 degrees, each with the given probability."""
-    horizontal, vertical, turned = random.random(3) < probability
-    columns = -1 if horizontal ^ turned else 1
-    rows = -1 if vertical ^ turned else 1
-    return np.ascontiguousarray(pixels[::rows, ::columns])
-
-
-def _recoloured(random: np.random.Generator, image: Image.Image, jitter: float) -> Image.Image:
-    if jitter:
-        for aspect, factor in zip(ASPECTS, random.uniform(1 - jitter, 1 + jitter, len(ASPECTS)), strict=True):
-            image = aspect(image).enhance(factor)
-    return image
 
 
 def read_index(data: Path) -> pd.DataFrame:
@@ -243,18 +142,6 @@ def _decoded(path: Path, mode: str, tile: Tile) -> np.ndarray:
         found = f"{pixels.shape[1]} x {pixels.shape[0]}"
         raise DataError(f"{path} is {found} px, but index.csv says {tile.width} x {tile.height}.")
     return pixels
-
-
-def dataset_share(text: str) -> tuple[str, float]:
-    """An argument of the command lines: ``dataset_share("accra=.4") == ("accra", 0.4)``."""
-    name, _, share = text.partition("=")
-    try:
-        value = float(share)
-    except ValueError:
-        value = 0.0
-    if not name or not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form accra=0.4, with a share above 0")
-    return name, value
 
 
 def describe(packs: Sequence[PackedTiles]) -> list[dict]:
