@@ -10,7 +10,7 @@ from scinet.errors import BenchmarkError
 from scinet.evaluation.benchmark import native_gsd
 
 AXES = {"Same tiles": "resampled", "Own GSD": "own"}
-NOTHING = "There is no benchmark.json beside the checkpoints: python -m training.evaluate writes it."
+NOTHING = "There is no benchmark.json beside the checkpoints: python -m training.benchmark writes it."
 USUAL_CM_PER_PX = 15.0
 
 

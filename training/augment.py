@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 Pixels = NDArray[np.uint8]
-Colours = NDArray[np.float32]  # (H, W, 3) in [0, 1]
+Colours = NDArray[np.floating]  # (H, W, 3) in [0, 1]
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 TARGET_MEAN = (0.25, 0.75)  # of the image's brightness after the gamma curve
@@ -32,7 +32,7 @@ def photometric(pixels: Pixels, random: np.random.Generator, strength: float = 1
         random: Where the amounts are drawn from; the number of draws does not depend on `strength`.
         strength: 0 changes nothing, 1 draws from the ranges above, and between them they narrow.
     """
-    image = pixels.astype(np.float32) / 255
+    image: Colours = pixels.astype(np.float32) / 255
     mean = float(np.clip(image.mean(), 0.05, 0.95))
     image = image ** (np.log(random.uniform(*TARGET_MEAN)) / np.log(mean)) ** strength
     level = image.mean()

@@ -13,9 +13,9 @@ from rasterio.transform import Affine
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from scinet.raster import Raster
-from scinet.resample import Resampled, resample_probability
-from scinet.rows import RasterRows, collect
+from scinet.raster.raster import Raster
+from scinet.raster.resample import Resampled, resample_probability
+from scinet.raster.stream import RasterStream, read_into
 from training.augment import (
     RESAMPLING_KERNELS,
     degraded,
@@ -161,9 +161,9 @@ def resized(pixels: NDArray[np.uint8], side: int, kernel: str = "area") -> NDArr
         return pixels
     colours, building = np.ascontiguousarray(pixels[..., :3]), pixels[..., 3].astype(np.float32)
     if kernel == "area" or side > len(pixels):
-        source = RasterRows(Raster(colours, np.ones(colours.shape[:2], np.bool_), Affine.identity(), None))
+        source = RasterStream(Raster(colours, np.ones(colours.shape[:2], np.bool_), Affine.identity(), None))
         image = np.empty((*size, 3), np.uint8)
-        collect(Resampled(source, source.grid.resized(size)), image)
+        read_into(Resampled(source, source.grid.resized(size)), image)
     else:
         image = resampled_by(kernel, colours, side)
     return np.dstack([image, (resample_probability(building, size) + 0.5).astype(np.uint8)])

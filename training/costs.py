@@ -28,8 +28,8 @@ from scinet.models.fuse import for_inference
 from scinet.models.systems import NAMES
 from scinet.raster.raster import Raster
 from scinet.segmentation.strategies import segment
+from training.benchmark import write_json
 from training.command import run_command
-from training.evaluate import write_json
 
 SIDES_PX = (512, 1024)  # the paper counts at 512 px and tests at 1024 px
 TIMED_PX, TIMES = 1024, 5
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         content = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise SciNetError(
-            f"{path} cannot be read ({error}): score a checkpoint with training.evaluate first."
+            f"{path} cannot be read ({error}): score a checkpoint with training.benchmark first."
         ) from error
     costs = {name: cost(name) for name in tqdm(NAMES, unit="system", file=sys.stderr)}
     write_json(path, {**content, "costs": costs})

@@ -16,11 +16,11 @@ import torch
 from rasterio.transform import Affine
 from torch import Tensor, nn
 
-from scinet.checkpoint import Model, load_model
-from scinet.raster import Raster
-from scinet.resample import resample_probability
-from scinet.scores import Counts, iou
-from scinet.segment import segment_at
+from scinet.evaluation.scores import Counts, iou
+from scinet.models.checkpoint import Model, load_model
+from scinet.raster.raster import Raster
+from scinet.raster.resample import resample_probability
+from scinet.segmentation.strategies import segment_at
 from training import train
 from training.chips import standardised
 from training.command import run_command

@@ -26,11 +26,11 @@ from scinet.models.card import Card
 from scinet.models.checkpoint import load_trained, save_checkpoint
 from scinet.models.device import default_device, has_bfloat16, parse_device
 from scinet.models.systems import NAMES
-from training.command import run_command
 from training.chips import Chips, dataset_share, normalise
+from training.command import run_command
 from training.errors import DataError
-from training.packed_tiles import PackedTiles, describe, read_index
 from training.loss import segmentation_loss
+from training.packed_tiles import PackedTiles, describe, read_index
 from training.recipe import Recipe
 from training.resume import (
     StopAtInterrupt,
@@ -39,7 +39,6 @@ from training.resume import (
     save_atomically,
     write_row,
 )
-
 
 AUGMENTATIONS = {
     "photometric": "strength of other light, cameras and soils",

@@ -1,4 +1,4 @@
-"""The scores of checkpoints on the test tiles, as ``python -m training.evaluate`` writes them.
+"""The scores of checkpoints on the test tiles, as ``python -m training.benchmark`` writes them.
 
 ``benchmark.json`` holds scores per model, data set, cm/px and grid, ``benchmark.parquet`` the sums of every tile
 that they are made of.
@@ -97,7 +97,7 @@ def read_benchmark(folder: Path | None = None) -> Benchmark | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BenchmarkError(
             f"{path.name} or {path.stem}.parquet cannot be read ({error}); "
-            "restore them, or score the checkpoints with python -m training.evaluate."
+            "restore them, or score the checkpoints with python -m training.benchmark."
         ) from error
 
 

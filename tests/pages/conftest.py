@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.pages.samples import PROJECT, house
 from tests.pages.serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, served
-from training import evaluate
+from training import benchmark
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +34,7 @@ def scored_village(random_checkpoints: Path, village: Path, tmp_path_factory: py
     folder = tmp_path_factory.mktemp("scored") / "checkpoints"
     shutil.copytree(random_checkpoints, folder)
     models = ["--model", str(folder / "sci-net.safetensors"), "--model", str(folder / "unet.safetensors")]
-    evaluate.main(["--data", str(village), "--out", str(folder), *models])
+    benchmark.main(["--data", str(village), "--out", str(folder), *models])
     return folder
 
 

@@ -153,7 +153,7 @@ def test_own_gsd_shows_every_tile_once(nine_systems: Path, tmp_path, monkeypatch
 
 
 def test_nothing_to_show_and_damaged_files_are_said(tmp_path, monkeypatch) -> None:
-    assert "training.evaluate" in opened(tmp_path, tmp_path, monkeypatch).info[0].value
+    assert "training.benchmark" in opened(tmp_path, tmp_path, monkeypatch).info[0].value
     (tmp_path / "benchmark.json").write_text("{")
     assert "cannot be read" in opened(tmp_path, tmp_path, monkeypatch).error[0].value
 

@@ -34,7 +34,7 @@ def test_a_network_that_pools_sees_everything(monkeypatch):
 
 def test_costs_go_into_the_benchmark(tmp_path, monkeypatch):
     monkeypatch.setattr(costs, "cost", lambda name: {"parameters": len(name)})
-    with pytest.raises(SciNetError, match=r"training\.evaluate first"):
+    with pytest.raises(SciNetError, match=r"training\.benchmark first"):
         costs.main(["--out", str(tmp_path)])
     (tmp_path / "benchmark.json").write_text('{"rows": [{"model": "unet"}], "threshold": 0.5}')
     costs.main(["--out", str(tmp_path)])

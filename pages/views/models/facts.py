@@ -15,7 +15,8 @@ Row = tuple[str, str, list[str]]  # group, name, a cell a card in HTML
 
 RECIPE_TITLES = {
     "epochs": "Epochs",
-    "chips_an_epoch": "Chips an epoch",
+    "chips_an_epoch": "Chips per epoch",  # as older cards call it
+    "chips_per_epoch": "Chips per epoch",
     "batch": "Batch",
     "chip_px": "Chip, px",
     "learning_rate": "Learning rate",

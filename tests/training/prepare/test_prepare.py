@@ -18,8 +18,10 @@ from scinet.evaluation.truth import read_mask
 from scinet.raster.open import read_raster
 from tests.published import PLACE, publish, town_scene
 from tests.range_server import serve_files
-from training import cut, evaluate, prepare, train
+from training import benchmark, train
 from training.packed_tiles import PackedTiles, read_index
+from training.prepare import cut
+from training.prepare import main as prepare
 
 SIDE = 128
 
@@ -213,10 +215,10 @@ def test_download_prepare_train_evaluate_segment(scenes: Path, tmp_path: Path, m
         fetch = ["ocaic", "fetch", "f49f31", "--to", "scenes-fetched", "--base-url", server.address]
         assert scinet(fetch) == 0
     prepare.prepare(Path("scenes-fetched"), Path("data"), "random", tile_px=128)
-    steps = ["--epochs", "1", "--batch", "2", "--chips-an-epoch", "4", "--chip-px", "64", "--window-px", "64"]
+    steps = ["--epochs", "1", "--batch", "2", "--chips-per-epoch", "4", "--chip-px", "64", "--window-px", "64"]
     folders = ["--data", "data", "--checkpoints", "checkpoints", "--device", "cpu", "--workers", "0"]
     train.main(["--model", "unet", "--encoder-weights", "none", *steps, *folders])
-    evaluate.main(["--data", "data", "--model", "unet", "--device", "cpu"])
+    benchmark.main(["--data", "data", "--model", "unet", "--device", "cpu"])
     rows = json.loads((tmp_path / "checkpoints" / "benchmark.json").read_text())["rows"]
     assert {row["dataset"] for row in rows} == {"ocaic-ptn"}
     card = json.loads((tmp_path / "checkpoints" / "unet.json").read_text())

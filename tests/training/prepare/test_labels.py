@@ -10,7 +10,7 @@ from scinet.errors import TruthError
 from scinet.raster.scene import Scene, open_scene
 from scinet.vector.footprints import LONLAT, reproject
 from tests.published import PLACE, UTM, publish, write_labels
-from training.labels import read_labels
+from training.prepare.labels import read_labels
 
 
 def lonlat(*polygons_px: shapely.Polygon) -> list:

@@ -1,4 +1,4 @@
-"""Score checkpoints on the test tiles: ``python -m training.evaluate --data DIR --model sci-net --model unet``.
+"""Score checkpoints on the test tiles: ``python -m training.benchmark --data DIR --model sci-net --model unet``.
 
 Every test tile is segmented at its native GSD and at ``STEPS_CM_PER_PX``, and scored on two grids: working
 (truth brought to the model's grid: what the model can be blamed for) and native (prediction brought back:
@@ -41,7 +41,7 @@ TALLY = [field.name for field in fields(Tally)]
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m training.benchmark", description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="a folder with index.csv and a test split")
     parser.add_argument(
         "--model",

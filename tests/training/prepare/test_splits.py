@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import shapely
 
-from training.splits import block_of, draw_splits, overlapping
+from training.prepare.splits import block_of, draw_splits, overlapping
 
 
 def test_tile_by_tile_nine_in_ten_are_not_for_test():

@@ -7,7 +7,7 @@ from PIL import Image
 
 from scinet.evaluation.truth import truth_labels
 from scinet.synthetic.town import make_town
-from training import evaluate
+from training import benchmark
 from training.errors import DataError
 
 
@@ -38,19 +38,19 @@ def checkpoints(random_checkpoints, tmp_path, monkeypatch):
 
 
 def test_steps_are_native_and_those_from_half_of_it():
-    assert evaluate.working_steps(13.23) == [7.5, 10.0, 13.23, 15.0, 20.0, 30.0, 40.0, 60.0]
-    assert evaluate.working_steps(5.19)[0] == 5.19  # stands for the step 5.18
-    assert evaluate.working_steps(5.19)[1] == 7.5
+    assert benchmark.working_steps(13.23) == [7.5, 10.0, 13.23, 15.0, 20.0, 30.0, 40.0, 60.0]
+    assert benchmark.working_steps(5.19)[0] == 5.19  # stands for the step 5.18
+    assert benchmark.working_steps(5.19)[1] == 7.5
 
 
 def test_two_models_in_turn_share_one_benchmark(data, checkpoints):
-    evaluate.main(["--data", str(data), "--model", "unet"])
-    evaluate.main(["--data", str(data), "--model", "sci-net", "--model", "unet"])  # unet's rows are replaced
+    benchmark.main(["--data", str(data), "--model", "unet"])
+    benchmark.main(["--data", str(data), "--model", "sci-net", "--model", "unet"])  # unet's rows are replaced
     table = pd.read_parquet(checkpoints / "benchmark.parquet")
-    steps = evaluate.working_steps(40.0)
+    steps = benchmark.working_steps(40.0)
     assert len(table) == 2 * 2 * 2 * len(steps)  # models, tiles, grids
-    benchmark = json.loads((checkpoints / "benchmark.json").read_text())
-    rows = pd.DataFrame(benchmark["rows"])
+    content = json.loads((checkpoints / "benchmark.json").read_text())
+    rows = pd.DataFrame(content["rows"])
     assert set(rows["model"]) == {"sci-net", "unet"}
     assert len(rows) == 2 * 2 * (len(steps) + 1)  # models, grids, the steps (40 is one) and native once more
 
@@ -62,7 +62,7 @@ def test_two_models_in_turn_share_one_benchmark(data, checkpoints):
     assert row["shares"]["omission"] == pytest.approx(1 - tp / true, abs=1e-5)
 
     # Estimates are those rows' scores, with an interval around them, and UNet's are paired with Sci-Net's
-    estimates = pd.DataFrame(benchmark["estimates"])
+    estimates = pd.DataFrame(content["estimates"])
     found = estimates[
         (estimates["system"] == "unet")
         & (estimates["grid"] == "native")
@@ -76,7 +76,7 @@ def test_two_models_in_turn_share_one_benchmark(data, checkpoints):
 
     # Half of the pixels belong to the tile without buildings
     share = np.asarray(Image.open(data / "a_mask.png")).mean()
-    assert benchmark["everything_is_building"]["town"] == pytest.approx(share / 2, abs=1e-3)
+    assert content["everything_is_building"]["town"] == pytest.approx(share / 2, abs=1e-3)
 
     card = json.loads((checkpoints / "unet.json").read_text())
     assert card["scores"]["test micro-IoU, Town, native GSD"] == pytest.approx(
@@ -89,18 +89,18 @@ def test_two_models_in_turn_share_one_benchmark(data, checkpoints):
 
 def test_an_empty_split_is_said(data):
     with pytest.raises(DataError, match="no tile in the split 'val'"):
-        evaluate.main(["--data", str(data), "--model", "unet", "--split", "val"])
+        benchmark.main(["--data", str(data), "--model", "unet", "--split", "val"])
 
 
 def test_without_a_model_the_scores_are_made_anew_from_the_tiles(data, checkpoints):
     with pytest.raises(DataError, match="--model and --data"):
-        evaluate.main([])
+        benchmark.main([])
     with pytest.raises(DataError, match="--data DIR"):
-        evaluate.main(["--model", "unet"])
+        benchmark.main(["--model", "unet"])
     out = checkpoints / "scores" / "of-unet"
-    evaluate.main(["--data", str(data), "--model", "unet", "--out", str(out)])
+    benchmark.main(["--data", str(data), "--model", "unet", "--out", str(out)])
     path = out / "benchmark.json"
     content = json.loads(path.read_text())
     path.write_text('{"costs": {"unet": {"parameters": 1}}}')
-    evaluate.main(["--out", str(out)])
+    benchmark.main(["--out", str(out)])
     assert json.loads(path.read_text()) == {**content, "costs": {"unet": {"parameters": 1}}}

@@ -1,6 +1,6 @@
 """Teach an encoder a pretrained network's features on unlabelled chips, where it has no pretrained weights itself.
 
-``python -m training.warmstart --encoder regnety_016 --teacher efficientnet-lite2 --data DIR --out FILE.safetensors``
+``python -m training.distill --encoder regnety_016 --teacher efficientnet-lite2 --data DIR --out FILE.safetensors``
 
 The output is what ``training.train --encoder-weights FILE.safetensors`` takes. Read from top to bottom:
 arguments, teachers, loss, loop.
@@ -28,8 +28,8 @@ from tqdm import tqdm
 from scinet.models.baselines import HRNET_ENCODER
 from scinet.models.checkpoint import to_half
 from scinet.models.device import default_device, has_bfloat16, parse_device
-from training.command import run_command
 from training.chips import Chips, dataset_share
+from training.command import run_command
 from training.errors import DataError
 from training.packed_tiles import PackedTiles
 from training.recipe import Recipe
@@ -53,7 +53,7 @@ BRIGHTNESS = 0.3  # a chip is multiplied by exp(u), u uniform in +-0.3
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m training.warmstart", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m training.distill", description=__doc__.splitlines()[0])
     recipe = Recipe()
     parser.add_argument("--encoder", required=True, choices=tuple(ENCODERS))
     parser.add_argument(

@@ -10,7 +10,7 @@ import shapely
 from scinet.datasets.open_cities import CREDIT, SceneFiles, published_scenes
 from scinet.raster.scene import Scene
 from scinet.vector.footprints import LONLAT, reproject
-from training.splits import block_of, draw_splits, overlapping
+from training.prepare.splits import block_of, draw_splits, overlapping
 
 
 def build_index(cut: Sequence[tuple[SceneFiles, Scene, Sequence[dict[str, Any]]]], tile_px: int) -> pd.DataFrame:

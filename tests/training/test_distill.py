@@ -10,9 +10,9 @@ from safetensors import safe_open
 from torch import nn
 
 from scinet.models.build import build
-from training import warmstart
+from training import distill
+from training.distill import Match, load_teacher
 from training.errors import DataError
-from training.warmstart import Match, load_teacher
 
 
 def small_teacher(name: str) -> nn.Module:
@@ -34,7 +34,7 @@ def arguments(folder, tmp_path, *more):
 def warm(town_folder, tmp_path_factory):
     """The folder of a distillation of four steps, saved after each second."""
     folder = tmp_path_factory.mktemp("warm")
-    warmstart.main(arguments(town_folder, folder, "--save-every", "4"), small_teacher)
+    distill.main(arguments(town_folder, folder, "--save-every", "4"), small_teacher)
     return folder
 
 
@@ -71,7 +71,7 @@ def test_metrics_follow_the_cosine(warm):
 
 
 def test_an_interrupted_run_ends_with_the_same_weights(warm, town_folder, tmp_path, monkeypatch):
-    measured, calls = warmstart.distance, []
+    measured, calls = distill.distance, []
 
     def cut(*values):
         calls.append(1)
@@ -80,12 +80,12 @@ def test_an_interrupted_run_ends_with_the_same_weights(warm, town_folder, tmp_pa
         return measured(*values)
 
     options = arguments(town_folder, tmp_path, "--save-every", "4")
-    monkeypatch.setattr(warmstart, "distance", cut)
+    monkeypatch.setattr(distill, "distance", cut)
     with pytest.raises(SystemError):
-        warmstart.main(options, small_teacher)
+        distill.main(options, small_teacher)
     assert not (tmp_path / "warm.safetensors").exists()
     calls.clear()
-    warmstart.main(options, small_teacher)
+    distill.main(options, small_teacher)
     assert len(calls) == 2  # of four steps
     with safe_open(warm / "warm.safetensors", "pt") as wanted, safe_open(tmp_path / "warm.safetensors", "pt") as found:
         for name in wanted.keys():  # noqa: SIM118
@@ -94,7 +94,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(warm, town_folder, tmp_pa
 
 def test_another_teachers_resume_file_is_refused(warm, town_folder):
     with pytest.raises(DataError, match="another teacher"):
-        warmstart.main(arguments(town_folder, warm, "--teacher", "second"), small_teacher)
+        distill.main(arguments(town_folder, warm, "--teacher", "second"), small_teacher)
 
 
 def test_the_loss_falls_on_a_fixed_batch():
@@ -154,7 +154,7 @@ def test_a_teacher_without_common_levels_is_refused():
 
 def test_hrnet_is_warmed_up_the_same_way(town_folder, tmp_path):
     options = arguments(town_folder, tmp_path, "--encoder", "hrnet_w32", "--chips", "2", "--teacher", "second")
-    warmstart.main(options, small_teacher)
+    distill.main(options, small_teacher)
     build("hrnet", encoder_weights=tmp_path / "warm.safetensors")
     with safe_open(tmp_path / "warm.safetensors", "pt") as file:
         assert file.metadata()["teacher"] == "small, second"
@@ -189,5 +189,5 @@ def test_efficientnet_lite_maps_onto_timms(number):
 )
 def test_impossible_settings_are_refused(town_folder, tmp_path, options, message, capsys):
     with pytest.raises(SystemExit, match="2"):
-        warmstart.main(arguments(town_folder, tmp_path, *options), small_teacher)
+        distill.main(arguments(town_folder, tmp_path, *options), small_teacher)
     assert message in capsys.readouterr().err

@@ -1,7 +1,7 @@
 """Tiles and masks from scenes as published: ``python -m training.prepare --scenes DIR --out DIR``.
 
-Writes a data folder (index.csv, images, masks) that ``training.train`` and ``training.evaluate`` take as it is,
-and figure 4 of the paper, the tiles per GSD. Killed at any moment, the same command goes on.
+Writes a data folder (index.csv, images, masks) that ``training.train`` and ``training.benchmark`` take as it is,
+and figure 4 of the paper, the tiles per GSD. Killed at any moment, the same command resumes.
 """
 
 import argparse
@@ -26,11 +26,10 @@ from tqdm import tqdm
 from scinet.datasets.open_cities import SceneFiles, scenes_in
 from scinet.errors import RasterError, SciNetError, TruthError, WriteError
 from scinet.raster.scene import Scene, open_scene
-from training.command import run_command
-from training.cut import Record, Row, cut_row
-from training.index import build_index, split_index
-from training.labels import LabelCounts, SceneLabels, read_labels
-from training.splits import BLOCK_M
+from training.prepare.cut import Record, Row, cut_row
+from training.prepare.index import build_index, split_index
+from training.prepare.labels import LabelCounts, SceneLabels, read_labels
+from training.prepare.splits import BLOCK_M
 
 TILE_PX = 1024  # section 5.2 of the paper
 SPLITS = ("random", "block")
@@ -223,7 +222,3 @@ def _overlap_sentence(split: str, shared: dict[str, int]) -> str:
         return f"{shared['left_out']} tiles share ground with those of another split and were left out."
     seen, of = shared["test_tiles_seen_in_training"], shared["test_tiles"]
     return f"{seen} of {of} test tiles lie on ground that training sees in another scene; --split block avoids that."
-
-
-if __name__ == "__main__":
-    run_command(main, resumes=True)
