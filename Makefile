@@ -1,26 +1,32 @@
-# make app   set up and run the explorer
-# make test  set up and run every check and test
-# make lock  resolve the ranges of requirements*.txt anew
+# make app    install what the app needs and open it
+# make check  lint, format, types, import contracts and the quick tests
+# make test   the same checks and all tests, slow and browser ones included
+# make lock   resolve the version ranges of requirements*.txt again
 
 PYTHON ?= python3
 VENV := .venv
 UV := $(VENV)/bin/uv
 
-.PHONY: app test check lock clean
+.PHONY: app check static test lock clean
 
 app: $(VENV)/.app
 	$(VENV)/bin/streamlit run app.py
 
-test: $(VENV)/.dev
-	@command -v chromium >/dev/null || (apt-get update -q && apt-get install -yq --no-install-recommends chromium) \
-		|| echo "Without chromium the browser tests are skipped: install it by hand."
-	$(MAKE) --no-print-directory check
-	$(VENV)/bin/python -m pytest
+# One thread per process: two processes on two cores would otherwise compete with PyTorch's own threads.
+check: static
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 -m "not slow and not browser"
 
-check: $(VENV)/.dev
+static: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+test: $(VENV)/.dev
+	@command -v chromium >/dev/null || (apt-get update -q && apt-get install -yq --no-install-recommends chromium) \
+		|| echo "chromium is not installed, so the browser tests are skipped."
+	$(MAKE) --no-print-directory static
+	$(VENV)/bin/python -m pytest
 
 lock: $(UV)
 	$(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url \
