@@ -1,4 +1,4 @@
-"""The folder of tiles and scenes: typed on the page, after `--data`, in SCINET_DATA, or ../shared/data."""
+"""The folder of tiles and scenes: typed on the page, after `--data`, in SCINET_DATA, or the sample tiles on board."""
 
 import argparse
 import os
@@ -7,13 +7,14 @@ from pathlib import Path
 
 import streamlit as st
 
+from scinet.datasets import samples
 from scinet.errors import SciNetError
 
 WAYS = "Type its path under Folder, set SCINET_DATA, or start with: streamlit run app.py -- --data DIR"
 
 
 def choose_folder() -> Path:
-    """The widget for the folder, and what it holds; a folder that is not there is an empty one."""
+    """The widget for the folder. A folder that does not exist counts as empty."""
     preset = preset_folder()
     with st.popover("Folder", width="stretch"):
         typed = st.text_input(
@@ -21,7 +22,7 @@ def choose_folder() -> Path:
             key="folder",
             bind="query-params",
             persist_state="session",
-            placeholder=str(preset),
+            placeholder="the sample tiles on board" if preset == samples.FOLDER else str(preset),
             help="On the machine that runs the app: with an index.csv, or a train_tier_1 "
             "as the Open Cities AI Challenge publishes it.",
         )
@@ -29,6 +30,11 @@ def choose_folder() -> Path:
 
 
 def preset_folder() -> Path:
+    """The folder where none is typed.
+
+    Raises:
+        SciNetError: `--data` was given without a folder.
+    """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--data")
     try:
@@ -37,4 +43,4 @@ def preset_folder() -> Path:
         raise SciNetError("--data needs a folder: streamlit run app.py -- --data DIR") from None
     if flag or os.environ.get("SCINET_DATA"):
         return Path(flag or os.environ["SCINET_DATA"]).expanduser()
-    return Path(__file__).parents[2].parent / "shared" / "data"
+    return samples.FOLDER

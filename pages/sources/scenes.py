@@ -14,6 +14,7 @@ from pages.sources.folder import choose_folder
 from pages.sources.path import file_key
 from pages.sources.window import TruthFile, choose_part
 from pages.sources.world_dialog import show_world
+from scinet.datasets import samples
 from scinet.datasets.open_cities import CREDIT, PublishedScene, SceneFiles, base_url, published_scenes, scenes_in
 from scinet.datasets.web_cache import CachedScene, DiskCache, cached_file, default_cache, open_cached_scene
 from scinet.errors import SciNetError
@@ -62,8 +63,9 @@ def _read_from_web(scene: PublishedScene, folder: Path) -> Choice:
     if not allowed:
         return Choice(
             None,
-            hint=f"{scene.city} {scene.id} is not in the folder {folder}. Turn on “Read from the web” in the sidebar, "
-            f"or fetch it (about {scene.about_gb:.2g} GB): `python -m scinet ocaic fetch {scene.id} --to {folder}`",
+            hint=f"{scene.city} {scene.id} is not on this machine. Turn on “Read from the web” in the sidebar, or "
+            f"download it (about {scene.about_gb:.2g} GB): `python -m scinet ocaic fetch {scene.id} --to "
+            f"{'DIR' if folder == samples.FOLDER else folder}`",
         )
     url = f"{base}/{scene.path}"
     found = _open_web(url, cache)

@@ -208,5 +208,5 @@ def test_pick_a_window_of_a_scene(page: Page, address: str, data_dir: Path) -> N
     chips.nth(30).wait_for()
     assert chips.count() == 31
     chips.filter(has_text="2").first.click()
-    page.get_by_text(re.compile("is not in the folder")).wait_for()
+    page.get_by_text(re.compile("is not on this machine")).wait_for()
     page.get_by_text("Accra d41d81 · column 20").wait_for()  # the former image is still there

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.app.subject import Subject
 from pages.sources import window
-from scinet.datasets import download
+from scinet.datasets import download, samples
 from tests.pages.samples import PROJECT, geotiff, house, map_state, png
 from tests.range_server import FOREVER, RangeServer, serve_files
 
@@ -208,6 +208,15 @@ def test_three_ways_to_name_the_folder(
         monkeypatch.setenv("SCINET_DATA", str(scenes))
     sources.run()
     assert subject(sources).title.startswith("acc d41d81")
+
+
+def test_where_no_folder_is_named_the_sample_tiles_are_offered(
+    sources: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SCINET_DATA")
+    sources.query_params["source"] = "Tiles"
+    sources.run()
+    assert subject(sources).title.removeprefix("Accra · ") in {sample.tile.image.stem for sample in samples.samples()}
 
 
 @pytest.mark.parametrize("flag", [["--data"], ["--data", "/nowhere/at/all"]])
