@@ -22,7 +22,7 @@ from tqdm import tqdm
 from scinet.evaluation.benchmark import nearest_step
 from scinet.evaluation.bootstrap import estimates
 from scinet.evaluation.diagnose import Tally
-from scinet.evaluation.grading import grade
+from scinet.evaluation.evaluate import evaluate_on_grids
 from scinet.evaluation.scores import macro, micro
 from scinet.evaluation.truth import read_mask, truth_labels
 from scinet.models.card import Card, checkpoints_folder
@@ -86,9 +86,9 @@ def evaluate(model: Model, data: Path, index: pd.DataFrame) -> Iterator[dict]:
         labels_on = partial(truth_labels, read_mask(data / str(entry.mask), raster))
         for cm_per_px in working_steps(raster.cm_per_px):
             working, probability = segment_at(raster, model, cm_per_px)
-            on_grids = grade(probability, THRESHOLD, working=working, native=raster, labels_on=labels_on)
-            for grid, graded in on_grids.items():
-                assert graded.diagnosis is not None
+            evaluations = evaluate_on_grids(probability, working, raster, labels_on, threshold=THRESHOLD)
+            for grid, evaluation in evaluations.items():
+                assert evaluation.diagnosis is not None
                 yield {
                     "model": model.card.name,
                     "dataset": entry.dataset,
@@ -99,7 +99,7 @@ def evaluate(model: Model, data: Path, index: pd.DataFrame) -> Iterator[dict]:
                     "is_native": cm_per_px == raster.cm_per_px,
                     "grid": grid,
                     "pixels": raster.width * raster.height,
-                    **asdict(graded.diagnosis.tally),
+                    **asdict(evaluation.diagnosis.tally),
                 }
 
 

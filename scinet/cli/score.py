@@ -8,10 +8,12 @@ from typing import Any
 from scinet.cli.inputs import add_truth, subject_of
 from scinet.cli.options import IMAGE_HELP, Bar, add_model, add_native, add_seeing, check_threshold, gsd, models_of
 from scinet.errors import SciNetError
-from scinet.evaluation.evaluate import score, sweep
-from scinet.evaluation.grading import holds_to, steps_around
-from scinet.evaluation.report import to_json
+from scinet.evaluation.evaluate import evaluate_on_grids
+from scinet.evaluation.grading import steps_around
+from scinet.evaluation.report import report, to_json
+from scinet.evaluation.sweep import resolutions_held, sweep
 from scinet.raster.resolution import STEPS_CM_PER_PX
+from scinet.segmentation.strategies import segment_at
 
 SCORE = """Segment an image and compare the mask with the truth: scores, error shares and the buildings by kind, on
 the working grid (truth brought to the model's grid: what the model can be blamed for), and the scores on the native
@@ -66,17 +68,14 @@ def run_score(options: argparse.Namespace) -> None:
     assert subject.truth is not None  # the parser wants one
     (model,) = models_of([options.model], options.device)
     with Bar(subject.name) as bar:
-        content = score(
-            subject.name,
-            subject.raster,
-            subject.truth,
-            model,
-            cm_per_px or subject.raster.cm_per_px,
-            strategy=options.strategy,
-            threshold=options.threshold,
-            min_area_m2=options.min_area_m2,
-            progress=bar.show,
+        raster = subject.raster
+        working, probability = segment_at(
+            raster, model, cm_per_px or raster.cm_per_px, options.strategy, progress=bar.show
         )
+    evaluations = evaluate_on_grids(
+        probability, working, raster, subject.truth, threshold=options.threshold, min_area_m2=options.min_area_m2
+    )
+    content = report(subject.name, model.card, options.strategy, **evaluations)
     print(to_json(content) if options.json else _text(content), end="")
 
 
@@ -97,7 +96,7 @@ def run_sweep(options: argparse.Namespace) -> None:
             progress=bar.show,
         )
     if options.json:
-        held = _held(rows, native, "iou" if subject.truth is not None else "agreement")
+        held = resolutions_held(rows, native)
         print(to_json({"image": subject.name, "native_cm_per_px": native, "holds_to": held, "rows": rows}), end="")
         return
     writer = csv.DictWriter(sys.stdout, list(rows[0]))
@@ -110,15 +109,6 @@ def _steps(native: float, finest: float, coarsest: float) -> list[float]:
     if finest > coarsest:
         raise SciNetError(f"--from {finest:g} is coarser than --to {coarsest:g}: give the finest first.")
     return [step for step in steps_around(native) if finest <= step <= coarsest or step == native]
-
-
-def _held(rows: list[dict[str, Any]], native: float, what: str) -> dict[str, float | None]:
-    """How far each model holds, in cm/px."""
-    scores: dict[str, dict[float, float]] = {}
-    for row in rows:
-        if row["grid"] == "working":
-            scores.setdefault(row["model"], {})[row["cm_per_px"]] = row[what]
-    return {model: holds_to(score_at, native) for model, score_at in scores.items()}
 
 
 def _text(content: dict[str, Any]) -> str:

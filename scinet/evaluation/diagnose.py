@@ -73,10 +73,10 @@ class Tally:
     @property
     def shares(self) -> Shares:
         return Shares(
-            omission=_lacking(self.shared, self.true),
-            fragmentation=_lacking(self.largest_pieces, self.shared),
-            merging=_lacking(self.largest_owners, self.shared),
-            false_area=_lacking(self.shared, self.predicted),
+            omission=_deficit(self.shared, self.true),
+            fragmentation=_deficit(self.largest_pieces, self.shared),
+            merging=_deficit(self.largest_owners, self.shared),
+            false_area=_deficit(self.shared, self.predicted),
             holes=self.holes / self.true if self.true else nan,
         )
 
@@ -161,10 +161,10 @@ def diagnose(
     hollow = holes(prediction).compact(valid)
     g, p, h = true.sizes_px, predicted.sizes_px, hollow.sizes_px
     shared = overlaps(true, predicted)
-    by_building, by_component = _Line.of(shared), _Line.of(shared.T.tocsr())
+    by_building, by_component = _RowSums.of(shared), _RowSums.of(shared.T.tocsr())
 
     hole_px, owned = _holes(overlaps(hollow, true), h, g.size)
-    held = _held(shared, g)  # bool table: component j holds more than half of building i
+    held = _majority_overlap(shared, g)  # bool table: component j holds more than half of building i
     buildings_held = np.asarray(held.sum(axis=0)).ravel().astype(int)
 
     tally = Tally(
@@ -185,14 +185,14 @@ def diagnose(
     )
 
 
-class _Line(NamedTuple):
+class _RowSums(NamedTuple):
     """Sum and maximum of each row of an overlap table."""
 
     total: np.ndarray
     largest: np.ndarray
 
     @classmethod
-    def of(cls, table: sparse.csr_array) -> "_Line":
+    def of(cls, table: sparse.csr_array) -> "_RowSums":
         if 0 in table.shape:
             return cls(np.zeros(table.shape[0]), np.zeros(table.shape[0]))
         return cls(np.asarray(table.sum(axis=1), float).ravel(), np.asarray(table.max(axis=1).todense(), float).ravel())
@@ -201,15 +201,15 @@ class _Line(NamedTuple):
 def _buildings(
     shared: sparse.csr_array,
     held: sparse.csr_array,
-    line: _Line,
+    sums: _RowSums,
     buildings_held: np.ndarray,
     g: np.ndarray,
     p: np.ndarray,
     hole_px: np.ndarray,
     pixel_area_m2: float,
 ) -> Buildings:
-    completeness = line.total / g
-    wholeness = _ratio(line.largest, line.total)
+    completeness = sums.total / g
+    wholeness = _ratio(sums.largest, sums.total)
 
     # A component that holds more than half of a building is the only one that can.
     holders = np.zeros(g.size, int)
@@ -232,13 +232,13 @@ def _buildings(
     )
 
 
-def _components(line: _Line, buildings_held: np.ndarray, p: np.ndarray, pixel_area_m2: float) -> Components:
-    correctness = line.total / p
+def _components(sums: _RowSums, buildings_held: np.ndarray, p: np.ndarray, pixel_area_m2: float) -> Components:
+    correctness = sums.total / p
     kind = np.select([correctness < 0.5, buildings_held >= 2], ["false", "merger"], default="good")
-    return Components(kind, p * pixel_area_m2, correctness, _ratio(line.largest, line.total), buildings_held)
+    return Components(kind, p * pixel_area_m2, correctness, _ratio(sums.largest, sums.total), buildings_held)
 
 
-def _held(shared: sparse.csr_array, g: np.ndarray) -> sparse.csr_array:
+def _majority_overlap(shared: sparse.csr_array, g: np.ndarray) -> sparse.csr_array:
     table = shared.tocoo()
     more_than_half = table.data > 0.5 * g[table.row]
     where = (table.row[more_than_half], table.col[more_than_half])
@@ -254,7 +254,7 @@ def _holes(table: sparse.csr_array, h: np.ndarray, buildings: int) -> tuple[np.n
     return np.bincount(cells.col[inside], weights=cells.data[inside], minlength=buildings), owned
 
 
-def _lacking(part: int, whole: int) -> float:
+def _deficit(part: int, whole: int) -> float:
     return 1 - part / whole if whole else nan
 
 

@@ -1,7 +1,7 @@
-"""One image at many resolutions: which ones, how a mask scores on both grids, and how far a model holds."""
+"""One image at many resolutions: which ones, how its masks agree, and how far a model holds."""
 
-from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple, get_args
+from collections.abc import Mapping
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,12 @@ from scinet.raster.resolution import STEPS_CM_PER_PX
 Grid = Literal["working", "native"]
 GRIDS: tuple[Grid, ...] = get_args(Grid)
 
-SAME_GSD = 0.02  # a step this close to the native GSD stands for it
-HOLDS_SHARE = 0.95  # of the native score, the least that still counts as holding
+SAME_GSD = 0.02  # the native resolution replaces a step this close to it
+HOLDS_SHARE = 0.95  # of the native score: the least at which a model still holds
 
 
 def steps_around(native_cm_per_px: float) -> list[float]:
-    """The usual steps in cm/px with the native GSD among them, in place of a step that is nearly the same.
+    """The usual steps in cm/px, with the native resolution in place of a step that is nearly the same.
 
     >>> steps_around(10.1)[6:9]
     [8.0, 10.1, 12.5]
@@ -31,7 +31,7 @@ def steps_around(native_cm_per_px: float) -> list[float]:
 
 
 def step_title(cm_per_px: float, native_cm_per_px: float) -> str:
-    """What a step is called on pages and in their addresses.
+    """What pages and their addresses call a step.
 
     >>> step_title(5.18, 5.18), step_title(10.0, 5.18)
     ('5.18 cm/px native', '10 cm/px')
@@ -42,58 +42,33 @@ def step_title(cm_per_px: float, native_cm_per_px: float) -> str:
 def mask_on(
     raster: Raster, probability: NDArray[np.float32], threshold: float, min_area_m2: float = 0.0
 ) -> NDArray[np.bool_]:
-    """A probability (h, w) of a raster's extent as mask bool (H, W) on its grid, without components that are small."""
+    """A probability (h, w) of a raster's extent as mask bool (H, W) on its grid, without small components."""
     mask = (resample_probability(probability, raster.shape) > threshold) & raster.valid
     return without_small(mask, min_area_m2, raster.pixel_area_m2)
 
 
 def diagnose_on(raster: Raster, mask: NDArray[np.bool_], truth_labels: NDArray[np.int32]) -> Diagnosis:
-    """The diagnosis of a mask against the truth's labels, both (H, W) on a raster's grid."""
+    """The diagnosis of a mask against the labels of the reference buildings, both (H, W) on a raster's grid."""
     return diagnose(truth_labels, mask, valid=raster.valid, pixel_area_m2=raster.pixel_area_m2)
 
 
-class Graded(NamedTuple):
-    """A mask bool (H, W) on a grid, and what is wrong with it where there is a truth."""
-
-    mask: NDArray[np.bool_]
-    diagnosis: Diagnosis | None
-
-
-def grade(
-    probability: NDArray[np.float32],
-    threshold: float,
-    *,
-    working: Raster,
-    native: Raster,
-    labels_on: Callable[[Raster], NDArray[np.int32]] | None,
-    min_area_m2: float = 0.0,
-) -> dict[Grid, Graded]:
-    """The mask of a probability float32 (H, W) on the working grid and, brought back, on the image's own.
-
-    ``labels_on`` gives the truth's labels int32 on a raster's grid; predicted components below ``min_area_m2`` are
-    dropped. The working grid shows what the model can be blamed for, the native one what is lost by flying higher.
-    """
-
-    def on(raster: Raster) -> Graded:
-        mask = mask_on(raster, probability, threshold, min_area_m2)
-        return Graded(mask, diagnose_on(raster, mask, labels_on(raster)) if labels_on else None)
-
-    on_working = on(working)
-    return {"working": on_working, "native": on_working if working.shape == native.shape else on(native)}
-
-
 def agreement(mask: NDArray[np.bool_], native_mask: NDArray[np.bool_], native: Raster) -> float:
-    """IoU of a mask from another resolution, brought back, with a model's own at the native GSD, both bool (H, W).
+    """IoU of two masks of one model, both bool (H, W) on the native grid.
 
-    No truth is needed: it tells how much the answer depends on the resolution, not whether it is right.
+    It needs no reference buildings: it tells how much the result depends on the resolution, not whether it is right.
+
+    Args:
+        mask: The mask from another resolution, brought back to the native grid.
+        native_mask: The mask at the native resolution.
+        native: The image.
     """
     return iou(Counts.of(native_mask, mask, native.valid))
 
 
 def holds_to(score_at: Mapping[float, float], native_cm_per_px: float) -> float | None:
-    """The coarsest GSD in cm/px down to which every step keeps HOLDS_SHARE of the native score.
+    """The coarsest resolution in cm/px up to which every step keeps HOLDS_SHARE of the native score.
 
-    None where the native score is not there or not above 0. Steps finer than native count nothing.
+    None if the native score is missing or not above 0. Steps finer than native do not count.
 
     >>> holds_to({5: 0.80, 10: 0.79, 20: 0.70, 40: 0.78}, native_cm_per_px=5)
     10

@@ -3,48 +3,47 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from math import isfinite
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scinet.evaluation.diagnose import BUILDING_KINDS, COMPONENT_KINDS, Diagnosis
+from scinet.evaluation.evaluate import Evaluation
 from scinet.evaluation.scores import Scores
 from scinet.models.card import Card
-from scinet.raster.components import components
 from scinet.raster.raster import Raster
-from scinet.segmentation.strategies import Strategy
 
 
-def report(
-    image: str,
-    native: Raster,
-    working: Raster,
-    card: Card,
-    mask: NDArray[np.bool_],
-    diagnosis: Diagnosis | None,
-    *,
-    strategy: Strategy,
-    threshold: float,
-    min_area_m2: float = 0.0,
-) -> dict[str, Any]:
-    """Everything that is known of `mask`, bool (H, W) on `working`'s grid: plain values, ready for `to_json`.
+def report(image: str, card: Card, strategy: str, working: Evaluation, native: Evaluation) -> dict[str, Any]:
+    """Everything that is known of a mask: plain values, ready for `to_json`.
 
-    `image` is what to call it. Scores and shares are those of the working grid, in [0, 1], NaN where there
-    is nothing to score; "truth" is None where there is no diagnosis.
+    Args:
+        image: What to call the image.
+        card: The model's card.
+        strategy: What the model saw.
+        working: The evaluation on the working grid.
+        native: The evaluation of the same probability on the image's own grid.
+
+    Returns:
+        "image", "model", "settings", "working", "mask", and what needs reference buildings: "truth" has the working
+        grid's scores, error shares and buildings by kind, "native" the scores and shares of the mask brought back.
+        Both are None without them. Scores and shares are in [0, 1], NaN where there is nothing to score.
     """
+    mask, raster, at_native = working.prediction, working.raster, native.raster
     return {
-        "image": {"name": image, **_grid(native), "crs": _crs_name(native), "notes": list(native.notes)},
+        "image": {"name": image, **_grid(at_native), "crs": _crs_name(at_native), "notes": list(at_native.notes)},
         "model": {"name": card.name, "architecture": card.architecture, "sha256": card.sha256},
-        "settings": {"strategy": strategy, "threshold": threshold, "min_area_m2": min_area_m2},
-        "working": {**_grid(working), "pixel_area_m2": working.pixel_area_m2},
+        "settings": {"strategy": strategy, "threshold": working.threshold, "min_area_m2": working.min_area_m2},
+        "working": {**_grid(raster), "pixel_area_m2": raster.pixel_area_m2},
         "mask": {
-            "building_area_m2": int(mask.sum()) * working.pixel_area_m2,
-            "share_of_valid_pixels": float(mask.sum() / working.valid.sum()) if working.valid.any() else float("nan"),
-            "components": (components(mask) if diagnosis is None else diagnosis.predicted).sizes_px.size,
+            "building_area_m2": working.building_area_m2,
+            "share_of_valid_pixels": float(mask.sum() / raster.valid.sum()) if raster.valid.any() else nan,
+            "components": working.predicted.sizes_px.size,
         },
-        "truth": None if diagnosis is None else _against_truth(diagnosis),
+        "truth": None if working.diagnosis is None else _against_truth(working.diagnosis),
+        "native": None if native.diagnosis is None else {"grid": "native", **_scores(native.diagnosis)},
     }
 
 
@@ -57,11 +56,14 @@ def _against_truth(diagnosis: Diagnosis) -> dict[str, Any]:
     return {
         "grid": "working",
         "counts_px": {"tp": diagnosis.counts.tp, "fp": diagnosis.counts.fp, "fn": diagnosis.counts.fn},
-        "scores": Scores.of(diagnosis.counts)._asdict(),
-        "shares": diagnosis.shares._asdict(),
+        **_scores(diagnosis),
         "buildings": _by_kind(diagnosis.buildings.kind, BUILDING_KINDS),
         "components": _by_kind(diagnosis.components.kind, COMPONENT_KINDS),
     }
+
+
+def _scores(diagnosis: Diagnosis) -> dict[str, Any]:
+    return {"scores": Scores.of(diagnosis.counts)._asdict(), "shares": diagnosis.shares._asdict()}
 
 
 def _by_kind(kinds: NDArray[np.str_], names: Sequence[str]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from scinet.evaluation.evaluate import sweep
+from scinet.evaluation.sweep import sweep
 from scinet.evaluation.truth import read_truth
 from scinet.models.card import list_cards
 from scinet.models.checkpoint import Model, load_model

@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from pages.app.runs import Verdict
+from scinet.evaluation.evaluate import evaluate_on_grids
 from scinet.evaluation.report import report, to_json
 from scinet.raster.geotiff import MASK_NODATA, write_mask, write_probability
 from scinet.vector.footprints import write_footprints
@@ -109,16 +110,10 @@ def _write_footprints(path: Path, verdict: Verdict) -> None:
 
 def _report(verdict: Verdict) -> bytes:
     task = verdict.run.task
-    content = report(
-        task.subject.title,
-        task.subject.raster,
-        verdict.raster,
-        task.card,
-        verdict.prediction,
-        verdict.diagnosis,
-        strategy=task.strategy,
-        **verdict.settings._asdict(),
+    evaluations = evaluate_on_grids(
+        verdict.run.probability, verdict.raster, task.subject.raster, task.subject.truth, **verdict.settings._asdict()
     )
+    content = report(task.subject.title, task.card, task.strategy, **evaluations)
     return to_json(content).encode()
 
 

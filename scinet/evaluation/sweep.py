@@ -1,0 +1,207 @@
+"""One image at many resolutions, by any number of models: the rows that the app and the command line show."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from math import isnan, nan
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scinet.evaluation.diagnose import Shares, Tally
+from scinet.evaluation.evaluate import Evaluation, evaluate_on_grids
+from scinet.evaluation.grading import Grid, agreement, holds_to
+from scinet.evaluation.scores import Scores
+from scinet.evaluation.truth import Truth, truth_labels
+from scinet.job_queue import Job, JobQueue, ReportProgress
+from scinet.models.checkpoint import Model
+from scinet.raster.raster import Raster
+from scinet.raster.resample import resample
+from scinet.segmentation.strategies import Strategy, segment_working
+
+_WORKERS = 2  # so that a core which one run leaves at its end has the next one's windows
+_PROGRESS_EVERY_S = 0.1
+
+FIGURES = (*Scores._fields, *Shares._fields)
+COLUMNS = ("model", "cm_per_px", "grid", *FIGURES, "building_area_m2", "components", "agreement")
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """What a sweep keeps of a model at one resolution.
+
+    Attributes:
+        model: The model's title.
+        cm_per_px: The working resolution.
+        building_area_m2: Predicted building area, on the working grid.
+        components: Number of predicted components, on the working grid.
+        tallies: Pixel counts by grid; empty without reference buildings.
+        agreement: IoU with the model's own mask at the native resolution; NaN where that has not run.
+    """
+
+    model: str
+    cm_per_px: float
+    building_area_m2: float
+    components: int
+    tallies: Mapping[Grid, Tally] = field(default_factory=dict)
+    agreement: float = nan
+
+    @classmethod
+    def of(cls, model: str, cm_per_px: float, evaluations: Mapping[Grid, Evaluation]) -> "SweepPoint":
+        """The point of a model's evaluations by grid, as `evaluate_on_grids` gives them; without the agreement."""
+        working = evaluations["working"]
+        diagnoses = {grid: evaluation.diagnosis for grid, evaluation in evaluations.items()}
+        return cls(
+            model,
+            cm_per_px,
+            working.building_area_m2,
+            working.predicted.sizes_px.size,
+            {grid: diagnosis.tally for grid, diagnosis in diagnoses.items() if diagnosis is not None},
+        )
+
+
+def sweep_rows(points: Iterable[SweepPoint]) -> list[dict[str, Any]]:
+    """One row per model, resolution and grid with `COLUMNS`: models in their order, finest resolution first.
+
+    Scores and shares are in [0, 1]; NaN where there is nothing to score.
+    """
+    points = list(points)
+    order = list(dict.fromkeys(point.model for point in points))
+    rows = []
+    for point in sorted(points, key=lambda point: (order.index(point.model), point.cm_per_px)):
+        mask = {
+            "building_area_m2": point.building_area_m2,
+            "components": point.components,
+            "agreement": point.agreement,
+        }
+        for grid in ("native", "working"):
+            row = {"model": point.model, "cm_per_px": point.cm_per_px, "grid": grid}
+            rows.append({**row, **_figures(point.tallies.get(grid)), **mask})
+    return rows
+
+
+def resolutions_held(rows: Iterable[Mapping[str, Any]], native_cm_per_px: float) -> dict[str, float | None]:
+    """How far each model holds, in cm/px: see `holds_to`.
+
+    It is told by the IoU on the working grid, or by the agreement where there are no reference buildings.
+    """
+    scores: dict[str, dict[float, float]] = {}
+    for row in rows:
+        if row["grid"] == "working":
+            iou = row["iou"]
+            scores.setdefault(row["model"], {})[row["cm_per_px"]] = row["agreement"] if isnan(iou) else iou
+    return {model: holds_to(score_at, native_cm_per_px) for model, score_at in scores.items()}
+
+
+def sweep(
+    raster: Raster,
+    truth: Truth | None,
+    models: Sequence[Model],
+    steps_cm_per_px: Sequence[float],
+    *,
+    strategy: Strategy = "direct",
+    threshold: float = 0.5,
+    min_area_m2: float = 0.0,
+    progress: ReportProgress | None = None,
+) -> list[dict[str, Any]]:
+    """Segment and evaluate an image at many resolutions.
+
+    Args:
+        raster: The image.
+        truth: Its reference buildings as `read_truth` gives them; without them, rows have the agreement alone.
+        models: The models, whose titles differ.
+        steps_cm_per_px: The working resolutions. The agreement is with the mask at `raster.cm_per_px`, where that
+            is one of them.
+        strategy: What the models see; see `segment_at`.
+        threshold: Pixels with a higher probability are building.
+        min_area_m2: Smaller predicted components are dropped.
+        progress: Called in this thread with the share that is done, in [0, 1].
+
+    Returns:
+        The rows of `sweep_rows`.
+
+    Raises:
+        ResolutionError: The image does not fit in memory at one of the resolutions.
+    """
+    points: list[SweepPoint] = []
+    native_masks: dict[int, NDArray[np.bool_]] = {}
+    labels: dict[tuple[int, int], NDArray[np.int32]] = {}
+
+    def labels_on(grid: Raster) -> NDArray[np.int32]:
+        assert truth is not None
+        if grid.shape not in labels:
+            labels[grid.shape] = truth_labels(truth, grid)
+        return labels[grid.shape]
+
+    # A mask is evaluated while the networks run for the next one
+    for step, number, working, probability in _runs(raster, models, steps_cm_per_px, strategy, progress):
+        evaluations = evaluate_on_grids(
+            probability,
+            working,
+            raster,
+            None if truth is None else labels_on,
+            threshold=threshold,
+            min_area_m2=min_area_m2,
+        )
+        native_mask = evaluations["native"].prediction
+        if step == raster.cm_per_px:
+            native_masks[number] = native_mask
+        point = SweepPoint.of(models[number].card.title, step, evaluations)
+        if number in native_masks:
+            point = replace(point, agreement=agreement(native_mask, native_masks[number], raster))
+        points.append(point)
+    titles = [model.card.title for model in models]
+    return sweep_rows(sorted(points, key=lambda point: titles.index(point.model)))
+
+
+def _runs(
+    raster: Raster,
+    models: Sequence[Model],
+    steps: Sequence[float],
+    strategy: Strategy,
+    progress: ReportProgress | None,
+) -> Iterator[tuple[float, int, Raster, NDArray[np.float32]]]:
+    """Step, the model's index, image and probability on the working grid; the native step first."""
+    in_order = sorted(set(steps), key=lambda step: step != raster.cm_per_px)
+    total = len(models) * sum(_work(step) for step in in_order)
+    done = 0.0
+    waiting: deque[tuple[float, int, Raster, Job[NDArray[np.float32]]]] = deque()
+
+    def report() -> None:
+        if progress:
+            progress(min(1.0, (done + sum(job.progress * _work(step) for step, _, _, job in waiting)) / total))
+
+    def first() -> tuple[float, int, Raster, NDArray[np.float32]]:
+        nonlocal done
+        step, number, working, job = waiting[0]
+        while not job.wait(_PROGRESS_EVERY_S):
+            report()
+        probability = job.result()
+        waiting.popleft()
+        done += _work(step)
+        report()
+        return step, number, working, probability
+
+    with JobQueue(_WORKERS) as queue:
+        for step in in_order:
+            working = resample(raster, step)
+            for number, model in enumerate(models):
+                job = queue.submit((step, number), partial(segment_working, working, model, strategy))
+                waiting.append((step, number, working, job))
+                if len(waiting) > _WORKERS:
+                    yield first()
+        while waiting:
+            yield first()
+
+
+def _work(cm_per_px: float) -> float:
+    """What the time of a run is proportional to."""
+    return cm_per_px**-2.0
+
+
+def _figures(tally: Tally | None) -> dict[str, float]:
+    if tally is None:
+        return dict.fromkeys(FIGURES, nan)
+    return {**Scores.of(tally.counts)._asdict(), **tally.shares._asdict()}

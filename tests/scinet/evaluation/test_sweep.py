@@ -1,0 +1,95 @@
+"""One image at many resolutions."""
+
+from dataclasses import replace
+from math import isnan, nan
+
+import numpy as np
+import pytest
+
+from scinet.evaluation.diagnose import Tally
+from scinet.evaluation.evaluate import evaluate_on_grids
+from scinet.evaluation.sweep import COLUMNS, SweepPoint, resolutions_held, sweep, sweep_rows
+from scinet.models.checkpoint import Model
+from scinet.raster.raster import Raster
+from scinet.raster.resample import resample
+
+HALF_FOUND = Tally(true=200, predicted=100, shared=100, largest_pieces=100, largest_owners=100)
+POINT = SweepPoint("UNet", 20.0, 50.0, 3, {"working": HALF_FOUND, "native": HALF_FOUND}, agreement=0.9)
+
+
+def test_a_point_counts_the_mask_on_the_working_grid_and_errors_on_both(noise_raster: Raster) -> None:
+    truth = np.zeros(noise_raster.shape, bool)
+    truth[16:40, 16:40] = True
+    working = resample(noise_raster, 40)
+    probability = np.zeros(working.shape, np.float32)
+    probability[4:10, 4:10] = probability[15:17, 15:17] = 1.0
+    point = SweepPoint.of("UNet", 40.0, evaluate_on_grids(probability, working, noise_raster, truth))
+    assert (point.model, point.cm_per_px, point.components) == ("UNet", 40.0, 2)
+    assert point.building_area_m2 == pytest.approx(40 * 0.16, rel=0.01)
+    assert point.tallies["working"].true == 36 and point.tallies["native"].true == 24 * 24
+    assert isnan(point.agreement)
+    without = SweepPoint.of("UNet", 40.0, evaluate_on_grids(probability, working, noise_raster))
+    assert without == replace(point, tallies={}, agreement=without.agreement)
+
+
+def test_rows_come_by_model_then_resolution_then_grid() -> None:
+    points = [replace(POINT, cm_per_px=40.0), replace(POINT, model="MANet"), POINT]
+    rows = sweep_rows(points)
+    assert [(row["model"], row["cm_per_px"], row["grid"]) for row in rows] == [
+        (model, cm_per_px, grid)
+        for model, cm_per_px in (("UNet", 20.0), ("UNet", 40.0), ("MANet", 20.0))
+        for grid in ("native", "working")
+    ]
+    assert all(tuple(row) == COLUMNS for row in rows)
+    assert rows[0]["iou"] == pytest.approx(0.5, abs=1e-6) and rows[0]["omission"] == 0.5
+    assert (rows[0]["building_area_m2"], rows[0]["components"], rows[0]["agreement"]) == (50.0, 3, 0.9)
+
+
+def test_without_a_reference_there_is_the_agreement_alone() -> None:
+    (row, _) = sweep_rows([replace(POINT, tallies={})])
+    assert isnan(row["iou"]) and isnan(row["holes"]) and row["agreement"] == 0.9
+
+
+def test_how_far_models_hold_is_told_by_iou_or_by_agreement() -> None:
+    worse = Tally(true=200, predicted=50, shared=50)
+    points = [
+        replace(POINT, cm_per_px=10.0),
+        replace(POINT, cm_per_px=20.0, agreement=0.1),
+        replace(POINT, cm_per_px=40.0, tallies={"working": worse, "native": HALF_FOUND}),
+        replace(POINT, model="MANet", cm_per_px=20.0),
+    ]
+    assert resolutions_held(sweep_rows(points), native_cm_per_px=10.0) == {"UNet": 20.0, "MANet": None}
+    bare = [
+        replace(point, tallies={}, agreement=agreement)
+        for point, agreement in zip(points, (1, 0.8, nan, nan), strict=True)
+    ]
+    assert resolutions_held(sweep_rows(bare), native_cm_per_px=10.0) == {"UNet": 10.0, "MANet": None}
+
+
+def test_a_sweep_reports_its_progress_in_order(brightness_model: Model, noise_raster: Raster) -> None:
+    shares: list[float] = []
+    rows = sweep(noise_raster, None, [brightness_model], [10, 14, 20], progress=shares.append)
+    assert [(row["cm_per_px"], row["grid"]) for row in rows] == [
+        (step, grid) for step in (10, 14, 20) for grid in ("native", "working")
+    ]
+    assert len(shares) >= 3 and shares == sorted(shares) and shares[-1] == pytest.approx(1)
+
+
+def test_the_native_resolution_agrees_with_itself(brightness_model: Model, noise_raster: Raster) -> None:
+    native = noise_raster.cm_per_px
+    rows = sweep(noise_raster, None, [brightness_model], [40.0, native])
+    agreements = {row["cm_per_px"]: row["agreement"] for row in rows}
+    assert agreements[native] == 1.0 and 0 <= agreements[40.0] < 1
+    assert all(isnan(row["agreement"]) for row in sweep(noise_raster, None, [brightness_model], [40.0]))
+
+
+def test_a_stopped_sweep_starts_nothing_more(brightness_model: Model, noise_raster: Raster) -> None:
+    calls: list[float] = []
+
+    def stop(done: float) -> None:
+        calls.append(done)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(noise_raster, None, [brightness_model], [10, 14, 20, 28, 40], progress=stop)
+    assert len(calls) == 1
