@@ -14,5 +14,5 @@ def run_command(main: Callable[[], None], *, resumes: bool = False) -> None:
         print(error, file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("Stopped" + "; the same command goes on from here." * resumes, file=sys.stderr)
+        print("Stopped" + "; the same command resumes." * resumes, file=sys.stderr)
         sys.exit(130)

@@ -25,6 +25,7 @@ from training import train
 from training.chips import standardised
 from training.command import run_command
 from training.packed_tiles import PackedTiles, Tile
+from training.train_options import parse_arguments, recipe_of
 
 FOLDS = (("kampala", "christchurch"), ("zanzibar", "philippines"))
 TRAINED = "accra"  # is in every fold's training; its validation tiles show the score at home
@@ -63,7 +64,7 @@ def run_fold(setting: str, fold: Sequence[str], recipe_options: Sequence[str]) -
     name = f"{setting}-{'-'.join(fold)}"
     left_out = [word for place in fold for word in ("--leave-out", place)]
     arguments = ["--model", "unet", "--name", name, *left_out, *recipe_options]
-    options = train.parse_arguments(arguments)
+    options = parse_arguments(arguments)
     done = options.runs / name / "scores.json"
     if done.exists():
         return json.loads(done.read_text())
@@ -108,8 +109,8 @@ def evenly(items: Sequence[tuple[PackedTiles, Tile]], most: int) -> list[tuple[P
 
 def about(recipe_options: Sequence[str]) -> dict[str, str | int]:
     """What the table says of a setting's budget and recipe."""
-    options = train.parse_arguments(["--model", "unet", *recipe_options])
-    recipe = train.recipe_of(options)
+    options = parse_arguments(["--model", "unet", *recipe_options])
+    recipe = recipe_of(options)
     shown = {"dataset_weights", "epochs", "chips_per_epoch", "chip_px", "seed", "batch", "learning_rate"}
     special = {name: value for name, value in recipe.deviations().items() if name not in shown}
     return {

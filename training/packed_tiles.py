@@ -144,6 +144,12 @@ def _decoded(path: Path, mode: str, tile: Tile) -> np.ndarray:
     return pixels
 
 
+def resolution_range(packs: Sequence[PackedTiles]) -> tuple[float, float]:
+    """The finest and the coarsest resolution of the tiles, in cm/px."""
+    all_cm_per_px = [tile.cm_per_px for pack in packs for tile in pack.tiles]
+    return min(all_cm_per_px), max(all_cm_per_px)
+
+
 def describe(packs: Sequence[PackedTiles]) -> list[dict]:
     """One row a data set for a checkpoint's card: tiles, GSD range in cm/px, and the attribution it carries."""
     tiles = [tile for pack in packs for tile in pack.tiles]

@@ -37,6 +37,10 @@ class Recipe:
     std: float = 0.5
     seed: int = 0
 
+    @property
+    def steps_per_epoch(self) -> int:
+        return self.chips_per_epoch // self.batch
+
     def learning_rate_at(self, step: int, steps: int) -> float:
         """Equation 3 in closed form: ``lr0 * (1 - step / steps) ** 0.9``."""
         return self.learning_rate * (1 - step / steps) ** self.poly_power

@@ -1,12 +1,15 @@
-"""What lets a run go on after a kill, Ctrl-C or a full disk: whole files, and stopping between two steps."""
+"""What lets a run resume after a kill, Ctrl-C or a full disk: whole files, and stopping between two steps."""
 
 import csv
 import signal
 from pathlib import Path
 from types import FrameType, TracebackType
+from typing import Any
 
 import torch
 
+from scinet.atomic_write import atomic_write
+from scinet.errors import WriteError
 from training.errors import DataError
 
 
@@ -55,17 +58,21 @@ def read_state(path: Path, identity: dict, device: torch.device) -> dict | None:
     return saved
 
 
-def save_atomically(state: dict, path: Path) -> None:
+def save_state(state: dict, path: Path) -> None:
     """A kill at any moment leaves the old file or the new one. Raises DataError where the disk is full."""
-    part = path.with_suffix(".part")
     try:
-        torch.save(state, part)
-    except (OSError, RuntimeError) as error:
-        part.unlink(missing_ok=True)
-        raise DataError(
-            f"{path} cannot be written ({error}); free some disk space and start again: the run goes on."
-        ) from error
-    part.replace(path)
+        with atomic_write(path) as part:
+            _save(state, part)
+    except WriteError as error:
+        reason = str(error).removesuffix(".")
+        raise DataError(f"{reason}; free some disk space and start again: the run resumes.") from error
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    try:
+        torch.save(state, path)
+    except RuntimeError as error:  # what torch makes of a full disk
+        raise OSError(str(error)) from error
 
 
 def write_row(path: Path, **values: float) -> None:
@@ -76,9 +83,7 @@ def write_row(path: Path, **values: float) -> None:
             rows = list(csv.DictReader(file))
     key = next(iter(values))
     rows = [row for row in rows if float(row[key]) < values[key]]
-    part = path.with_suffix(".part.csv")
-    with part.open("w", newline="") as file:
+    with atomic_write(path) as part, part.open("w", newline="") as file:
         writer = csv.DictWriter(file, values)
         writer.writeheader()
         writer.writerows([*rows, {name: f"{value:.6g}" for name, value in values.items()}])
-    part.replace(path)

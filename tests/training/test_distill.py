@@ -11,8 +11,9 @@ from torch import nn
 
 from scinet.models.build import build
 from training import distill
-from training.distill import Match, load_teacher
 from training.errors import DataError
+from training.feature_match import Match
+from training.teachers import load_teacher
 
 
 def small_teacher(name: str) -> nn.Module:

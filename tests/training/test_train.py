@@ -13,8 +13,9 @@ from scinet.models.checkpoint import load_model, load_trained
 from scinet.models.device import has_bfloat16
 from training import train
 from training.errors import DataError
+from training.learner import moving_average
 from training.recipe import Recipe
-from training.resume import read_state, save_atomically, write_row
+from training.resume import read_state, save_state, write_row
 
 PROJECT = Path(__file__).parents[2]
 
@@ -108,14 +109,14 @@ def test_the_card_says_how(uninterrupted):
 def test_the_moving_average_follows_the_weights():
     network = torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.zeros_(network.weight)
-    average = train.moving_average(network, 0.5)
+    average = moving_average(network, 0.5)
     average.update_parameters(network)
     for value in (1.0, 2.0):
         torch.nn.init.constant_(network.weight, value)
         average.update_parameters(network)
     first = 1 - 2 / 11  # the decay after one step: (1 + 1) / (10 + 1)
     assert average.module.weight.item() == pytest.approx(first + (1 - 3 / 12) * (2 - first))
-    assert train.moving_average(network, 0.0) is None
+    assert moving_average(network, 0.0) is None
 
 
 def test_the_moving_average_is_kept_and_the_native_gsd_is_on_the_card(town_folder, tmp_path):
@@ -157,11 +158,11 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
     run = tmp_path / "pspnet"
     if ending == signal.SIGINT:
         assert done.returncode == 130
-        assert done.stderr.endswith("Stopped; the same command goes on from here.\n")
+        assert done.stderr.endswith("Stopped; the same command resumes.\n")
     else:
         assert done.returncode == -ending, done.stderr
     state = torch.load(run / "resume.pt", weights_only=True)
-    assert (state["epoch"], state["running"]["batches"]) == (epoch, batches)
+    assert (state["epoch"], state["progress"]["steps"]) == (epoch, batches)
     train.main(arguments(town_folder, tmp_path))
     assert_same_end(run, uninterrupted)
 
@@ -208,15 +209,15 @@ def test_a_damaged_resume_file_is_named(tmp_path):
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("failed writing file")])
 def test_a_full_disk_loses_nothing(tmp_path, monkeypatch, error):
     path = tmp_path / "resume.pt"
-    save_atomically({"epoch": 1}, path)
+    save_state({"epoch": 1}, path)
 
     def full(state, part):
         part.write_bytes(b"half")
         raise error
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(DataError, match=r"cannot be written .*free some disk space"):
-        save_atomically({"epoch": 2}, path)
+    with pytest.raises(DataError, match=r"cannot be written.*free some disk space"):
+        save_state({"epoch": 2}, path)
     assert torch.load(path, weights_only=True) == {"epoch": 1}
     assert list(tmp_path.iterdir()) == [path]
 
