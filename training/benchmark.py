@@ -3,7 +3,7 @@
 Every test tile is segmented at its native GSD and at ``STEPS_CM_PER_PX``, and scored on two grids: working
 (truth brought to the model's grid: what the model can be blamed for) and native (prediction brought back:
 what a user loses by flying higher). Sums per tile go to ``benchmark.parquet``, scores to ``benchmark.json``;
-rows of models that are not evaluated now stay as they are. Without ``--model``, ``benchmark.json`` is made anew
+rows of models that are not evaluated now stay as they are. Without ``--model``, ``benchmark.json`` is made again
 from ``benchmark.parquet``.
 """
 
@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from scinet.atomic_write import atomic_write
 from scinet.evaluation.benchmark import nearest_step
 from scinet.evaluation.bootstrap import estimates
 from scinet.evaluation.diagnose import Tally
@@ -47,7 +48,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--model",
         action="append",
         default=[],
-        help="a checkpoint; may be given again; none: benchmark.json is made anew",
+        help="a checkpoint; may be given again; none: benchmark.json is made again",
     )
     parser.add_argument("--out", type=Path, help="where benchmark.json goes (default: the checkpoints' folder)")
     parser.add_argument("--split", default="test")
@@ -80,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def evaluate(model: Model, data: Path, index: pd.DataFrame) -> Iterator[dict]:
-    """One row a tile, working GSD and grid: names, GSDs in cm/px and the tally in pixels of that grid."""
+    """One row per tile, working GSD and grid: names, GSDs in cm/px and the tally in pixels of that grid."""
     for entry in tqdm(index.itertuples(), total=len(index), desc=model.card.name, unit="tile", file=sys.stderr):
         raster = read_raster(data / str(entry.image), cm_per_px=float(entry.cm_per_px))
         labels_on = partial(truth_labels, read_mask(data / str(entry.mask), raster))
@@ -166,9 +167,8 @@ def merged(path: Path, rows: pd.DataFrame, name: str) -> pd.DataFrame:
     if path.exists():
         old = pd.read_parquet(path)
         rows = pd.concat([old[old["model"] != name], rows], ignore_index=True)
-    part = path.with_suffix(".part")
-    rows.to_parquet(part, index=False)
-    part.replace(path)
+    with atomic_write(path) as part:
+        rows.to_parquet(part, index=False)
     return rows
 
 
@@ -206,9 +206,8 @@ def estimated(table: pd.DataFrame) -> list[dict]:
 def write_json(path: Path, content: dict) -> None:
     """A JSON object with a line for each row of its tables; whole or not at all."""
     entries = [f" {json.dumps(key)}: {_lines(value)}" for key, value in content.items()]
-    part = path.with_suffix(".json.part")
-    part.write_text("{\n" + ",\n".join(entries) + "\n}\n")
-    part.replace(path)
+    with atomic_write(path) as part:
+        part.write_text("{\n" + ",\n".join(entries) + "\n}\n")
 
 
 def _lines(value: object) -> str:
@@ -228,9 +227,8 @@ def write_scores(rows: pd.DataFrame, card: Card, folder: Path) -> None:
     scores = {
         f"test micro-IoU, {row['dataset'].capitalize()}, native GSD": round(row["micro"]["iou"], 4) for row in native
     }
-    part = path.with_suffix(".part")
-    part.write_text(replace(card, scores={**card.scores, **scores}).to_json())
-    part.replace(path)
+    with atomic_write(path) as part:
+        part.write_text(replace(card, scores={**card.scores, **scores}).to_json())
 
 
 def _plain(values: dict[str, float]) -> dict[str, float | None]:

@@ -6,7 +6,6 @@ or PNG images and 1-bit masks of the same size.
 """
 
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
+from scinet.atomic_write import atomic_write
+from scinet.errors import WriteError
 from training.errors import DataError
 
 
@@ -114,19 +115,18 @@ def _packed(data: Path, rows: pd.DataFrame, tiles: list[Tile], split: str, cache
     path = cache / f"{split}-{digest}.npy"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".part{os.getpid()}")
         try:
-            with part.open("wb") as file:  # written in order: a map on a full disk would end in a bus error
+            with (
+                atomic_write(path) as part,
+                part.open("wb") as file,
+            ):  # written in order: a map on a full disk would end in a bus error
                 header = {"descr": "|u1", "fortran_order": False, "shape": (total, 4)}
                 np.lib.format.write_array_header_1_0(file, header)
                 for row, tile in zip(rows.itertuples(), tiles, strict=True):
                     image, mask = _decoded(data / row.image, "RGB", tile), _decoded(data / row.mask, "L", tile)
                     file.write(np.dstack([image, np.where(mask > 0, np.uint8(255), np.uint8(0))]).tobytes())
-            part.replace(path)
-        except OSError as error:
-            raise DataError(f"{path} cannot be written ({error}); free some disk space.") from error
-        finally:
-            part.unlink(missing_ok=True)
+        except WriteError as error:
+            raise DataError(f"{str(error).removesuffix('.')}; free some disk space.") from error
     return np.load(path, mmap_mode="r")
 
 

@@ -23,6 +23,7 @@ import pandas as pd
 import plotly.express as px
 from tqdm import tqdm
 
+from scinet.atomic_write import atomic_write
 from scinet.datasets.open_cities import SceneFiles, scenes_in
 from scinet.errors import RasterError, SciNetError, TruthError, WriteError
 from scinet.raster.scene import Scene, open_scene
@@ -198,9 +199,8 @@ def _write(out: Path, index: pd.DataFrame, prepared: Sequence[Prepared], split: 
         )
         figure.write_html(out / "tiles_per_gsd.html", include_plotlyjs=True)
         (out / "prepare.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        part = out / "index.csv.part"
-        index.to_csv(part, index=False)
-        part.replace(out / "index.csv")
+        with atomic_write(out / "index.csv") as part:
+            index.to_csv(part, index=False)
     except OSError as error:
         raise WriteError(f"{out} cannot be written: {error.strerror}.") from None
 
