@@ -3,7 +3,9 @@
 import streamlit as st
 
 from pages.app import navigation
+from scinet.models.memory import tune_memory
 
 st.set_page_config(page_title="Sci-Net explorer", page_icon="🏘️", layout="wide")
+tune_memory()
 navigation.freeze_imports()
 navigation.navigation().run()

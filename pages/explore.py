@@ -16,7 +16,7 @@ from pages.sources import Subject
 from pages.views.explore import downloads, intro, panels, worst_buildings
 from scinet.errors import SciNetError
 from scinet.evaluation.grading import step_title, steps_around
-from scinet.models.card import Card, checkpoints_folder, list_cards
+from scinet.models.card import Card, checkpoints_folder, list_models
 
 IMAGE = "Image"
 
@@ -194,7 +194,7 @@ def main() -> None:
         notices.error(choice.problem)
     if choice.hint:
         notices.info(choice.hint)
-    if not models.cards and not list_cards():
+    if not models.cards and not list_models():
         notices.warning(
             f"There are no checkpoints in {checkpoints_folder()}. Train one with python -m training.train, "
             "or set SCINET_CHECKPOINTS to a folder that holds some."

@@ -8,8 +8,9 @@ from threading import RLock, Thread, current_thread
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from scinet.progress import ReportProgress
+
 T = TypeVar("T")
-ReportProgress = Callable[[float], None]
 
 
 class JobCancelledError(Exception):

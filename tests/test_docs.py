@@ -11,8 +11,8 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
+from scinet.models.architectures import TITLES
 from scinet.models.card import REPOSITORY_FOLDER
-from scinet.models.systems import TITLES
 from scinet.raster.raster import Raster
 from scinet.synthetic.town import make_town
 from scinet.vector.footprints import rasterize, write_footprints

@@ -11,7 +11,7 @@ import pytest
 import rasterio
 
 from scinet.cli.main import main
-from scinet.models.card import list_cards
+from scinet.models.card import list_models
 
 PROJECT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -19,7 +19,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 def test_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("onnxruntime")
-    if not {"sci-net", "unet"} <= {card.name for card in list_cards()}:
+    if not {"sci-net", "unet"} <= {card.name for card in list_models()}:
         pytest.skip("no checkpoints on board")
     monkeypatch.chdir(tmp_path)
     blocks = BLOCK.findall((PROJECT / "docs" / "cli.md").read_text())

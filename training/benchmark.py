@@ -30,7 +30,7 @@ from scinet.models.card import Card, checkpoints_folder
 from scinet.models.checkpoint import Model, load_model
 from scinet.models.device import parse_device
 from scinet.raster.open import read_raster
-from scinet.segmentation.strategies import segment_at
+from scinet.segmentation.segment import segment
 from training.command import run_command
 from training.errors import DataError
 from training.packed_tiles import read_index
@@ -86,7 +86,7 @@ def evaluate(model: Model, data: Path, index: pd.DataFrame) -> Iterator[dict]:
         raster = read_raster(data / str(entry.image), cm_per_px=float(entry.cm_per_px))
         labels_on = partial(truth_labels, read_mask(data / str(entry.mask), raster))
         for cm_per_px in working_steps(raster.cm_per_px):
-            working, probability = segment_at(raster, model, cm_per_px)
+            working, probability = segment(raster, model, cm_per_px)
             evaluations = evaluate_on_grids(probability, working, raster, labels_on, threshold=THRESHOLD)
             for grid, evaluation in evaluations.items():
                 assert evaluation.diagnosis is not None

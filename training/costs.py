@@ -20,14 +20,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from scinet.errors import SciNetError
+from scinet.models.architectures import NAMES
 from scinet.models.build import build
 from scinet.models.card import Card, checkpoints_folder
 from scinet.models.checkpoint import Model
 from scinet.models.device import has_bfloat16
 from scinet.models.fuse import for_inference
-from scinet.models.systems import NAMES
 from scinet.raster.raster import Raster
-from scinet.segmentation.strategies import segment
+from scinet.segmentation.segment import segment
 from training.benchmark import write_json
 from training.command import run_command
 

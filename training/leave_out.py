@@ -20,7 +20,7 @@ from scinet.evaluation.scores import Counts, iou
 from scinet.models.checkpoint import Model, load_model
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample_probability
-from scinet.segmentation.strategies import segment_at
+from scinet.segmentation.segment import segment
 from training import train
 from training.chips import standardised
 from training.command import run_command
@@ -96,7 +96,7 @@ def place_scores(model: Model, tiles: Sequence[tuple[PackedTiles, Tile]]) -> dic
             cm_per_px = tile.cm_per_px if name == "native" else float(name)
             if cm_per_px < tile.cm_per_px:
                 continue
-            working, probability = segment_at(raster, model, cm_per_px)
+            working, probability = segment(raster, model, cm_per_px)
             truth = resample_probability(building.astype(np.float32), working.shape) >= 0.5
             counts[name] += Counts.of(truth, probability >= 0.5)
     return {name: float(iou(counts[name])) for name in SCORES}

@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from scinet.models.architectures import NAMES
 from scinet.models.device import parse_device
-from scinet.models.systems import NAMES
 from training.chips import dataset_share
 from training.recipe import Recipe
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.app.result_cache import ResultCache, result_cache
 from scinet.errors import CheckpointError
-from scinet.models.card import Card, list_cards
+from scinet.models.card import Card, list_models
 from scinet.models.checkpoint import Model
 
 CARDS = "own.cards"
@@ -22,11 +22,7 @@ def cards() -> list[Card]:
 
 def all_cards() -> list[Card]:
     """The checkpoints on board, then this session's own models."""
-    return [*list_cards(), *cards()]
-
-
-def is_own(card: Card) -> bool:
-    return "own" in card.settings
+    return [*list_models(), *cards()]
 
 
 def add(model: Model, size_bytes: int) -> None:

@@ -26,7 +26,8 @@ from scinet.models.checkpoint import Model, load_model
 from scinet.raster.components import label, without_small
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
-from scinet.segmentation.strategies import Strategy, segment_working
+from scinet.segmentation.segment import segment
+from scinet.segmentation.strategies import Strategy
 
 Key = tuple[object, ...]
 
@@ -109,12 +110,10 @@ def run(task: Task, progress: Callable[[float], None]) -> Run:
                 progress(share)
 
             model = (
-                custom_models.network(task.card)
-                if custom_models.is_own(task.card)
-                else _model(task.card.name, task.card.sha256)
+                custom_models.network(task.card) if task.card.is_custom else _model(task.card.name, task.card.sha256)
             )
             raster = working_raster(task.subject, task.cm_per_px)
-            probability = segment_working(raster, model, task.strategy, progress=report)
+            probability = segment(raster, model, strategy=task.strategy, progress=report).probability
             known = Run(task, probability)
             result_cache(RUNS).put(task.key, probability, probability.nbytes)
     return known

@@ -9,7 +9,7 @@ from typing import Any
 from scinet.datasets.tiles import Tile, tiles_in
 from scinet.errors import SciNetError
 from scinet.evaluation.report import to_json
-from scinet.models.card import list_cards
+from scinet.models.card import list_models
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -32,7 +32,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def run_models(options: argparse.Namespace) -> None:
-    cards = list_cards()
+    cards = list_models()
     if options.json:
         print(json.dumps([asdict(card) for card in cards], indent=2))
         return

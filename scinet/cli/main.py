@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from scinet.errors import SciNetError
+from scinet.models.memory import tune_memory
 
 DESCRIPTION = """Building masks at any ground resolution, and an account of their errors. Resolutions are ground sample
 distances (GSD) in centimetres on the ground per pixel."""
@@ -24,6 +25,7 @@ STOPPED = 130  # what shells expect of a program that Ctrl-C ended
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 2 where the user's input is at fault, or 130 after Ctrl-C."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    tune_memory()
     try:
         options = _parser(arguments).parse_args(arguments)
         options.command(options)

@@ -13,7 +13,7 @@ from scinet.evaluation.grading import steps_around
 from scinet.evaluation.report import report, to_json
 from scinet.evaluation.sweep import resolutions_held, sweep
 from scinet.raster.resolution import STEPS_CM_PER_PX
-from scinet.segmentation.strategies import segment_at
+from scinet.segmentation.segment import segment
 
 SCORE = """Segment an image and compare the mask with the truth: scores, error shares and the buildings by kind, on
 the working grid (truth brought to the model's grid: what the model can be blamed for), and the scores on the native
@@ -69,7 +69,7 @@ def run_score(options: argparse.Namespace) -> None:
     (model,) = models_of([options.model], options.device)
     with Bar(subject.name) as bar:
         raster = subject.raster
-        working, probability = segment_at(
+        working, probability = segment(
             raster, model, cm_per_px or raster.cm_per_px, options.strategy, progress=bar.show
         )
     evaluations = evaluate_on_grids(

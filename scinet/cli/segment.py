@@ -19,7 +19,7 @@ from scinet.errors import SciNetError, WriteError
 from scinet.models.checkpoint import Model
 from scinet.raster.remote import is_url
 from scinet.raster.scene import Scene
-from scinet.segmentation.scene import segment_scene
+from scinet.segmentation.scene import segment_to_file
 from scinet.vector.footprint_file import FootprintFile
 from scinet.vector.write import check_suffix
 
@@ -118,7 +118,7 @@ def _one(options: argparse.Namespace, scene: Scene, model: Model, out: Path, foo
         footprints, options.min_area_m2, options.min_hole_m2, options.simplify_m, options.square
     )
     with Bar(scene.name) as bar:
-        found = segment_scene(
+        found = segment_to_file(
             scene,
             model,
             out,

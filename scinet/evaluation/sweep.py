@@ -15,11 +15,13 @@ from scinet.evaluation.evaluate import Evaluation, evaluate_on_grids
 from scinet.evaluation.grading import Grid, agreement, holds_to
 from scinet.evaluation.scores import Scores
 from scinet.evaluation.truth import Truth, truth_labels
-from scinet.job_queue import Job, JobQueue, ReportProgress
+from scinet.job_queue import Job, JobQueue
 from scinet.models.checkpoint import Model
+from scinet.progress import ReportProgress
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
-from scinet.segmentation.strategies import Strategy, segment_working
+from scinet.segmentation.segment import segment
+from scinet.segmentation.strategies import Strategy
 
 _WORKERS = 2  # so that a core which one run leaves at its end has the next one's windows
 _PROGRESS_EVERY_S = 0.1
@@ -114,7 +116,7 @@ def sweep(
         models: The models, whose titles differ.
         steps_cm_per_px: The working resolutions. The agreement is with the mask at `raster.cm_per_px`, where that
             is one of them.
-        strategy: What the models see; see `segment_at`.
+        strategy: What the models see; see `segment`.
         threshold: Pixels with a higher probability are building.
         min_area_m2: Smaller predicted components are dropped.
         progress: Called in this thread with the share that is done, in [0, 1].
@@ -188,12 +190,16 @@ def _runs(
         for step in in_order:
             working = resample(raster, step)
             for number, model in enumerate(models):
-                job = queue.submit((step, number), partial(segment_working, working, model, strategy))
+                job = queue.submit((step, number), partial(_probability, working, model, strategy))
                 waiting.append((step, number, working, job))
                 if len(waiting) > _WORKERS:
                     yield first()
         while waiting:
             yield first()
+
+
+def _probability(working: Raster, model: Model, strategy: Strategy, progress: ReportProgress) -> NDArray[np.float32]:
+    return segment(working, model, strategy=strategy, progress=progress).probability
 
 
 def _work(cm_per_px: float) -> float:

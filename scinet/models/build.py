@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from scinet.errors import CheckpointError
 from scinet.models import baselines
+from scinet.models.architectures import NAMES
 from scinet.models.sci_net import ENCODER, sci_net
-from scinet.models.systems import NAMES
 
 _BUILDERS: dict[str, Callable[[], nn.Module]] = {
     "sci-net": sci_net,

@@ -1,12 +1,13 @@
-"""Cards: ``<name>.json`` describes the checkpoint ``<name>.safetensors``. Reading one needs no PyTorch."""
+"""Cards: ``<name>.json`` describes the model whose weights are ``<name>.safetensors``. Reading one needs no PyTorch."""
 
 import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from scinet.errors import CheckpointError
-from scinet.models.systems import NAMES, TITLES
+from scinet.models.architectures import NAMES, TITLES
 
 LEAST_WINDOW_PX = 128
 
@@ -20,24 +21,47 @@ def checkpoints_folder() -> Path:
 
 @dataclass(frozen=True)
 class Card:
-    """What a checkpoint is, how it was made and how well it does; stored beside the weights as JSON."""
+    """What a model is, how it was made and how well it does; stored next to its weights as JSON.
+
+    Attributes:
+        name: The files' name, and how `load_model` finds them.
+        architecture: One of `scinet.models.architectures.NAMES`; for custom models see `scinet.models.custom`.
+        gsd_range_cm_per_px: Finest and coarsest resolution that training saw, in cm/px.
+        window_px: Longest side of the windows that the model sees: squeeze-and-excite pools over the whole window.
+        window_m: The same on the ground, where that is less; see `window_px_at`.
+        mean: Of the inputs' normalisation, for every channel of an image in [0, 1].
+        std: Of the inputs' normalisation.
+        settings: The recipe, and what deviates from the paper's; of a custom model its file, mean and std.
+        data: Data sets with tiles, resolution, licence and attribution.
+        scores: On validation tiles.
+        revision: Git revision of the code that trained it.
+        sha256: Of the weights' file.
+        is_custom: Whether a user brought the model: its weights are not in the checkpoints folder.
+
+    Example:
+        >>> from scinet import list_models
+        >>> card = next(card for card in list_models() if card.name == "unet")
+        >>> card.title, card.window_px_at(cm_per_px=10)
+        ('UNet', 576)
+    """
 
     name: str
-    architecture: str  # one of scinet.models.systems.NAMES; of a model of the reader's own, see scinet.models.custom
-    gsd_range_cm_per_px: tuple[float, float]  # what training saw
-    window_px: int  # longest side of the windows of segment(): squeeze-and-excite pools over the whole window
-    window_m: float | None = None  # and on the ground, where that is less; see Card.window_px_at
-    mean: float = 0.5  # of the inputs' normalisation, per channel in [0, 1]
+    architecture: str
+    gsd_range_cm_per_px: tuple[float, float]
+    window_px: int
+    window_m: float | None = None
+    mean: float = 0.5
     std: float = 0.5
-    settings: dict = field(default_factory=dict)  # the recipe, and what deviates from the paper's
-    data: list[dict] = field(default_factory=list)  # data sets with tiles, GSD, licence and attribution
-    scores: dict = field(default_factory=dict)
-    revision: str = ""  # git revision of the code that trained it
-    sha256: str = ""  # of the weights' file
+    settings: dict[str, Any] = field(default_factory=dict)
+    data: list[dict[str, Any]] = field(default_factory=list)
+    scores: dict[str, Any] = field(default_factory=dict)
+    revision: str = ""
+    sha256: str = ""
+    is_custom: bool = False
 
     @property
     def title(self) -> str:
-        """For people: the system's name, with the checkpoint's own where that says more."""
+        """For people: the architecture's name, with the model's own where that says more."""
         title = TITLES.get(self.architecture, self.name)
         if self.name in (self.architecture, title):
             return title
@@ -45,43 +69,65 @@ class Card:
 
     @property
     def canonical_cm_per_px(self) -> float:
-        """The middle of the training GSD range (geometric mean): where strategy "canonical" works."""
+        """The middle of the training range (geometric mean): where strategy "canonical" works."""
         low, high = self.gsd_range_cm_per_px
-        return (low * high) ** 0.5
+        return float((low * high) ** 0.5)
 
     def window_px_at(self, cm_per_px: float) -> int:
-        """The longest side of a window at a GSD: ``window_m``, if that is from LEAST_WINDOW_PX to ``window_px``."""
+        """The longest side of a window at a resolution: `window_m`, but LEAST_WINDOW_PX to `window_px` px."""
         if self.window_m is None:
             return self.window_px
         return min(self.window_px, max(LEAST_WINDOW_PX, int(100 * self.window_m / cm_per_px)))
 
     def to_json(self) -> str:
+        """The content of the card's file."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str, source: str) -> "Card":
-        """A card from its JSON. Raises CheckpointError that names ``source`` where the text is no card."""
+        """Read a card.
+
+        Args:
+            text: The content of its file.
+            source: What to call the file in messages.
+
+        Raises:
+            CheckpointError: The text is not a card.
+        """
         try:
             values = json.loads(text)
             low, high = (float(value) for value in values["gsd_range_cm_per_px"])
             card = cls(**{**values, "gsd_range_cm_per_px": (low, high), "window_px": int(values["window_px"])})
         except (ValueError, TypeError, KeyError) as error:
             raise CheckpointError(
-                f"{source} is no checkpoint card ({error}); restore it from the repository."
+                f"{source} is not a model's card ({error}); restore it from the repository."
             ) from error
         if card.architecture not in NAMES:
             raise CheckpointError(
-                f"{source} names the architecture {card.architecture!r}, which is not one of the seven."
+                f"{source} names the architecture {card.architecture!r}, which is not one of {', '.join(NAMES)}."
             )
         if not 0 < low <= high or card.window_px < 32 or not (card.window_m is None or card.window_m > 0):
-            raise CheckpointError(f"{source} holds an impossible GSD range or window; restore it from the repository.")
+            raise CheckpointError(
+                f"{source} has an impossible range of resolutions or window; restore it from the repository."
+            )
         return card
 
 
-def list_cards(folder: Path | None = None) -> list[Card]:
-    """The cards of all checkpoints whose weights are there, in the order of the paper's systems.
+def list_models(folder: Path | None = None) -> list[Card]:
+    """List the models that `load_model` can load.
 
-    A card that cannot be read is passed over: one damaged file must not hide the others.
+    A card that cannot be read is left out: one damaged file must not hide the others.
+
+    Args:
+        folder: Where to look; by default the checkpoints folder.
+
+    Returns:
+        Their cards, in the order of the paper's models.
+
+    Example:
+        >>> from scinet import list_models
+        >>> [card.name for card in list_models()][:2]
+        ['sci-net', 'unet']
     """
     cards = []
     for path in (folder or checkpoints_folder()).glob("*.json"):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from scinet.errors import CheckpointError
 from scinet.models.build import build
-from scinet.models.card import Card, checkpoints_folder, list_cards
+from scinet.models.card import Card, checkpoints_folder, list_models
 from scinet.models.device import default_device
 from scinet.models.fuse import for_inference
 from scinet.models.memory import give_back
@@ -67,7 +67,7 @@ def load_trained(name: str | Path) -> tuple[nn.Module, Card]:
     card_path = path.with_suffix(".json")
     for needed in (path, card_path):
         if not needed.is_file():
-            known = ", ".join(card.name for card in list_cards()) or "none"
+            known = ", ".join(card.name for card in list_models()) or "none"
             raise CheckpointError(f"There is no checkpoint file {needed.name}; those that are here: {known}.")
     card = Card.from_json(card_path.read_text(errors="replace"), card_path.name)
     if _sha256(path) != card.sha256:

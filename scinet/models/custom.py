@@ -19,13 +19,13 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from scinet.errors import CheckpointError
+from scinet.models.architectures import NAMES
 from scinet.models.build import MIN_SIDE_PX, AnySize, build
 from scinet.models.card import Card
 from scinet.models.checkpoint import Model
 from scinet.models.device import default_device
 from scinet.models.fuse import fold_batch_norms
 from scinet.models.onnx_network import open_onnx
-from scinet.models.systems import NAMES
 
 Output = Literal["logits", "probability"]
 Colour = tuple[float, float, float]
@@ -47,7 +47,7 @@ FIX_FACTS = "give gsd_range_cm_per_px, window_px, mean and std as README.md show
 class ModelSpec:
     """What a file of weights does not say by itself.
 
-    architecture         one of ``systems.NAMES``, or "<architecture>/<encoder>" as segmentation-models-pytorch
+    architecture         one of ``architectures.NAMES``, or "<architecture>/<encoder>" as segmentation-models-pytorch
                          names them ("unet/resnet34", "fpn/tu-regnety_016" for one of timm's); "onnx" for an ONNX file
     gsd_range_cm_per_px  what its training saw
     window_px            longest side of the windows of ``segment``
@@ -140,7 +140,8 @@ def open_custom_model(file_name: str, content: bytes, facts: ModelSpec, device: 
         window_px=facts.window_px,
         mean=0.0,  # done by the network, channel by channel
         std=1.0,
-        settings={"own": {"file": file_name, "mean": facts.mean, "std": facts.std}},
+        settings={"file": file_name, "mean": facts.mean, "std": facts.std},
+        is_custom=True,
         sha256=sha256(content + repr(facts).encode()).hexdigest(),
     )
     whole = Normalised(network, facts.mean, facts.std).requires_grad_(False).eval()

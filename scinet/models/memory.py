@@ -1,27 +1,28 @@
-"""Memory that the C library would keep for itself: on Linux it is told to give it back, elsewhere nothing is done."""
+"""Memory that the C library would keep for itself. On Linux it is told to give it back; elsewhere nothing happens."""
 
 import ctypes
 import os
+from functools import cache
 
 _M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3  # of mallopt(3)
 _LARGE_BYTES = 8_000_000
 
-# PyTorch reads it at its first tensor. Large ones then come in pages of 2 MB, which are quick to fetch anew each time.
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
+@cache
+def tune_memory() -> None:
+    """Set up the process for inference: for programs to call once, before PyTorch makes its first tensor.
 
-def keep_little() -> None:
-    """Have threads to come take memory from one pool, and what is large go back to the system as soon as it is free.
-
-    From a pool each, all would keep the most that each ever had; and what is large, up to 32 MB, would be kept for
-    the next one of its size.
+    Threads started from now on share one memory pool, and large blocks return to the system as soon as they are free.
+    Otherwise each thread's pool would keep the most that it ever held, and blocks of up to 32 MB would be kept for
+    the next one of that size. Large tensors come in pages of 2 MB, which makes it quick to allocate them each time.
     """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # PyTorch reads it at its first tensor
     _call("mallopt", _M_ARENA_MAX, 1)
     _call("mallopt", _M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 def give_back() -> None:
-    """Return what has been freed to the system."""
+    """Return freed memory to the system."""
     _call("malloc_trim", 0)
 
 

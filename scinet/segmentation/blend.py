@@ -1,11 +1,11 @@
-"""The networks on overlapping windows, their answers blended.
+"""Sliding-window inference with Hann-weighted blending.
 
-Squeeze-and-excite pools over the whole window, so the same pixel gets another probability in a window of
-another size. All windows of an image have therefore one size, at most the one on the checkpoint's card.
+Squeeze-and-excite pools over the whole window, so the same pixel gets another probability in a window of another
+size. That is why all windows of an image have the same size, at most the one on the model's card.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -14,30 +14,31 @@ from numpy.typing import NDArray
 
 from scinet.models.build import MIN_SIDE_PX
 from scinet.models.checkpoint import Model
+from scinet.progress import ReportProgress
 from scinet.raster.grid import Grid
 from scinet.raster.stream import Band, RowBuffer, RowStream
 from scinet.segmentation.forward import Forward
 from scinet.segmentation.tiling import Windows, window_side
 
-Progress = Callable[[float], None]
-
-_WAITING_PX = 16_000_000  # of rows that may wait for the answers still missing
+_WAITING_PX = 16_000_000  # of rows that may wait for missing answers
 
 
-class Segmented:
-    """The probability of an image on its own grid: values float32 (H, W) in [0, 1], 0 where not valid.
+class BlendedWindows:
+    """The probability of building on the source's own grid: values float32 (H, W) in [0, 1], 0 where not valid.
 
-    RowStream of windows are read, run, blended, and cut off as soon as no later window reaches them. Windows of pure
-    nodata are not run. ``window_px`` is the longest side of a window, by default the card's; ``progress`` is called
-    with the share done, in (0, 1].
+    Rows of windows are read, run and blended, and passed on as soon as no later window reaches them. Windows of pure
+    nodata are not run.
+
+    Args:
+        source: The image as the model is to see it.
+        model: Its card says how large windows may be.
+        progress: Called with the fraction done, in (0, 1].
     """
 
-    def __init__(
-        self, source: RowStream, model: Model, window_px: int | None = None, progress: Progress | None = None
-    ) -> None:
+    def __init__(self, source: RowStream, model: Model, progress: ReportProgress | None = None) -> None:
         self.source, self.grid = source, source.grid
         self._model, self._progress = model, progress
-        window_px = max(window_px or model.card.window_px_at(source.grid.cm_per_px), MIN_SIDE_PX)
+        window_px = max(model.card.window_px_at(source.grid.cm_per_px), MIN_SIDE_PX)
         height, width = (max(side, MIN_SIDE_PX) for side in source.grid.shape)
         down, across = (window_px if model.one_size else window_side(side, window_px) for side in (height, width))
         self._down, self._across = Windows.along(height, down), Windows.along(width, across)
@@ -52,6 +53,7 @@ class Segmented:
         return self._down.starts[self._down.first_reaching(start)]
 
     def bands(self, start: int = 0) -> Iterator[Band]:
+        """The rows from `start` on: values float32 (rows, W)."""
         height, width = self.grid.shape
         source = _Padded(self.source) if min(height, width) < MIN_SIDE_PX else self.source
         rows = RowBuffer(source.bands(self.first_row(start)))
@@ -65,8 +67,8 @@ class Segmented:
                 for step, left in enumerate(lefts):
                     part = np.s_[:, left : left + self._across.size]
                     if band.valid[part].any():
-                        shares = np.outer(self._down.shares[index], self._across.shares[step])
-                        answers.ask(_Window(band.top, left, band.values[part].copy(), shares))
+                        weights = np.outer(self._down.weights[index], self._across.weights[step])
+                        answers.ask(_Window(band.top, left, band.values[part].copy(), weights))
                     self._report(index * len(lefts) + step + 1 - answers.missing)
                 last = index + 1 == len(tops)
                 if last or canvas.pixels > _WAITING_PX:
@@ -83,16 +85,16 @@ class Segmented:
 
 @dataclass(frozen=True, eq=False)
 class _Window:
-    """A window that waits to be run: where it lies, its pixels uint8 (H, W, 3), its shares float32 (H, W)."""
+    """A window that waits to be run: where it lies, its pixels uint8 (H, W, 3), its weights float32 (H, W)."""
 
     top: int
     left: int
     pixels: NDArray[np.uint8]
-    shares: NDArray[np.float32]
+    weights: NDArray[np.float32]
 
 
 class _Answers:
-    """The network's answers on their way to the canvas, in the order in which they were asked for."""
+    """Runs windows and adds the answers to the canvas, in the order in which they were asked for."""
 
     def __init__(self, model: Model, canvas: "_Canvas", windows: int) -> None:
         self._forward, self._canvas = Forward(model, windows), canvas
@@ -119,7 +121,7 @@ class _Answers:
         self._waiting.append(window)
         if len(self._waiting) == self._forward.batch:
             self._begin()
-        while len(self._running) > self._forward.at_a_time:  # one more than run: its turn comes without a pause
+        while len(self._running) > self._forward.at_a_time:  # one is queued, so that no core waits for this thread
             self._take()
 
     def finish(self) -> None:
@@ -161,7 +163,7 @@ class _Canvas:
 
     def add(self, window: _Window, probability: NDArray[np.float32]) -> None:
         above = max(0, self.top - window.top)  # rows that nobody asked for
-        answer = window.shares[above:] * probability[above:]
+        answer = window.weights[above:] * probability[above:]
         top, (height, width) = window.top + above - self.top, answer.shape
         self._total[top : top + height, window.left : window.left + width] += answer
 
@@ -170,7 +172,7 @@ class _Canvas:
         rows = bottom - self.top
         total = self._total[:rows, :width]
         valid = ~np.isnan(total)
-        np.fmin(total, 1, out=total)  # a number of NaN too
+        np.fmin(total, 1, out=total)  # turns NaN into a number too
         total *= valid
         band = Band(self.top, total, valid)
         self._total, self.top = self._total[rows:].copy(), bottom

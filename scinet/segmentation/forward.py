@@ -1,8 +1,8 @@
-"""Forward passes beside other work: several windows at a time, each by the processor's cores that are left for it.
+"""Forward passes in background threads: several windows at a time, each on its own share of the cores.
 
-A core that runs a window of its own is done with it sooner than two cores that share one: they wait for each other at
-every layer. So on a processor there are as many windows at a time as cores, up to four, whoever asks for them; one is
-run by more than one core only where cores are left over, and its answer is the same by any number of them.
+One core per window is faster than two cores that share a window, since those wait for each other at every layer. So a
+CPU runs as many windows at a time as it has cores, up to four, no matter who asks for them. A window gets several
+cores only where cores are left over; its answer does not depend on their number.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 
 from scinet.models.checkpoint import Model
 from scinet.models.device import has_bfloat16
-from scinet.models.memory import keep_little
 
-_CORES = torch.get_num_threads()  # asked once: new threads begin with what the last one has set for itself
+_CORES = torch.get_num_threads()  # read once: a new thread starts with what the last one has set for itself
 _MOST_AT_A_TIME = 4  # on a processor: each takes 100 MB
-_BATCH = {"cuda": 16, "mps": 8, "cpu": 1}  # on a CPU a batch fills only the cache
+_BATCH = {"cuda": 16, "mps": 8, "cpu": 1}  # on a CPU a larger batch is not faster
 
 
 class Forward:
-    """A model's answers to the windows of an image of so many windows.
+    """Runs a model on the windows of one image.
 
-    batch      how many windows go through the network together
-    at_a_time  how many batches run at once
+    Attributes:
+        batch: How many windows go through the network together.
+        at_a_time: How many batches run at once.
     """
 
     def __init__(self, model: Model, windows: int) -> None:
@@ -36,12 +36,12 @@ class Forward:
         self._pool = _pool(model.device.type)
 
     def begin(self, windows: list[NDArray[np.uint8]]) -> Future[NDArray[np.float32]]:
-        """Colours uint8 (H, W, 3) of up to `batch` windows of one size, to probabilities float32 (N, H, W)."""
+        """Start on up to `batch` windows of one size, uint8 (H, W, 3) each; gives probabilities, float32 (N, H, W)."""
         return self._pool.submit(windows, self._model, self.at_a_time)
 
 
 class _Pool:
-    """Threads for the batches of all who ask, which share the cores among them."""
+    """Threads that run the batches of all callers and share the cores among them."""
 
     def __init__(self, size: int, name: str) -> None:
         self._size, self._threads = size, ThreadPoolExecutor(size, name)
@@ -58,20 +58,19 @@ class _Pool:
             self._asked += change
 
     def _run(self, windows: list[NDArray[np.uint8]], model: Model, at_a_time: int) -> NDArray[np.float32]:
-        beside_others = max(at_a_time, min(self._asked, self._size))
-        return _forward(windows, model, _CORES // beside_others)
+        in_parallel = max(at_a_time, min(self._asked, self._size))
+        return _forward(windows, model, _CORES // in_parallel)
 
 
 @cache
 def _pool(device_type: str) -> _Pool:
-    keep_little()
     return _Pool(min(_CORES, _MOST_AT_A_TIME) if device_type == "cpu" else 1, f"forward {device_type}")
 
 
 @torch.inference_mode()
 def _forward(windows: list[NDArray[np.uint8]], model: Model, threads: int) -> NDArray[np.float32]:
     if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)  # of this thread's own work alone
+        torch.set_num_threads(threads)  # for this thread's work only
     image = torch.from_numpy(np.stack(windows)).to(model.device).permute(0, 3, 1, 2)  # channels_last by its strides
     image = (image.float() / 255 - model.card.mean) / model.card.std
     # Twice as fast where the processor has it; on the trained checkpoints under 0.1 % of the mask's pixels differ

@@ -10,6 +10,7 @@ import numpy as np
 
 from scinet.errors import RasterError, ResolutionError
 from scinet.models.checkpoint import Model
+from scinet.progress import ReportProgress
 from scinet.raster.geotiff import MASK_NODATA, PROBABILITY_STEP, STEPS_DESCRIPTION, probability_steps
 from scinet.raster.grid import Grid
 from scinet.raster.remote import is_url
@@ -17,7 +18,8 @@ from scinet.raster.resample import Resampled
 from scinet.raster.resumable_cog import ResumableCog
 from scinet.raster.scene import Scene
 from scinet.raster.stream import Band, ReadAhead, RowStream
-from scinet.segmentation.strategies import MULTI_SCALES, Progress, Strategy, segmented
+from scinet.segmentation.segment import probability_stream
+from scinet.segmentation.strategies import MULTI_SCALES, Strategy
 from scinet.vector.footprint_file import FootprintFile, write_scene_footprints
 
 MAX_WIDTH_PX = 200_000  # of the widest grid that a model sees: memory goes with it
@@ -35,7 +37,7 @@ class SceneMask:
     footprints: int | None = None
 
 
-def segment_scene(
+def segment_to_file(
     scene: Scene,
     model: Model,
     out: str | Path,
@@ -46,13 +48,13 @@ def segment_scene(
     output: Output = "mask",
     footprints: FootprintFile | None = None,
     resume: bool = False,
-    progress: Progress | None = None,
+    progress: ReportProgress | None = None,
 ) -> SceneMask:
     """Segment a scene at a working GSD (by default its own) and write the result as COG on the working grid.
 
     ``output`` is "mask" (uint8, 1 = building, 0 = not, 255 = nodata), "uint8" (the probability in steps of 0.004,
     255 = nodata) or "float32" (the probability, NaN = nodata). ``footprints`` says where the mask's polygons go.
-    Masks and probabilities are those of `segment_at` for an image that fits in memory.
+    Masks and probabilities are those of `segment` for an image that fits in memory.
 
     Files appear when they are complete. What was done until the work stopped lies in ``<out>.part`` beside the
     result; ``resume`` goes on from there. ``progress`` is called with the share done.
@@ -73,7 +75,7 @@ def segment_scene(
     if footprints is not None:
         footprints.check(working.grid)
     pieces = ResumableCog(out, working.grid, settings, resume)
-    answers = segmented(ReadAhead(working), model, strategy, progress)
+    answers = probability_stream(ReadAhead(working), model, strategy, progress)
     done = pieces.rows_done
     for band in answers.bands(done) if done < working.grid.height else ():
         pieces.add(band.top, _layers(band, threshold, output))

@@ -1,4 +1,4 @@
-"""Overlapping windows over an image, and how much each of them says about a pixel."""
+"""Overlapping windows over an image, and the weight of each at a pixel."""
 
 import math
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-STEP_PX = 32  # the networks halve their input five times: another side is padded, which costs them score
+STEP_PX = 32  # the networks halve their input five times: any other side is padded, which costs accuracy
 MIN_OVERLAP_PX = 32  # that neighbours share; at most a quarter of a window
 
 
 def window_side(length_px: int, most_px: int) -> int:
-    """The windows' side along an image's side: as few windows as can be, and those as small as can be.
+    """The length of windows along an image's side: as few windows as possible, each as small as possible.
 
     >>> window_side(1024, 576), window_side(530, 576), window_side(256, 576)
     (544, 288, 256)
@@ -23,7 +23,7 @@ def window_side(length_px: int, most_px: int) -> int:
 
 
 def window_starts(length_px: int, window_px: int) -> list[int]:
-    """Where windows begin along a side: evenly spread, and as few as overlap by MIN_OVERLAP_PX.
+    """Where windows begin along a side: evenly spread, as few as overlap by MIN_OVERLAP_PX.
 
     >>> window_starts(1024, 544)
     [0, 480]
@@ -41,31 +41,32 @@ def window_starts(length_px: int, window_px: int) -> list[int]:
 class Windows:
     """The windows along one side of an image.
 
-    starts  where they begin, in px
-    size    their length in px, the same for all
-    shares  float32 (windows, size): the weight of a window's answer at each of its pixels. All windows' weights
+    Attributes:
+        starts: Where they begin, in px.
+        size: Their length in px, the same for all.
+        weights: float32 (windows, size): the weight of a window's answer at each of its pixels. All windows' weights
             at a pixel add up to 1.
     """
 
     starts: list[int]
     size: int
-    shares: NDArray[np.float32]
+    weights: NDArray[np.float32]
 
     @classmethod
     def along(cls, length_px: int, window_px: int) -> "Windows":
         """Those of a side of `length_px`, each `window_px` long, or as long as a shorter side.
 
-        Weights are Hann windows sampled at the pixels' centres. Such a bell leaves zero with slope zero but
-        never reaches it. So a window comes in without a step (a tent's first pixel has a share of some per
-        cent, and that showed), and a pixel that one window alone covers gets that window's answer.
+        Weights are Hann windows sampled at the pixels' centres: they approach zero with slope zero but never reach
+        it. So a window fades in without a step (a tent's first pixel has a weight of several per cent, which is
+        visible), and a pixel that only one window covers gets that window's answer.
         """
         starts, size = window_starts(length_px, window_px), min(length_px, window_px)
         bell = np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 2
         total = np.zeros(length_px)
         for start in starts:
             total[start : start + size] += bell
-        shares = np.stack([bell / total[start : start + size] for start in starts])
-        return cls(starts, size, shares.astype(np.float32))
+        weights = np.stack([bell / total[start : start + size] for start in starts])
+        return cls(starts, size, weights.astype(np.float32))
 
     def first_reaching(self, position_px: int) -> int:
         """The index of the first window that ends beyond a position."""

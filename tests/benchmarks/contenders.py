@@ -41,7 +41,7 @@ class Done:
 def ours(job: Job) -> Done:
     from scinet.models.checkpoint import load_model
     from scinet.raster.scene import open_scene
-    from scinet.segmentation.scene import segment_scene
+    from scinet.segmentation.scene import segment_to_file
 
     model = load_model(job.model)
     done = Done(ready=now())
@@ -52,7 +52,7 @@ def ours(job: Job) -> Done:
 
     model.network.register_forward_hook(count)
     out = Path(job.out).with_suffix(".tif")
-    segment_scene(open_scene(job.scene), model, out)
+    segment_to_file(open_scene(job.scene), model, out)
     done.mask = lambda: _first_band(out) == 1
     return done
 

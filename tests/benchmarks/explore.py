@@ -17,12 +17,12 @@ from urllib.parse import urlencode
 import pandas as pd
 from playwright.sync_api import Page, WebSocket, sync_playwright
 
-from scinet.models.card import list_cards
+from scinet.models.card import list_models
 from scinet.models.checkpoint import load_model
 from scinet.raster.open import read_raster
 from scinet.raster.resample import resample
 from scinet.raster.resolution import STEPS_CM_PER_PX
-from scinet.segmentation.strategies import segment
+from scinet.segmentation.segment import segment
 from tests.pages.serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, PROJECT, SETTLED, served
 
 REPEATS = 5
@@ -124,7 +124,7 @@ def tile_of_1024_px(folder: Path) -> pd.Series:
 def forward_seconds(path: Path, native_cm_per_px: float, steps_cm_per_px: Sequence[float]) -> list[float]:
     """The models' own time at each step, both together, once they are warm."""
     raster = read_raster(path, cm_per_px=native_cm_per_px)
-    models = [load_model(card.name) for card in list_cards()[:2]]
+    models = [load_model(card.name) for card in list_models()[:2]]
     for model in models:
         segment(resample(raster, 40.0), model)
     seconds = []

@@ -20,7 +20,7 @@ from rasterio.windows import Window
 from scinet.models.card import Card
 from scinet.models.checkpoint import Model, load_model
 from scinet.raster.scene import open_scene
-from scinet.segmentation.scene import SceneMask, segment_scene
+from scinet.segmentation.scene import SceneMask, segment_to_file
 from scinet.segmentation.strategies import STRATEGIES, Strategy
 from scinet.vector.footprint_file import FootprintFile
 from tests.benchmarks.peak import Peak
@@ -92,7 +92,7 @@ def measure(
         write_scene(path, side_px, height_px, share)
         began = time.perf_counter()
         with Peak() as peak:
-            found = segment_scene(
+            found = segment_to_file(
                 open_scene(path),
                 model,
                 Path(folder) / "mask.tif",

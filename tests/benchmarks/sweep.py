@@ -16,13 +16,13 @@ import torch
 
 from scinet.evaluation.sweep import sweep
 from scinet.evaluation.truth import read_truth
-from scinet.models.card import list_cards
+from scinet.models.card import list_models
 from scinet.models.checkpoint import Model, load_model
 from scinet.raster.open import read_raster
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
 from scinet.raster.stream import RasterStream
-from scinet.segmentation.blend import Segmented
+from scinet.segmentation.blend import BlendedWindows
 from scinet.segmentation.forward import Forward
 from tests.benchmarks.explore import PROJECT, tile_of_1024_px
 
@@ -35,7 +35,7 @@ def main() -> None:
     tile = tile_of_1024_px(folder)
     raster = read_raster(folder / tile["image"], cm_per_px=float(tile["cm_per_px"]))
     truth = read_truth(folder / tile["mask"], raster, "the mask")
-    models = [load_model(card.name) for card in list_cards()[:3]]
+    models = [load_model(card.name) for card in list_models()[:3]]
     steps = [raster.cm_per_px, *STEPS_CM_PER_PX]
     sizes = [(model, side, count) for model in models for side, count in windows(raster, model, steps)]
     whole = bare = math.inf
@@ -55,8 +55,7 @@ def windows(raster: Raster, model: Model, steps: list[float]) -> list[tuple[tupl
     """Size and number of the windows at each step."""
     found = []
     for step in steps:
-        segmented = Segmented(RasterStream(resample(raster, step)), model)
-        down, across = segmented.windows
+        down, across = BlendedWindows(RasterStream(resample(raster, step)), model).windows
         found.append(((down.size, across.size), len(down.starts) * len(across.starts)))
     return found
 

@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 from pages.views.benchmark import figure_5, tables, tile_list
 from pages.views.benchmark.selection import systems_of
 from scinet.evaluation.benchmark import read_benchmark
+from scinet.models.architectures import NAMES
 from scinet.models.card import REPOSITORY_FOLDER
-from scinet.models.systems import NAMES
 from tests.pages.samples import PROJECT
 
 

@@ -15,6 +15,7 @@ from pages.app import runs
 from scinet.evaluation.benchmark import TILE_COLUMNS
 from scinet.evaluation.diagnose import Shares
 from scinet.evaluation.scores import Scores
+from scinet.segmentation.segment import Segmentation
 from tests.pages.samples import bad_images, geotiff, house, map_state, png
 
 
@@ -99,7 +100,7 @@ def test_a_threshold_needs_no_forward_pass(app: AppTest, monkeypatch: pytest.Mon
     def no_run(*_: object, **__: object) -> None:
         raise AssertionError("a forward pass")
 
-    monkeypatch.setattr(runs, "segment_working", no_run)
+    monkeypatch.setattr(runs, "segment", no_run)
     app.slider(key="threshold").set_value(0.05).run()
     low = map_state(app)
     app.slider(key="threshold").set_value(0.95).run()
@@ -118,7 +119,7 @@ def test_a_minimum_area_drops_components_at_once(app: AppTest, monkeypatch: pyte
     def no_run(*_: object, **__: object) -> None:
         raise AssertionError("a forward pass")
 
-    monkeypatch.setattr(runs, "segment_working", no_run)
+    monkeypatch.setattr(runs, "segment", no_run)
     app.number_input(key="min_area").set_value(10_000.0).run()  # more than the whole image
     assert not app.exception and not app.error
     assert map_state(app)["left"]["overlay"] != before["left"]["overlay"]
@@ -271,10 +272,10 @@ def test_the_worst_buildings_of_the_chosen_model_and_kinds(app: AppTest, monkeyp
     def half_of_it(raster, model, strategy, progress):
         """Sci-Net finds the house, UNet nothing."""
         found = house()[1] if model.card.name == "sci-net" else np.zeros((64, 64), bool)
-        return found.astype(np.float32)
+        return Segmentation(raster, found.astype(np.float32))
 
     st.cache_resource.clear()
-    monkeypatch.setattr(runs, "segment_working", half_of_it)
+    monkeypatch.setattr(runs, "segment", half_of_it)
     app.run()
     assert app.segmented_control(key="worst_model").value == "Sci-Net"
     everything = ["missed", "merged", "fragmented", "false", "found"]

@@ -14,7 +14,7 @@ import streamlit as st
 from pages.app import runs
 from pages.app.runs import Task
 from pages.sources import Subject
-from scinet.models.card import list_cards
+from scinet.models.card import list_models
 from scinet.raster.open import read_raster
 from tests.pages.samples import geotiff
 
@@ -27,19 +27,19 @@ def task(random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     st.cache_resource.clear()
     image = tmp_path / "house.tif"
     image.write_bytes(geotiff())
-    yield Task(Subject("house", "a house", read_raster(image), None), list_cards()[0], 20.0, "direct")
+    yield Task(Subject("house", "a house", read_raster(image), None), list_models()[0], 20.0, "direct")
     st.cache_resource.clear()
 
 
 def test_two_who_ask_at_once_get_one_forward_pass(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, calls = runs.segment_working, []
+    real, calls = runs.segment, []
 
     def slow(*arguments, **keywords):
         calls.append(arguments)
         time.sleep(0.5)
         return real(*arguments, **keywords)
 
-    monkeypatch.setattr(runs, "segment_working", slow)
+    monkeypatch.setattr(runs, "segment", slow)
     with ThreadPoolExecutor(2) as readers:
         both = list(readers.map(lambda _: runs.run(task, lambda _: None).probability, range(2)))
     assert len(calls) == 1
@@ -51,7 +51,7 @@ def test_what_was_begun_is_there_when_its_turn_comes(task: Task, monkeypatch: py
     with runs.begun([other]):
         runs.run(task, lambda _: None)
         found = runs.run(other, lambda _: None)
-    monkeypatch.setattr(runs, "segment_working", lambda *a, **k: pytest.fail("a second forward pass"))
+    monkeypatch.setattr(runs, "segment", lambda *a, **k: pytest.fail("a second forward pass"))
     assert np.array_equal(found.probability, runs.run(other, lambda _: None).probability)
     assert runs.share_done(other) == 1
 
@@ -69,7 +69,7 @@ def test_what_was_begun_stops_with_the_block(task: Task, monkeypatch: pytest.Mon
         finally:
             ended.set()
 
-    monkeypatch.setattr(runs, "segment_working", endless)
+    monkeypatch.setattr(runs, "segment", endless)
     with runs.begun([task]):
         assert began.wait(PATIENCE_S)
         while runs.share_done(task) == 0:

@@ -17,7 +17,7 @@ from pages.app.runs import Task
 from pages.sources import Subject
 from pages.views.sweep import film_strip, results
 from scinet.errors import CheckpointError
-from scinet.models.card import list_cards
+from scinet.models.card import list_models
 from scinet.raster.open import read_raster
 from tests.pages.samples import geotiff
 
@@ -74,7 +74,7 @@ def test_a_sweep_gives_curves_verdicts_and_a_film_strip(sweep: AppTest) -> None:
 
 def test_nothing_is_computed_twice(sweep: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     run_all(sweep)
-    monkeypatch.setattr(runs, "segment_working", lambda *a, **k: pytest.fail("a second forward pass"))
+    monkeypatch.setattr(runs, "segment", lambda *a, **k: pytest.fail("a second forward pass"))
     sweep.slider(key="threshold").set_value(0.4).run()
     sweep.switch_page("pages/explore.py").run()
     sweep.switch_page("pages/sweep.py").run()
@@ -83,14 +83,14 @@ def test_nothing_is_computed_twice(sweep: AppTest, monkeypatch: pytest.MonkeyPat
 
 def test_the_next_run_goes_on_while_the_page_is_drawn(sweep: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     """And is not run again when its turn comes."""
-    real, threads = runs.segment_working, []
+    real, threads = runs.segment, []
 
     def slow(*arguments, **keywords):
         threads.append(get_ident())
         time.sleep(1.1)  # longer than the page waits before it draws what is there
         return real(*arguments, **keywords)
 
-    monkeypatch.setattr(runs, "segment_working", slow)
+    monkeypatch.setattr(runs, "segment", slow)
     run_all(sweep)
     assert len(threads) == len(cells(sweep)) == 4
     assert len(set(threads)) > 1
@@ -158,7 +158,7 @@ def test_the_table_has_a_row_a_model_step_and_grid(sweep: AppTest) -> None:
 
 
 def known_runs(app: AppTest) -> list[runs.Run]:
-    subject, cards = app.session_state["explore.subject"], list_cards()
+    subject, cards = app.session_state["explore.subject"], list_models()
     native = subject.raster.cm_per_px
     tasks = [Task(subject, card, gsd, "direct") for card in cards for gsd in (native, 12.5)]
     known = [runs.known_run(task) for task in tasks]
@@ -169,7 +169,7 @@ def test_the_sheet_has_a_row_a_resolution(village: Path, random_checkpoints: Pat
     monkeypatch.setenv("SCINET_CHECKPOINTS", str(random_checkpoints))
     raster = read_raster(geotiff())
     subject = Subject("sheet", "Sheet", raster, None)
-    cards = list_cards()
+    cards = list_models()
     made = {(gsd, c.name): runs.run(Task(subject, c, gsd, "direct"), lambda _: None) for gsd in (10, 20) for c in cards}
     small = Image.open(io.BytesIO(film_strip.sheet(made, [10, 20], cards, runs.MaskSettings(), lambda _: "IoU 1")))
     large = Image.open(io.BytesIO(film_strip.sheet(made, [10, 20, 40], cards, runs.MaskSettings(), lambda _: "IoU 1")))

@@ -15,7 +15,7 @@ from scinet.evaluation.scores import iou
 from scinet.evaluation.truth import read_mask, truth_labels
 from scinet.models.checkpoint import Model
 from scinet.raster.open import read_raster
-from scinet.segmentation.strategies import segment_at
+from scinet.segmentation.segment import segment
 
 NATIVE_CM_PER_PX = 10.0
 THRESHOLD = 0.05  # random weights call nearly nothing a building at 0.5
@@ -74,7 +74,7 @@ class Reader:
     def should_see(self, folder: Path, model: Model) -> tuple[str, str, str]:
         """The same, computed here."""
         raster = read_raster(folder / f"user{self.number}.png", cm_per_px=NATIVE_CM_PER_PX)
-        working, probability = segment_at(raster, model, self.cm_per_px)
+        working, probability = segment(raster, model, self.cm_per_px)
         truth = truth_labels(read_mask(folder / f"user{self.number}_mask.png", raster), working)
         found = diagnose(truth, probability > THRESHOLD, valid=working.valid, pixel_area_m2=working.pixel_area_m2)
         step = step_title(self.cm_per_px, NATIVE_CM_PER_PX)

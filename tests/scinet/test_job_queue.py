@@ -7,7 +7,8 @@ from threading import Event
 import pytest
 
 from scinet import job_queue
-from scinet.job_queue import JobCancelledError, JobQueue, ReportProgress
+from scinet.job_queue import JobCancelledError, JobQueue
+from scinet.progress import ReportProgress
 
 PATIENCE_S = 20
 

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from scinet.errors import SciNetError
+from scinet.models.architectures import NAMES
 from scinet.models.sci_net import DenseASPP, conv_bn_relu
-from scinet.models.systems import NAMES
 from training import costs
 
 

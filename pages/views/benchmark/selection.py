@@ -9,8 +9,8 @@ from pages.app import drawing
 from pages.app.charts import MARKERS
 from scinet.evaluation import benchmark, bootstrap
 from scinet.evaluation.benchmark import Benchmark
-from scinet.models.card import Card, checkpoints_folder, list_cards
-from scinet.models.systems import NAMES, TITLES
+from scinet.models.architectures import NAMES, TITLES
+from scinet.models.card import Card, checkpoints_folder, list_models
 
 METRIC_TITLES = {
     "micro_iou": "Micro-IoU",
@@ -125,7 +125,7 @@ def _read(version: str) -> Benchmark:
 
 def systems_of(scored: Benchmark) -> dict[str, System]:
     """All systems by name: the paper's in its order, then their variants."""
-    cards = {card.name: card for card in list_cards()}
+    cards = {card.name: card for card in list_models()}
     systems = {}
     for name in dict.fromkeys(bootstrap.system_of(model) for model in scored.models):
         models = tuple(model for model in scored.models if bootstrap.system_of(model) == name)

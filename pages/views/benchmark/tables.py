@@ -12,7 +12,7 @@ from pages.views.benchmark.paper import Printed
 from pages.views.benchmark.selection import METRIC_HELP, METRIC_TITLES, Selection, System
 from pages.views.explore.panels import DASH
 from scinet.evaluation.bootstrap import LEVEL
-from scinet.models.systems import TITLES
+from scinet.models.architectures import TITLES
 
 NO_COST = "python -m training.costs measures it"
 

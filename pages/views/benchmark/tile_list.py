@@ -13,7 +13,7 @@ from scinet.errors import SciNetError
 from scinet.evaluation import scores
 from scinet.evaluation.grading import step_title, steps_around
 from scinet.evaluation.scores import Counts
-from scinet.models.card import list_cards
+from scinet.models.card import list_models
 
 POINT = "benchmark.point"  # system, cm/px and metric of the point that was clicked last
 SHOWN, COLUMNS = "benchmark.shown", 6
@@ -106,7 +106,7 @@ def address(row, system: System, cm_per_px: float) -> dict[str, str | list[str]]
     """Explore with that tile, at its step nearest to the GSD, and with the system beside another model."""
     native = row.native_cm_per_px
     step = min(steps_around(native), key=lambda gsd: max(gsd / row.seen_cm_per_px, row.seen_cm_per_px / gsd))
-    others = [card.title for card in list_cards() if card not in system.cards]
+    others = [card.title for card in list_models() if card not in system.cards]
     titles = [card.title for card in system.cards[:1]] + others
     return {
         "source": "Tiles",

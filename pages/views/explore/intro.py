@@ -8,7 +8,7 @@ from pages.app.result_cache import result_cache
 from pages.app.runs import MADE, Key, MaskSettings, Task, judge, run
 from pages.sources import Subject
 from scinet.errors import SciNetError
-from scinet.models.card import Card, list_cards
+from scinet.models.card import Card, list_models
 from scinet.synthetic.town import make_town
 
 OPEN = "intro.open"
@@ -42,7 +42,7 @@ def open_card() -> DeltaGenerator | None:
 
 def fill(place: DeltaGenerator | None) -> None:
     """Draw the card's picture: called at the end, as the page itself comes first; two small forward passes, once."""
-    cards = list_cards()
+    cards = list_models()
     if place is None or not cards:
         return
     card = cards[0]

@@ -6,10 +6,10 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from pages.app import custom_models
 from scinet.errors import SciNetError
 from scinet.models import custom
+from scinet.models.architectures import NAMES, TITLES
 from scinet.models.build import MIN_SIDE_PX
-from scinet.models.card import list_cards
+from scinet.models.card import list_models
 from scinet.models.custom import ModelSpec
-from scinet.models.systems import NAMES, TITLES
 
 OTHER = "smp"
 NORMALISATIONS = {
@@ -115,7 +115,7 @@ def welcome() -> None:
         st.page_link(
             "pages/explore.py",
             label=f"Open Explore with {title} →",
-            query_params={"models": [title, *(card.title for card in list_cards()[:1])]},
+            query_params={"models": [title, *(card.title for card in list_models()[:1])]},
         )
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import streamlit as st
 
-from pages.app import custom_models
 from pages.views.explore.panels import DASH
 from scinet.evaluation.benchmark import Benchmark
 from scinet.models.card import Card, checkpoints_folder
@@ -130,14 +129,14 @@ def _window(card: Card) -> str:
 
 def _normalisation(card: Card) -> str:
     mean, std = card.mean, card.std
-    if custom_models.is_own(card):
-        mean, std = card.settings["own"]["mean"], card.settings["own"]["std"]
+    if card.is_custom:
+        mean, std = card.settings["mean"], card.settings["std"]
     return f"mean {_value(mean)}, std {_value(std)}"
 
 
 def _file(card: Card) -> str:
-    if custom_models.is_own(card):
-        return escape(card.settings["own"]["file"])
+    if card.is_custom:
+        return escape(card.settings["file"])
     path = checkpoints_folder() / f"{card.name}.safetensors"
     return f"{escape(path.name)}, {path.stat().st_size / 1e6:.0f} MB" if path.is_file() else escape(path.name)
 

@@ -17,7 +17,7 @@ from pages.views.explore.downloads import files
 from pages.views.sweep import results
 from scinet.cli.main import main
 from scinet.evaluation.truth import read_truth, truth_labels
-from scinet.models.card import list_cards
+from scinet.models.card import list_models
 from scinet.raster.open import read_raster
 from scinet.vector.footprints import write_footprints
 
@@ -130,7 +130,7 @@ def the_apps(scene, truth, cm_per_px):
     """What the app has of the same image: the subject, and the run of the UNet."""
     raster = read_raster(scene)
     subject = Subject("cli", scene.name, raster, read_truth(truth, raster, truth.name))
-    card = next(card for card in list_cards() if card.name == "unet")
+    card = next(card for card in list_models() if card.name == "unet")
     return subject, runs.run(runs.Task(subject, card, cm_per_px or raster.cm_per_px, "direct"), lambda done: None)
 
 

@@ -9,9 +9,9 @@ from fvcore.nn import FlopCountAnalysis
 from safetensors.torch import save_file
 
 from scinet.errors import CheckpointError
+from scinet.models.architectures import NAMES, TITLES
 from scinet.models.build import build, encoder_name
 from scinet.models.sci_net import DenseASPP
-from scinet.models.systems import NAMES, TITLES
 
 # Millions of parameters and GMACs at 512 px, counted by fvcore; the paper's Table 1 rounds the same figures.
 COSTS = {

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from scinet.errors import CheckpointError
 from scinet.models.build import build
-from scinet.models.card import Card, list_cards
+from scinet.models.card import Card, list_models
 from scinet.models.checkpoint import load_model, load_trained, save_checkpoint
 
 
@@ -42,11 +42,11 @@ def test_what_half_precision_cannot_hold_is_kept_in_full(tmp_path):
 
 
 def test_the_list_is_in_the_papers_order_and_skips_the_damaged(folder):
-    assert [card.name for card in list_cards()] == ["sci-net", "unet"]
+    assert [card.name for card in list_models()] == ["sci-net", "unet"]
     (folder / "broken.json").write_text("{")
     (folder / "broken.safetensors").write_bytes(b"")
     (folder / "alone.json").write_text((folder / "unet.json").read_text())  # no weights beside it
-    assert [card.name for card in list_cards()] == ["sci-net", "unet"]
+    assert [card.name for card in list_models()] == ["sci-net", "unet"]
 
 
 def test_card_survives_json():
@@ -66,15 +66,15 @@ def test_card_survives_json():
             "no checkpoint file unet.safetensors; those that are here: sci-net",
         ),
         (lambda f: (f / "unet.json").unlink(), "no checkpoint file unet.json"),
-        (lambda f: (f / "unet.json").write_text("not json"), "no checkpoint card"),
-        (lambda f: (f / "unet.json").write_bytes(b"\xff\xfe{"), "no checkpoint card"),
-        (lambda f: (f / "unet.json").write_text("[1]"), "no checkpoint card"),
+        (lambda f: (f / "unet.json").write_text("not json"), "not a model.s card"),
+        (lambda f: (f / "unet.json").write_bytes(b"\xff\xfe{"), "not a model.s card"),
+        (lambda f: (f / "unet.json").write_text("[1]"), "not a model.s card"),
         (lambda f: (f / "unet.safetensors").write_bytes(b"\x00" * 64), "damaged"),
-        (lambda f: edit_card(f, architecture="vgg"), "not one of the seven"),
+        (lambda f: edit_card(f, architecture="vgg"), "not one of sci-net"),
         (lambda f: edit_card(f, window_px=0), "impossible"),
         (lambda f: edit_card(f, window_m=-1), "impossible"),
-        (lambda f: edit_card(f, gsd_range_cm_per_px=["a", 2]), "no checkpoint card"),
-        (lambda f: edit_card(f, surprise=1), "no checkpoint card"),
+        (lambda f: edit_card(f, gsd_range_cm_per_px=["a", 2]), "not a model.s card"),
+        (lambda f: edit_card(f, surprise=1), "not a model.s card"),
         (lambda f: edit_card(f, architecture="manet"), "does not hold its card's architecture"),
     ],
 )

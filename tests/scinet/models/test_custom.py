@@ -14,7 +14,7 @@ from safetensors.torch import save, save_file
 from scinet.errors import CheckpointError
 from scinet.models.checkpoint import load_model
 from scinet.models.custom import ModelSpec, open_custom_file, open_custom_model
-from scinet.segmentation.strategies import segment
+from scinet.segmentation.segment import segment
 
 FACTS = ModelSpec("unet/tu-mobilenetv3_small_050", (5.0, 30.0), window_px=96)
 
@@ -63,7 +63,9 @@ def test_one_of_the_seven_gives_what_its_checkpoint_gives(random_checkpoints, no
     )
     known = load_model(path)
     assert own.card.title == "Sci-Net (mine)"
-    np.testing.assert_allclose(segment(noise_raster, own), segment(noise_raster, known), atol=1e-5)
+    np.testing.assert_allclose(
+        segment(noise_raster, own).probability, segment(noise_raster, known).probability, atol=1e-5
+    )
 
 
 def test_an_smp_architecture_by_name(noise_raster):
@@ -76,7 +78,7 @@ def test_an_smp_architecture_by_name(noise_raster):
         found = own.network(image)
     np.testing.assert_allclose(found.numpy(), wanted.numpy(), atol=1e-5)
     assert own.card.title == "mine"
-    assert segment(noise_raster, own).shape == noise_raster.shape
+    assert segment(noise_raster, own).probability.shape == noise_raster.shape
 
 
 def test_two_classes_and_the_prefix_of_lightning(noise_raster):
@@ -96,7 +98,7 @@ def test_an_encoder_that_cannot_be_planned_ahead_is_built(noise_raster):
     own = open_custom_model(
         "mine.safetensors", save(network.half().state_dict()), replace(FACTS, architecture="segformer/mit_b0")
     )
-    assert np.isfinite(segment(noise_raster, own)).all()
+    assert np.isfinite(segment(noise_raster, own).probability).all()
 
 
 @pytest.mark.parametrize("side", [None, 96])
@@ -104,14 +106,14 @@ def test_an_encoder_that_cannot_be_planned_ahead_is_built(noise_raster):
 def test_onnx_of_any_and_of_one_size(side, batch, noise_raster):
     own = opened(onnx_file(side, batch))
     assert own.card.window_px == 96
-    np.testing.assert_allclose(segment(noise_raster, own), expected(noise_raster), atol=1e-5)
+    np.testing.assert_allclose(segment(noise_raster, own).probability, expected(noise_raster), atol=1e-5)
 
 
 def test_onnx_of_probabilities_and_of_two_classes(noise_raster):
     own = opened(onnx_file(last_node="Sigmoid"), output="probability")
-    np.testing.assert_allclose(segment(noise_raster, own), expected(noise_raster), atol=1e-5)
+    np.testing.assert_allclose(segment(noise_raster, own).probability, expected(noise_raster), atol=1e-5)
     own = opened(onnx_file(channels=2))
-    np.testing.assert_allclose(segment(noise_raster, own), expected(noise_raster), atol=1e-5)
+    np.testing.assert_allclose(segment(noise_raster, own).probability, expected(noise_raster), atol=1e-5)
 
 
 def test_a_file_with_its_facts_beside_it(tmp_path, noise_raster, random_checkpoints):
@@ -124,7 +126,9 @@ def test_a_file_with_its_facts_beside_it(tmp_path, noise_raster, random_checkpoi
     assert own.card.gsd_range_cm_per_px == (5, 30)
     ours = open_custom_file(random_checkpoints / "unet.safetensors")  # a card of ours says all that is needed
     known = load_model(random_checkpoints / "unet.safetensors")
-    np.testing.assert_allclose(segment(noise_raster, ours), segment(noise_raster, known), atol=1e-5)
+    np.testing.assert_allclose(
+        segment(noise_raster, ours).probability, segment(noise_raster, known).probability, atol=1e-5
+    )
     (tmp_path / "mine.json").write_text('{"window_px": 96}')
     with pytest.raises(CheckpointError, match="gsd_range_cm_per_px"):
         open_custom_file(tmp_path / "mine.safetensors")

@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from scinet.models.architectures import NAMES
 from scinet.models.build import build
 from scinet.models.device import has_bfloat16
 from scinet.models.fuse import fold_batch_norms, for_inference
-from scinet.models.systems import NAMES
 
 
 def with_random_norms(network: nn.Module) -> nn.Module:

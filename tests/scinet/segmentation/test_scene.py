@@ -22,8 +22,9 @@ from scinet.raster.open import read_raster
 from scinet.raster.raster import Raster
 from scinet.raster.scene import open_scene
 from scinet.segmentation import blend, forward, scene
-from scinet.segmentation.scene import segment_scene
-from scinet.segmentation.strategies import STRATEGIES, segment_at
+from scinet.segmentation.scene import segment_to_file
+from scinet.segmentation.segment import segment
+from scinet.segmentation.strategies import STRATEGIES
 from scinet.vector.footprint_file import FootprintFile
 from scinet.vector.footprints import polygonize
 
@@ -72,7 +73,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bands and stripes so small that a scene has many."""
     monkeypatch.setattr(raster_scene, "_BAND_PX", 1)
     monkeypatch.setattr(resample, "_STRIPE_VALUES", 40_000)
-    monkeypatch.setattr("scinet.segmentation.strategies._MERGED_ROWS", 50)
+    monkeypatch.setattr("scinet.segmentation.segment._MERGED_ROWS", 50)
 
 
 def read(path: Path) -> NDArray[Any]:
@@ -84,7 +85,7 @@ def in_memory(
     path: Path, model: Model, strategy: Any = "direct", cm_per_px: float | None = None
 ) -> tuple[Raster, NDArray[np.float32]]:
     raster = read_raster(path)
-    return segment_at(raster, model, cm_per_px or raster.cm_per_px, strategy)
+    return segment(raster, model, cm_per_px, strategy)
 
 
 def expected_mask(probability: NDArray[np.float32], raster: Raster) -> NDArray[np.uint8]:
@@ -99,11 +100,11 @@ def test_a_scene_gives_what_it_gives_in_memory(
     working, probability = in_memory(scene_path, brightness_model, strategy, cm_per_px)
     out = tmp_path / "out.tif"
     options: dict[str, Any] = {"cm_per_px": cm_per_px, "strategy": strategy}
-    found = segment_scene(open_scene(scene_path), brightness_model, out, **options)
+    found = segment_to_file(open_scene(scene_path), brightness_model, out, **options)
     mask = expected_mask(probability, working)
     assert (read(out) == mask).all()
     assert (found.valid_px, found.building_px) == (working.valid.sum(), (mask == 1).sum())
-    segment_scene(open_scene(scene_path), brightness_model, out, output="float32", **options)
+    segment_to_file(open_scene(scene_path), brightness_model, out, output="float32", **options)
     values = read(out)
     assert (np.isnan(values) == ~working.valid).all()
     assert (values[working.valid] == probability[working.valid]).all()  # to the last bit
@@ -116,8 +117,8 @@ def test_a_real_scene_gives_what_it_gives_in_memory(
     """The Accra scene with its JPEG blocks, lossy alpha and collars; the network's weights are random."""
     path = data_dir / "ocaic/train_tier_1/acc/d41d81/d41d81.tif"
     model = load_model(random_checkpoints / "unet.safetensors", torch.device("cpu"))
-    working, probability = segment_at(read_raster(path), model, 60.0)
-    segment_scene(open_scene(path), model, tmp_path / "out.tif", cm_per_px=60.0, output="float32")
+    working, probability = segment(read_raster(path), model, 60.0)
+    segment_to_file(open_scene(path), model, tmp_path / "out.tif", cm_per_px=60.0, output="float32")
     values = read(tmp_path / "out.tif")
     assert (values[working.valid] == probability[working.valid]).all()
     assert np.isnan(values[~working.valid]).all() and not working.valid.all()
@@ -126,7 +127,7 @@ def test_a_real_scene_gives_what_it_gives_in_memory(
 def test_the_file_is_a_cog_in_the_scenes_place(brightness_model: Model, tmp_path: Path) -> None:
     path = write_scene(tmp_path / "in.tif", blotches((1300, 1100)))
     out = tmp_path / "out.tif"
-    segment_scene(open_scene(path), brightness_model, out)
+    segment_to_file(open_scene(path), brightness_model, out)
     with rasterio.open(out) as dataset:
         assert dataset.crs.to_epsg() == 32630 and dataset.transform == PLACE and dataset.nodata == 255
         assert dataset.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
@@ -141,7 +142,7 @@ def test_the_file_is_a_cog_in_the_scenes_place(brightness_model: Model, tmp_path
 
 def test_probability_in_steps(scene_path: Path, brightness_model: Model, tmp_path: Path) -> None:
     out = tmp_path / "out.tif"
-    segment_scene(open_scene(scene_path), brightness_model, out, output="uint8")
+    segment_to_file(open_scene(scene_path), brightness_model, out, output="uint8")
     working, probability = in_memory(scene_path, brightness_model)
     with rasterio.open(out) as dataset:
         assert dataset.dtypes == ("uint8",) and dataset.nodata == 255
@@ -168,12 +169,12 @@ def test_stopped_work_goes_on(
 ) -> None:
     out, whole = tmp_path / "out.tif", tmp_path / "whole.tif"
     options: dict[str, Any] = {"output": "float32", "strategy": strategy}
-    segment_scene(open_scene(scene_path), brightness_model, whole, **options)
+    segment_to_file(open_scene(scene_path), brightness_model, whole, **options)
     with pytest.raises(Stop):
-        segment_scene(open_scene(scene_path), brightness_model, out, progress=stopping_at(share), **options)
+        segment_to_file(open_scene(scene_path), brightness_model, out, progress=stopping_at(share), **options)
     assert not out.exists() and (tmp_path / "out.tif.part").is_dir()
     shares: list[float] = []
-    segment_scene(open_scene(scene_path), brightness_model, out, resume=True, progress=shares.append, **options)
+    segment_to_file(open_scene(scene_path), brightness_model, out, resume=True, progress=shares.append, **options)
     np.testing.assert_array_equal(read(out), read(whole))
     assert shares[-1] == 1 and shares == sorted(shares)
     if share > 0.5:
@@ -186,11 +187,11 @@ def test_a_killed_piece_is_made_again(
 ) -> None:
     out = tmp_path / "out.tif"
     with pytest.raises(Stop):
-        segment_scene(open_scene(scene_path), brightness_model, out, progress=stopping_at(0.6))
+        segment_to_file(open_scene(scene_path), brightness_model, out, progress=stopping_at(0.6))
     pieces = sorted((tmp_path / "out.tif.part").glob("mask-*.tif"))
     assert len(pieces) >= 3
     pieces[-1].rename(pieces[-1].with_suffix(".part"))  # half written when the power went
-    segment_scene(open_scene(scene_path), brightness_model, out, resume=True)
+    segment_to_file(open_scene(scene_path), brightness_model, out, resume=True)
     working, probability = in_memory(scene_path, brightness_model)
     assert (read(out) == expected_mask(probability, working)).all()
 
@@ -198,10 +199,10 @@ def test_a_killed_piece_is_made_again(
 def test_other_settings_are_not_gone_on_with(scene_path: Path, brightness_model: Model, tmp_path: Path) -> None:
     out = tmp_path / "out.tif"
     with pytest.raises(Stop):
-        segment_scene(open_scene(scene_path), brightness_model, out, progress=stopping_at(0.5))
+        segment_to_file(open_scene(scene_path), brightness_model, out, progress=stopping_at(0.5))
     with pytest.raises(WriteError, match="another threshold"):
-        segment_scene(open_scene(scene_path), brightness_model, out, threshold=0.3, resume=True)
-    segment_scene(open_scene(scene_path), brightness_model, out, threshold=0.3)  # anew
+        segment_to_file(open_scene(scene_path), brightness_model, out, threshold=0.3, resume=True)
+    segment_to_file(open_scene(scene_path), brightness_model, out, threshold=0.3)  # from the start
     assert out.exists() and not (tmp_path / "out.tif.part").exists()
 
 
@@ -209,7 +210,7 @@ def test_a_folder_of_others_is_left_alone(scene_path: Path, brightness_model: Mo
     (tmp_path / "out.tif.part").mkdir()
     (tmp_path / "out.tif.part" / "diary.txt").write_text("mine")
     with pytest.raises(WriteError, match="in the way"):
-        segment_scene(open_scene(scene_path), brightness_model, tmp_path / "out.tif")
+        segment_to_file(open_scene(scene_path), brightness_model, tmp_path / "out.tif")
     assert (tmp_path / "out.tif.part" / "diary.txt").read_text() == "mine"
 
 
@@ -218,11 +219,13 @@ def test_nodata_is_not_run(brightness_model: Model, tmp_path: Path) -> None:
     pixels[:, 900:960, 100:160] = 90
     calls: list[int] = []
     brightness_model.network.register_forward_hook(lambda *_: calls.append(1))
-    found = segment_scene(open_scene(write_scene(tmp_path / "in.tif", pixels)), brightness_model, tmp_path / "out.tif")
+    found = segment_to_file(
+        open_scene(write_scene(tmp_path / "in.tif", pixels)), brightness_model, tmp_path / "out.tif"
+    )
     assert found.valid_px == 60 * 60 and 4 <= len(calls) <= 9
     blank = open_scene(write_scene(tmp_path / "blank.tif", np.zeros((3, 100, 300), np.uint8)))
     with pytest.raises(RasterError, match="nodata"):
-        segment_scene(blank, brightness_model, tmp_path / "none.tif")
+        segment_to_file(blank, brightness_model, tmp_path / "none.tif")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["blank.tif", "in.tif", "out.tif"]
 
 
@@ -231,11 +234,11 @@ def test_batches_that_wait_change_nothing(
 ) -> None:
     """Batches reach over rows of windows and past nodata, and wait no longer than memory allows."""
     raster = read_raster(scene_path)
-    one = segment_at(raster, brightness_model, raster.cm_per_px)[1]
+    one = segment(raster, brightness_model).probability
     monkeypatch.setitem(forward._BATCH, "cpu", 7)
     for waiting_px in (1, 100_000, 10**9):
         monkeypatch.setattr(blend, "_WAITING_PX", waiting_px)
-        np.testing.assert_allclose(segment_at(raster, brightness_model, raster.cm_per_px)[1], one, atol=1e-6)
+        np.testing.assert_allclose(segment(raster, brightness_model).probability, one, atol=1e-6)
 
 
 def test_a_large_scene_is_read_from_its_overview(
@@ -248,7 +251,7 @@ def test_a_large_scene_is_read_from_its_overview(
     found = open_scene(path)
     shapes = {cm_per_px: found.rows(cm_per_px).grid.shape[0] for cm_per_px in (5, 10, 19, 20, 39, 41, 200)}
     assert shapes == {5: 512, 10: 512, 19: 512, 20: 256, 39: 256, 41: 128, 200: 64}
-    found_mask = segment_scene(found, brightness_model, tmp_path / "out.tif", cm_per_px=30)
+    found_mask = segment_to_file(found, brightness_model, tmp_path / "out.tif", cm_per_px=30)
     assert found_mask.grid.shape == (171, 171)
     assert found.rows(30).grid.cm_per_px == pytest.approx(20, rel=1e-3)
 
@@ -258,7 +261,7 @@ def test_rows_longer_than_memory(brightness_model: Model, tmp_path: Path, monkey
     monkeypatch.setattr(scene, "MAX_WIDTH_PX", 1500)
     for cm_per_px, strategy, least in ((5, "direct", "6.6"), (10, "multi-scale", "13.3")):
         with pytest.raises(ResolutionError, match=f"Choose {least}"):
-            segment_scene(
+            segment_to_file(
                 open_scene(path), brightness_model, tmp_path / "out.tif", cm_per_px=cm_per_px, strategy=strategy
             )
 
@@ -268,7 +271,7 @@ def test_footprints_have_no_seams(
     suffix: str, scene_path: Path, brightness_model: Model, small_parts: None, tmp_path: Path
 ) -> None:
     file = FootprintFile(tmp_path / f"out{suffix}")
-    found = segment_scene(open_scene(scene_path), brightness_model, tmp_path / "out.tif", footprints=file)
+    found = segment_to_file(open_scene(scene_path), brightness_model, tmp_path / "out.tif", footprints=file)
     working, probability = in_memory(scene_path, brightness_model)
     wanted = polygonize(label((probability > 0.5) & working.valid), working)
     meta, _, wkb, (area_m2,) = pyogrio.raw.read(file.path)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -5,15 +7,20 @@ from rasterio.transform import Affine
 
 from scinet.evaluation.scores import Counts, iou
 from scinet.evaluation.truth import read_mask
-from scinet.models.card import Card, list_cards
+from scinet.models.card import Card, list_models
 from scinet.models.checkpoint import Model, load_model, load_trained
 from scinet.models.device import has_bfloat16
 from scinet.models.fuse import for_inference
 from scinet.raster.open import read_raster
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
-from scinet.segmentation.strategies import STRATEGIES, segment, segment_at
+from scinet.segmentation.segment import segment
+from scinet.segmentation.strategies import STRATEGIES
 from scinet.segmentation.tiling import MIN_OVERLAP_PX, STEP_PX, window_side, window_starts
+
+
+def with_windows_of(side_px: int, model: Model) -> Model:
+    return replace(model, card=replace(model.card, window_px=side_px, window_m=None))
 
 
 def logits_of(pixels: np.ndarray, model: Model) -> np.ndarray:
@@ -62,11 +69,11 @@ def test_an_image_of_one_window_gets_the_networks_own_answer(random_checkpoints,
     model = load_model(random_checkpoints / "sci-net.safetensors", torch.device("cpu"))
     pixels = noise_raster.pixels[: shape[0], : shape[1]]
     small = Raster(pixels, np.ones(shape, bool), noise_raster.transform, noise_raster.crs)
-    np.testing.assert_allclose(segment(small, model), logits_of(pixels, model), atol=1e-6)
+    np.testing.assert_allclose(segment(small, model).probability, logits_of(pixels, model), atol=1e-6)
 
 
 def test_windows_are_blended_without_a_gap(brightness_model, noise_raster):
-    probability = segment(noise_raster, brightness_model, window_px=32)
+    probability = segment(noise_raster, with_windows_of(32, brightness_model)).probability
     assert probability.shape == noise_raster.shape and probability.dtype == np.float32
     # The model answers 0.5 + something for dark pixels, less for bright ones, in every window
     brightness = noise_raster.pixels.mean(axis=2)
@@ -77,7 +84,7 @@ def test_windows_are_blended_without_a_gap(brightness_model, noise_raster):
 def test_smaller_than_any_network_takes(brightness_model, noise_raster):
     pixels = noise_raster.pixels[:9, :50]
     tiny = Raster(pixels, np.ones((9, 50), bool), noise_raster.transform, noise_raster.crs)
-    probability = segment(tiny, brightness_model)
+    probability = segment(tiny, brightness_model).probability
     assert probability.shape == (9, 50)
     assert np.isfinite(probability).all()
 
@@ -88,7 +95,7 @@ def test_nodata_is_zero_and_its_windows_are_not_run(brightness_model, noise_rast
     half = Raster(noise_raster.pixels, valid, noise_raster.transform, noise_raster.crs)
     calls = []
     brightness_model.network.register_forward_hook(lambda *_: calls.append(1))
-    probability = segment(half, brightness_model, window_px=32)
+    probability = segment(half, with_windows_of(32, brightness_model)).probability
     assert len(calls) == 1
     assert (probability[~valid] == 0).all() and (probability[valid] > 0).all()
 
@@ -96,14 +103,14 @@ def test_nodata_is_zero_and_its_windows_are_not_run(brightness_model, noise_rast
 def test_progress_ends_at_one(brightness_model, noise_raster):
     for strategy in STRATEGIES:
         shares: list[float] = []
-        segment_at(noise_raster, brightness_model, 10, strategy, shares.append)
+        segment(noise_raster, brightness_model, 10, strategy, progress=shares.append)
         assert shares == sorted(shares) and shares[-1] == pytest.approx(1)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("cm_per_px", [5, 10, 25])
 def test_strategies_answer_on_the_working_grid(brightness_model, noise_raster, strategy, cm_per_px):
-    working, probability = segment_at(noise_raster, brightness_model, cm_per_px, strategy)
+    working, probability = segment(noise_raster, brightness_model, cm_per_px, strategy)
     assert working.cm_per_px == pytest.approx(cm_per_px, rel=0.02)
     assert probability.shape == working.shape
     assert probability.dtype == np.float32
@@ -119,8 +126,8 @@ def test_canonical_shows_the_model_its_own_gsd(noise_raster):
 
     card = Card(name="spy", architecture="unet", gsd_range_cm_per_px=(10.0, 40.0), window_px=512)
     model = Model(Spy(), card, torch.device("cpu"), one_size=True)  # one window each, of whatever size
-    segment_at(noise_raster, model, 10, "canonical")  # 20 cm/px is the middle of 10 to 40
-    segment_at(noise_raster, model, 10, "multi-scale")
+    segment(noise_raster, model, 10, "canonical")  # 20 cm/px is the middle of 10 to 40
+    segment(noise_raster, model, 10, "multi-scale")
     assert seen == [(48, 64), (192, 256), (96, 128), (48, 64)]
 
 
@@ -142,7 +149,7 @@ def border_to_inner_step(probabilities: list[np.ndarray], window_px: int) -> flo
     return float(np.mean(at_borders) / np.mean(inside))
 
 
-@pytest.mark.parametrize("name", [card.name for card in list_cards()] or [None])
+@pytest.mark.parametrize("name", [card.name for card in list_models()] or [None])
 def test_no_seams_on_real_tiles(data_dir, name):
     """The probability steps no more at the windows' borders than one window over the whole tile does there.
 
@@ -153,7 +160,9 @@ def test_no_seams_on_real_tiles(data_dir, name):
     model = load_model(name, torch.device("cpu"))
     tiles = sorted((data_dir / "images" / "accra").glob("*_1*_1*.jpg"))[:6]
     rasters = [resample(read_raster(tile, cm_per_px=5.18), 10) for tile in tiles]
-    in_windows, whole = ([segment(raster, model, window_px=side) for raster in rasters] for side in (128, 576))
+    in_windows, whole = (
+        [segment(raster, with_windows_of(side, model)).probability for raster in rasters] for side in (128, 576)
+    )
     # 1.04 to 1.06 with a tent instead of the Hann bell
     assert border_to_inner_step(in_windows, 128) <= 1.03 * border_to_inner_step(whole, 128)
 
@@ -169,7 +178,7 @@ def unrounded(name: str) -> Model:
     return Model(for_inference(network, torch.device("cpu")), card, torch.device("cpu"))
 
 
-@pytest.mark.parametrize("name", [card.name for card in list_cards()] or [None])
+@pytest.mark.parametrize("name", [card.name for card in list_models()] or [None])
 def test_lower_precision_gives_the_masks_of_float32(data_dir, name, monkeypatch):
     """Under 0.2 % of the pixels differ, and micro-IoU by under 0.1 point, on real tiles.
 
@@ -182,7 +191,7 @@ def test_lower_precision_gives_the_masks_of_float32(data_dir, name, monkeypatch)
     truth = np.stack([read_mask(data_dir / "masks" / "accra" / f"{image.stem}.png", rasters[0]) for image in images])
 
     def masks(model: Model) -> np.ndarray:
-        return np.stack([segment(raster, model) > 0.5 for raster in rasters])
+        return np.stack([segment(raster, model).probability > 0.5 for raster in rasters])
 
     in_bfloat16 = masks(load_model(name, torch.device("cpu")))
     for module in ("scinet.models.fuse", "scinet.segmentation.forward"):
