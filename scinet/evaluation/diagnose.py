@@ -119,6 +119,7 @@ class Diagnosis:
     buildings: Buildings
     components: Components
     tally: Tally
+    shared: sparse.csr_array  # int: n_ij, the pixels of building i + 1 and component j + 1
 
     @cached_property
     def truth_labels(self) -> np.ndarray:
@@ -182,6 +183,7 @@ def diagnose(
         buildings=_buildings(shared, held, by_building, buildings_held, g, p, hole_px, pixel_area_m2),
         components=_components(by_component, buildings_held, p, pixel_area_m2),
         tally=tally,
+        shared=shared,
     )
 
 
