@@ -1,9 +1,9 @@
 """Boundary IoU: how well outlines agree, whatever the size of the buildings.
 
-The boundary of a mask is the band of its pixels within d of its outline. Boundary IoU is the IoU of the two masks'
-boundaries (Cheng et al. 2021, Boundary IoU: Improving Object-Centric Image Segmentation Evaluation). As in their
-code, distance is the larger of the row and column distance, and the edge of the image is an outline too. The edge
-of nodata counts like the edge of the image.
+The boundary of a mask is the band of its own pixels within a distance d of its outline. Boundary IoU is the IoU of
+the boundaries of both masks (Cheng et al. 2021, Boundary IoU: Improving Object-Centric Image Segmentation Evaluation).
+As in the authors' code, the distance of two pixels is the larger of their row and column distances, and the edge of
+the image is part of the outline. So is the edge of nodata.
 """
 
 import math
@@ -37,14 +37,14 @@ def boundary_counts(
     """Count the pixels of both boundaries; `scores.iou` of the counts is boundary IoU.
 
     Args:
-        truth: Mask bool (H, W), or labels int (H, W). Labels are taken as one mask, so that walls between buildings
-            that touch are not part of the boundary: a mask cannot show them.
-        prediction: Mask bool (H, W).
+        truth: bool (H, W), or labels int (H, W), 0 is background. Walls between touching buildings are not part of
+            the boundary: a semantic mask cannot show them.
+        prediction: bool (H, W).
         width_px: The width d of the boundary, at least 1.
-        valid: Pixels that count, bool (H, W); all by default.
+        valid: bool (H, W), False is nodata; all pixels are valid by default.
 
     Returns:
-        Counts that add up over tiles.
+        Counts, which add up over tiles.
     """
     true = _boundary(_packed(truth, valid), width_px)
     predicted = _boundary(_packed(prediction, valid), width_px)
@@ -53,7 +53,7 @@ def boundary_counts(
 
 
 def _packed(mask: NDArray[Any], valid: NDArray[np.bool_] | None) -> Words:
-    """Where a mask is not 0 and valid, as bits: a row's pixel x is bit x % 64 of its word x // 64."""
+    """Valid pixels of a mask that are not 0, as bits: pixel x of a row is bit x % 64 of its word x // 64."""
     height, width = mask.shape
     packed = np.zeros((height, -(-width // _WORD) * _WORD // 8), np.uint8)
     for top in range(0, height, _BAND_ROWS):
@@ -66,7 +66,7 @@ def _packed(mask: NDArray[Any], valid: NDArray[np.bool_] | None) -> Words:
 
 
 def _boundary(mask: Words, width_px: int) -> Words:
-    """The pixels of a mask that an erosion by a square of 2 width_px + 1 pixels takes away."""
+    """The pixels of a mask that are lost to erosion by a square of side 2 width_px + 1."""
     window = 2 * width_px + 1
     inner = _shifted_rows(_all_of_rows(mask, window), -width_px)
     inner = _shifted_columns(_all_of_columns(inner, window), -width_px)
@@ -74,7 +74,7 @@ def _boundary(mask: Words, width_px: int) -> Words:
 
 
 def _all_of_rows(bits: Words, count: int) -> Words:
-    """Each pixel AND the `count` - 1 below it, with twice as many rows joined at each step."""
+    """Each pixel AND the `count` - 1 pixels below it, in log2(count) steps."""
     joined = 1
     while joined < count:
         step = min(joined, count - joined)
@@ -84,7 +84,7 @@ def _all_of_rows(bits: Words, count: int) -> Words:
 
 
 def _all_of_columns(bits: Words, count: int) -> Words:
-    """Each pixel AND the `count` - 1 to its right."""
+    """Each pixel AND the `count` - 1 pixels to its right, in log2(count) steps."""
     joined = 1
     while joined < count:
         step = min(joined, count - joined)

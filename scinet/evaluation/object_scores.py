@@ -1,14 +1,14 @@
-"""Scores that count buildings rather than pixels, from sums that add up over tiles.
+"""Scores that count buildings instead of pixels, from sums that add up over tiles.
 
-With TP pairs that match (see `scinet.evaluation.objects`), FP components and FN buildings without a match:
+With TP matching pairs (see `scinet.evaluation.objects`), FP components and FN buildings without a partner:
 
     precision          TP / (TP + FP)
     recall             TP / (TP + FN)
-    F1                 2 TP / (2 TP + FP + FN), which is the recognition quality RQ at 0.5
-    mean IoU           of the matched pairs at 0.5, which is the segmentation quality SQ
-    panoptic quality   sum of their IoU / (TP + FP / 2 + FN / 2) = SQ RQ
-    average precision  of the components by falling confidence at 0.5: the mean over recalls of 0, 0.01, ..., 1 of the
-                       best precision at that recall or above (Lin et al. 2014, Microsoft COCO; AP50 there)
+    F1                 2 TP / (2 TP + FP + FN); at IoU > 0.5 the recognition quality RQ
+    mean IoU           over the pairs at IoU > 0.5; the segmentation quality SQ
+    panoptic quality   sum of their IoU / (TP + FP / 2 + FN / 2) = SQ x RQ (Kirillov et al. 2019)
+    average precision  of the components ranked by confidence, at IoU > 0.5: the mean, over the recalls 0, 0.01, ..., 1,
+                       of the highest precision at that recall or a higher one (Lin et al. 2014, Microsoft COCO)
 """
 
 from dataclasses import dataclass, field, fields
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from scinet.evaluation.scores import Counts, iou, precision, recall
 
 IOU_THRESHOLDS = (0.25, 0.5, 0.75)
-MATCH_IOU = 0.5  # of every score that does not name another
-SIZE_LIMITS_M2 = (20.0, 50.0, 200.0)  # buildings from each limit on belong to the next class
+MATCH_IOU = 0.5  # unless a score names another threshold
+SIZE_LIMITS_M2 = (20.0, 50.0, 200.0)  # a building of exactly a limit belongs to the upper class
 
 _RECALLS = np.linspace(0, 1, 101)
 
@@ -31,22 +31,24 @@ Integers = NDArray[np.int64]
 
 
 class ObjectScores(NamedTuple):
-    """Scores of objects, in [0, 1], and counts; NaN where there is nothing to score.
+    """Scores in [0, 1] and counts; NaN where there is nothing to score.
 
-    Without a building and without a component, F1 and panoptic quality are 1, as F1 and IoU of pixels are.
+    Without buildings and components, F1 and panoptic quality are 1, like F1 and IoU of pixels.
 
-    precision, recall, f1    at IoU > 0.5; those with a suffix at IoU > 0.25 and 0.75
-    mean_iou                 of the matched pairs (SQ)
-    panoptic_quality         PQ; its RQ is f1
-    average_precision        at IoU > 0.5; NaN without a probability
-    buildings, components    how many there are
-    count_error              (components - buildings) / buildings
-    recall_under_20_m2, ...  recall of the buildings of a size, by their true area
-    area_error               mean of |predicted - true| / true area of the matched pairs
-    boundary_iou             see `scinet.evaluation.boundary`; NaN where it was not counted
-    merged                   buildings of kind "merged"
-    merged_touching          those of them that share their component with buildings of their own block alone
-    merging_touching         share of the found area: the part of `Shares.merging` between touching buildings
+    Attributes:
+        precision: At IoU > 0.5, like `recall` and `f1`; the suffixes 25 and 75 stand for IoU > 0.25 and 0.75.
+        mean_iou: Of the matching pairs (SQ).
+        panoptic_quality: PQ; RQ is `f1`.
+        average_precision: At IoU > 0.5; NaN if no probability was given.
+        buildings: Number of reference buildings.
+        components: Number of predicted components.
+        count_error: (components - buildings) / buildings.
+        recall_under_20_m2: Recall of the buildings of that reference area, like the three that follow it.
+        area_error: Mean of |predicted - true| / true area over the matching pairs.
+        boundary_iou: See `scinet.evaluation.boundary`; NaN if the boundary was not counted.
+        merged: Number of buildings of kind "merged".
+        merged_touching: Those that share their component only with buildings of their own block.
+        merging_touching: The part of the share "merging" that is between touching buildings.
     """
 
     precision: float
@@ -77,7 +79,12 @@ class ObjectScores(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """The confidence of every component, float (n,), and whether it is a match at 0.5, bool (n,)."""
+    """The components in order of appearance, to be ranked.
+
+    Attributes:
+        confidence: float64 (n,), mean probability inside.
+        is_match: bool (n,), whether a building matches at IoU > 0.5.
+    """
 
     confidence: Floats = field(default_factory=lambda: np.zeros(0))
     is_match: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
@@ -88,7 +95,7 @@ class Ranking:
         )
 
     def average_precision(self, buildings: int) -> float:
-        """AP as COCO computes it, over 101 recalls; NaN without a building."""
+        """Average precision as COCO computes it; NaN without buildings."""
         if not buildings:
             return nan
         matches = np.cumsum(self.is_match[np.argsort(-self.confidence, kind="stable")])
@@ -103,12 +110,28 @@ def _zeros(count: int) -> Integers:
 
 @dataclass(frozen=True, eq=False)
 class ObjectTally:
-    """The sums that object scores are made of; tallies of tiles add up, their scores do not."""
+    """The sums that object scores are made of. Tallies of tiles add up; their scores do not.
+
+    Attributes:
+        buildings: Number of reference buildings.
+        components: Number of predicted components.
+        matches: int64 (3,), pairs at each of IOU_THRESHOLDS.
+        iou: Sum over the pairs at IoU > 0.5.
+        area_error: Sum of |predicted - true| / true area over these pairs.
+        matches_by_size: int64 (4,), these pairs by the building's size class.
+        buildings_by_size: int64 (4,), all buildings by size class.
+        merged: Buildings of kind "merged".
+        merged_touching: Those that share their component only with buildings of their own block.
+        shared_px: Detected building area.
+        merged_touching_px: The part of it that is merging between touching buildings.
+        boundary: Pixels of both boundaries; None if they were not counted.
+        ranking: All components; None if no probability was given.
+    """
 
     buildings: int = 0
     components: int = 0
-    matches: Integers = field(default_factory=lambda: _zeros(len(IOU_THRESHOLDS)))  # at each threshold
-    iou: float = 0.0  # sum over the matches at 0.5, as are the next two
+    matches: Integers = field(default_factory=lambda: _zeros(len(IOU_THRESHOLDS)))
+    iou: float = 0.0
     area_error: float = 0.0
     matches_by_size: Integers = field(default_factory=lambda: _zeros(len(SIZE_LIMITS_M2) + 1))
     buildings_by_size: Integers = field(default_factory=lambda: _zeros(len(SIZE_LIMITS_M2) + 1))
@@ -116,8 +139,8 @@ class ObjectTally:
     merged_touching: int = 0
     shared_px: int = 0
     merged_touching_px: int = 0
-    boundary: Counts | None = field(default_factory=lambda: Counts(0, 0, 0))  # None where it was not counted
-    ranking: Ranking | None = field(default_factory=Ranking)  # None without a probability
+    boundary: Counts | None = field(default_factory=lambda: Counts(0, 0, 0))
+    ranking: Ranking | None = field(default_factory=Ranking)
 
     def __add__(self, other: "ObjectTally") -> "ObjectTally":
         def total(name: str) -> Any:
@@ -127,7 +150,7 @@ class ObjectTally:
         return ObjectTally(*(total(column.name) for column in fields(self)))
 
     def counts(self, iou_threshold: float = MATCH_IOU) -> Counts:
-        """Matches, components and buildings without one, at one of IOU_THRESHOLDS."""
+        """Pairs (tp), components (fp) and buildings (fn) without a partner, at one of IOU_THRESHOLDS."""
         matches = int(self.matches[IOU_THRESHOLDS.index(iou_threshold)])
         return Counts(tp=matches, fp=self.components - matches, fn=self.buildings - matches)
 
@@ -159,7 +182,7 @@ class ObjectTally:
 
 
 def _f1(counts: Counts) -> float:
-    """Without the epsilon of the pixels' F1, which a few objects would feel."""
+    """F1 without the epsilon of `scores.f1`, which is not negligible for a handful of objects."""
     both = 2 * counts.tp + counts.fp + counts.fn
     return 2 * counts.tp / both if both else 1.0
 

@@ -1,12 +1,13 @@
-"""Buildings and components as objects: which match, all from the overlap table of a diagnosis.
+"""Reference buildings and predicted components as objects: which of them match.
 
-A building and a predicted component match where their IoU is above a threshold, each with one partner at most. Above
-0.5 there can be only one partner (Kirillov et al. 2019, Panoptic Segmentation, section 4.1); below, the most pairs
-that can be made are made. The confidence of a component is the mean probability of its pixels.
+Everything follows from the overlap table of a diagnosis. A building and a component match if their IoU is above a
+threshold; each has at most one partner. Above an IoU of 0.5 no second partner is possible (Kirillov et al. 2019,
+Panoptic Segmentation, section 4.1). Below it, as many pairs as possible are formed.
 
-Buildings of a truth with ids can touch. No mask can part them, so a component that holds a row of houses is not the
-model's failure alone. Buildings that touch along pixel edges, directly or by way of others, are a block: found area
-that lies in another building's component but in its own block's is merging between touching buildings.
+Buildings with ids of their own can touch. A semantic mask cannot separate them, so a component that covers a row of
+houses is not the model's failure alone. Buildings that share pixel edges, directly or through others, form a block.
+Merging between touching buildings is detected area in another building's component that still lies in the block that
+the component covers most of.
 """
 
 from dataclasses import dataclass
@@ -36,12 +37,13 @@ _BAND_PX = 4_000_000  # of the probability, summed together
 
 @dataclass(frozen=True, eq=False)
 class Objects:
-    """Each building and component of a diagnosis as an object, in the order of its labels, and the sums.
+    """The objects of a diagnosis in the order of its labels, and their sums.
 
-    iou         float (buildings,): with the component that it matches at 0.5; NaN without one
-    area_error  float (buildings,): (predicted - true) / true area of that pair
-    confidence  float (components,): mean probability; NaN without a probability
-    tally       what adds up over tiles
+    Attributes:
+        iou: float64 (buildings,), IoU with the matching component at IoU > 0.5; NaN without one.
+        area_error: float64 (buildings,), (predicted - true) / true area of that pair; NaN without one.
+        confidence: float64 (components,), mean probability inside; NaN if no probability was given.
+        tally: The sums that scores are made of.
     """
 
     iou: Floats
@@ -60,10 +62,13 @@ def find_objects(
     """Match the buildings of a diagnosis with its components.
 
     Args:
-        diagnosis: Of a mask, with the overlap table.
-        probability: float32 (H, W) on the diagnosis's grid, for confidences and average precision.
-        boundary: The boundary's pixels, from `boundary_counts`, for boundary IoU.
-        least_px: Smaller buildings and components are not objects: they are neither matched nor counted.
+        diagnosis: The diagnosis of a mask.
+        probability: float32 (H, W) in [0, 1] on the grid of the diagnosis, for confidence and average precision.
+        boundary: Counts from `boundary_counts`, for boundary IoU.
+        least_px: Buildings and components with fewer pixels are ignored: neither matched nor counted.
+
+    Returns:
+        The objects and their sums.
 
     Example:
         >>> from scinet.evaluation.diagnose import diagnose
@@ -106,7 +111,7 @@ def find_objects(
 
 
 def mean_inside(spans: Spans, values: NDArray[np.float32]) -> Floats:
-    """The mean of values float32 (H, W) over each label's pixels, float64 (labels,)."""
+    """The mean of values float32 (H, W) over the pixels of each label, float64 (labels,)."""
     height, width = spans.shape
     row, column = np.divmod(spans.starts, width + 1)
     starts = row * width + column
@@ -117,7 +122,7 @@ def mean_inside(spans: Spans, values: NDArray[np.float32]) -> Floats:
         first, last = np.searchsorted(starts, (top * width, (top + rows) * width))
         if first == last:
             continue
-        band = np.append(values[top : top + rows], np.float32(0))  # one more, as an end may lie behind the last
+        band = np.append(values[top : top + rows], np.float32(0))  # an end can be one past the last pixel
         limits = np.column_stack([starts[first:last], ends[first:last]]).ravel() - top * width
         sums[first:last] = np.add.reduceat(band, limits, dtype=np.float64)[::2]
     sizes = spans.sizes_px
@@ -143,7 +148,7 @@ class _Pairs(NamedTuple):
         return self.where(rows[self.row] & columns[self.column])
 
     def match(self, iou_threshold: float) -> "_Pairs":
-        """As many pairs above the threshold as can be made with each partner in one of them."""
+        """As many pairs above the threshold as possible, with each building and component in one of them."""
         close = self.where(self.iou > iou_threshold)
         if iou_threshold >= 0.5 or not close.row.size:
             return close
@@ -164,7 +169,7 @@ def _blocks(truth: Spans) -> Integers:
 
 
 def _largest_blocks(shared: sparse.csr_array, block: Integers) -> int:
-    """Sum over the components of the pixels that each shares with the block it shares most with."""
+    """The sum over components of the pixels that each shares with its main block."""
     table = shared.tocoo()
     if not table.data.size:
         return 0
@@ -173,7 +178,7 @@ def _largest_blocks(shared: sparse.csr_array, block: Integers) -> int:
 
 
 def _within_block(shared: sparse.csr_array, g: Integers, block: Integers) -> NDArray[np.bool_]:
-    """Whether the component that holds more than half of a building does so only with buildings of its block."""
+    """bool (buildings,): the component that holds more than half of it holds only buildings of the same block."""
     table = shared.tocoo()
     held = table.data > 0.5 * g[table.row]
     row, column = table.row[held], table.col[held]
