@@ -8,8 +8,8 @@ from pages.app.subject import Choice, hash_of
 from pages.sources.upload import ask_cm_per_px
 from pages.sources.window import TruthFile, choose_part
 from scinet.errors import GsdMissingError
-from scinet.raster.remote import is_url
 from scinet.raster.scene import Scene, open_scene
+from scinet.web import is_url
 
 
 def choose() -> Choice:

@@ -9,8 +9,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from scinet.datasets.download import WebFile, check_space, download, find_file, missing_bytes
 from scinet.datasets.open_cities import BASE_URL, CREDIT, TIER, base_url, choose_scenes, scenes_in
+from scinet.download import WebFile, check_space, download, find_file, missing_bytes
 from scinet.errors import SciNetError
 from scinet.raster.geotiff import write_raster
 from scinet.raster.scene import central_window, open_scene

@@ -10,10 +10,10 @@ from scinet.errors import SciNetError
 from scinet.models.checkpoint import Model, load_model
 from scinet.models.custom import SUFFIXES, open_custom_file
 from scinet.models.device import parse_device
-from scinet.raster.remote import is_url
 from scinet.raster.resolution import parse_cm_per_px
 from scinet.raster.scene import Scene, open_scene
 from scinet.segmentation.strategies import STRATEGIES
+from scinet.web import is_url
 
 IMAGE_HELP = "GeoTIFF, COG, PNG, JPEG, WebP or JPEG 2000; a path, or the URL of a COG"
 

@@ -17,11 +17,11 @@ from scinet.cli.options import (
 )
 from scinet.errors import SciNetError, WriteError
 from scinet.models.checkpoint import Model
-from scinet.raster.remote import is_url
 from scinet.raster.scene import Scene
 from scinet.segmentation.scene import segment_to_file
 from scinet.vector.footprint_file import FootprintFile
 from scinet.vector.write import check_suffix
+from scinet.web import is_url
 
 DESCRIPTION = """Write the building mask of an image of any size, in bounded memory, as a Cloud Optimized GeoTIFF
 at the working GSD: uint8, 1 = building, 0 = not, 255 = nodata."""

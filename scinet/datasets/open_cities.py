@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from scinet.errors import SciNetError
-from scinet.raster.remote import is_url
+from scinet.web import is_url
 
 TIER = "train_tier_1"
 BASE_URL = "https://data.source.coop/open-cities/ai-challenge"

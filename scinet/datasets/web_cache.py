@@ -1,9 +1,10 @@
-"""What was read from the web, kept on the disk up to a limit: a place looked at twice is fetched once."""
+"""LRU disk cache for web data: a place that is looked at twice is fetched once."""
 
 import contextlib
 import hashlib
 import json
 import os
+import stat
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,10 +14,10 @@ import numpy as np
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 
+from scinet import web
 from scinet.atomic_write import atomic_write
-from scinet.datasets.download import download, find_file
+from scinet.download import cache_folder, download, find_file
 from scinet.errors import RasterError, SciNetError, WriteError
-from scinet.raster import remote
 from scinet.raster.raster import Raster
 from scinet.raster.scene import Scene, open_scene
 
@@ -25,13 +26,13 @@ LIMIT_GB = 2.0
 
 @dataclass(frozen=True)
 class DiskCache:
-    """Files in a folder of their own; where they grow over `limit_bytes`, those used longest ago are removed."""
+    """Files in a folder; where they exceed `limit_bytes` together, the least recently used are removed."""
 
     folder: Path
     limit_bytes: int
 
     def file(self, name: str, write: Callable[[Path], object]) -> Path:
-        """The file of a name; `write` makes it where it is not there. Lets what `write` raises through."""
+        """The file of a name; `write` makes it where it is missing, and may raise."""
         path = self.folder / name
         try:
             os.utime(path)
@@ -45,12 +46,12 @@ class DiskCache:
         return path
 
     def raster(self, name: str, read: Callable[[], Raster]) -> Raster:
-        """The raster of a name; `read` gives it where it is not there. A disk that refuses to keep it is no error."""
+        """The raster of a name; `read` gives it where it is missing. It is returned even where the disk is full."""
         path = self.folder / f"{name}.npz"
         try:
             raster = _load(path)
             os.utime(path)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # not there, or damaged
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # missing or damaged
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
             raster = read()
@@ -61,11 +62,10 @@ class DiskCache:
     def _trim(self, newest: Path) -> None:
         files = []
         for path in self.folder.iterdir():
-            try:
-                facts = path.stat()
-            except OSError:  # another process was faster
-                continue
-            files.append((facts.st_mtime_ns, facts.st_size, path))
+            with contextlib.suppress(OSError):  # another process was faster
+                status = path.stat()
+                if stat.S_ISREG(status.st_mode):  # weights of models have a folder of their own
+                    files.append((status.st_mtime_ns, status.st_size, path))
         excess = sum(size for _, size, _ in files) - self.limit_bytes
         for _, size, path in sorted(files, key=lambda file: file[0]):
             if excess <= 0 or path == newest:
@@ -75,9 +75,7 @@ class DiskCache:
 
 
 def default_cache() -> DiskCache:
-    """The cache in SCINET_CACHE, else in the user's cache folder, of SCINET_CACHE_GB (2) at most."""
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    folder = Path(os.environ.get("SCINET_CACHE") or f"{home}/scinet").expanduser()
+    """The cache in `cache_folder()`, of at most SCINET_CACHE_GB (2 by default)."""
     text = os.environ.get("SCINET_CACHE_GB") or str(LIMIT_GB)
     try:
         limit_gb = float(text)
@@ -85,34 +83,34 @@ def default_cache() -> DiskCache:
         limit_gb = -1.0
     if not 0 <= limit_gb < 1e6:
         raise SciNetError(f"SCINET_CACHE_GB is {text[:40]!r}; give the cache's size in GB, such as 2.")
-    return DiskCache(folder, int(limit_gb * 1e9))
+    return DiskCache(cache_folder(), int(limit_gb * 1e9))
 
 
 @dataclass(frozen=True, eq=False)
 class CachedScene(Scene):
-    """A scene at an http(s) address whose overview and windows are kept: without a network, those can still be seen."""
+    """A scene at an http(s) address whose overview and windows are cached, and so stay available offline."""
 
     cache: DiskCache = field(kw_only=True)
 
     def overview(self, max_px: int) -> Raster:
-        return self._kept((max_px,), lambda: Scene.overview(self, max_px))
+        return self._cached((max_px,), lambda: Scene.overview(self, max_px))
 
     def window(self, column_px: int, row_px: int, width_px: int, height_px: int) -> Raster:
         place = column_px, row_px, width_px, height_px
-        return self._kept(place, lambda: Scene.window(self, *place))
+        return self._cached(place, lambda: Scene.window(self, *place))
 
-    def _kept(self, what: tuple[int, ...], read: Callable[[], Raster]) -> Raster:
+    def _cached(self, what: tuple[int, ...], read: Callable[[], Raster]) -> Raster:
         def ask() -> Raster:
-            remote.check_url(str(self.source))  # says in words, and soon, what GDAL would try several times in silence
+            web.check_url(str(self.source))  # fails sooner than GDAL, and in words
             return read()
 
         return self.cache.raster(_name(str(self.source), *what), ask)
 
 
 def open_cached_scene(url: str, cache: DiskCache) -> CachedScene:
-    """The header of a COG at an address, kept too. For what never changes: a kept header is not asked for again.
+    """Open a COG at an address and cache its header.
 
-    Raises RasterError as `open_scene` does.
+    For files that never change: a cached header is not requested again. Raises RasterError as `open_scene` does.
     """
 
     def write(path: Path) -> None:
@@ -134,7 +132,7 @@ def open_cached_scene(url: str, cache: DiskCache) -> CachedScene:
         header = json.loads(path.read_text(encoding="utf-8"))
         return CachedScene(
             source=url,
-            name=remote.file_name(url),
+            name=web.file_name(url),
             width=header["width"],
             height=header["height"],
             transform=Affine(*header["transform"]),
@@ -146,12 +144,14 @@ def open_cached_scene(url: str, cache: DiskCache) -> CachedScene:
         )
     except (OSError, ValueError, KeyError, TypeError):
         path.unlink(missing_ok=True)
-        raise RasterError(f"What was kept of {remote.file_name(url)} was damaged and is removed. Try again.") from None
+        raise RasterError(
+            f"The cached header of {web.file_name(url)} was damaged and has been removed. Try again."
+        ) from None
 
 
 def cached_file(url: str, cache: DiskCache) -> Path:
-    """A file at an address, fetched as a whole once. Raises DownloadError where it cannot be."""
-    return cache.file(f"{_name(url)}{Path(remote.file_name(url)).suffix}", lambda to: download(find_file(url), to))
+    """A file at an address, downloaded once. Raises DownloadError."""
+    return cache.file(f"{_name(url)}{Path(web.file_name(url)).suffix}", lambda to: download(find_file(url), to))
 
 
 def _name(url: str, *what: int) -> str:
@@ -159,7 +159,7 @@ def _name(url: str, *what: int) -> str:
 
 
 def _save(path: Path, raster: Raster) -> None:
-    """Uncompressed: 3 ms for a window of 1024 px, where compression takes 90 ms to save a fifth."""
+    """Without compression: 3 ms for a window of 1024 px, while compression takes 90 ms and saves a fifth."""
     place = {"transform": list(raster.transform)[:6], "crs": raster.crs.to_wkt() if raster.crs else None}
     with atomic_write(path) as partial:
         np.savez(

@@ -2,21 +2,27 @@
 
 import json
 import os
+import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scinet.download import cache_folder
 from scinet.errors import CheckpointError
 from scinet.models.architectures import NAMES, TITLES
 
 LEAST_WINDOW_PX = 128
 
 REPOSITORY_FOLDER = Path(__file__).parents[2] / "checkpoints"
+_INSTALLED_FOLDER = Path(__file__).parents[1] / "checkpoints"  # a wheel has the cards there, without weights
 
 
 def checkpoints_folder() -> Path:
-    """The folder of checkpoints: SCINET_CHECKPOINTS where that is set, else the repository's."""
-    return Path(os.environ.get("SCINET_CHECKPOINTS") or REPOSITORY_FOLDER)
+    """The folder of checkpoints: SCINET_CHECKPOINTS where that is set, else the package's or the repository's."""
+    if folder := os.environ.get("SCINET_CHECKPOINTS"):
+        return Path(folder)
+    return _INSTALLED_FOLDER if _INSTALLED_FOLDER.is_dir() else REPOSITORY_FOLDER
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,7 @@ class Card:
         scores: On validation tiles.
         revision: Git revision of the code that trained it.
         sha256: Of the weights' file.
+        url: Where the weights can be downloaded; "" where they cannot.
         is_custom: Whether a user brought the model: its weights are not in the checkpoints folder.
 
     Example:
@@ -57,6 +64,7 @@ class Card:
     scores: dict[str, Any] = field(default_factory=dict)
     revision: str = ""
     sha256: str = ""
+    url: str = ""
     is_custom: bool = False
 
     @property
@@ -110,11 +118,28 @@ class Card:
             raise CheckpointError(
                 f"{source} has an impossible range of resolutions or window; restore it from the repository."
             )
+        if card.url and not re.fullmatch("[0-9a-f]{64}", card.sha256):
+            raise CheckpointError(f"{source} has an address but not the SHA-256 of the file there; add its sha256.")
         return card
 
 
+def read_card(path: Path) -> Card:
+    """Read a card's file. Raises CheckpointError where it is missing or damaged."""
+    try:
+        text = path.read_text(errors="replace")
+    except OSError:
+        known = ", ".join(card.name for card in list_models()) or "none"
+        raise CheckpointError(f"There is no card {path.name}; the models that are here: {known}.") from None
+    return Card.from_json(text, path.name)
+
+
+def cached_weights(card: Card) -> Path:
+    """Where the weights of a card are kept once they are downloaded from its address."""
+    return cache_folder() / "models" / f"{card.sha256}.safetensors"
+
+
 def list_models(folder: Path | None = None) -> list[Card]:
-    """List the models that `load_model` can load.
+    """List the models that `load_model` can load: those whose weights are here or can be downloaded.
 
     A card that cannot be read is left out: one damaged file must not hide the others.
 
@@ -131,10 +156,8 @@ def list_models(folder: Path | None = None) -> list[Card]:
     """
     cards = []
     for path in (folder or checkpoints_folder()).glob("*.json"):
-        if not path.with_suffix(".safetensors").exists():
-            continue
-        try:
-            cards.append(Card.from_json(path.read_text(errors="replace"), path.name))
-        except CheckpointError:
-            continue
+        with suppress(CheckpointError):
+            card = read_card(path)
+            if card.url or path.with_suffix(".safetensors").exists():
+                cards.append(card)
     return sorted(cards, key=lambda card: (NAMES.index(card.architecture), len(card.name), card.name))

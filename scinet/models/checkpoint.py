@@ -1,4 +1,4 @@
-"""Checkpoints: ``<name>.safetensors`` in half precision and ``<name>.json``, the card that describes it.
+"""Checkpoints: ``<name>.safetensors`` in half precision, and ``<name>.json``, the card that describes it.
 
 Nothing here unpickles: a checkpoint from a stranger can hold wrong numbers, but no code.
 """
@@ -12,9 +12,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from scinet.atomic_write import atomic_write
+from scinet.download import download, find_file
 from scinet.errors import CheckpointError
 from scinet.models.build import build
-from scinet.models.card import Card, checkpoints_folder, list_models
+from scinet.models.card import Card, cached_weights, checkpoints_folder, read_card
 from scinet.models.device import default_device
 from scinet.models.fuse import for_inference
 from scinet.models.memory import give_back
@@ -22,35 +24,67 @@ from scinet.models.memory import give_back
 
 @dataclass(frozen=True)
 class Model:
-    """A network ready to segment, on its device, and its card. See `scinet.segmentation.forward` for how it is run."""
+    """A network that is ready to segment.
+
+    Attributes:
+        network: Maps float32 (N, 3, H, W), normalised as the card says, to logits (N, 1, H, W).
+        card: What the model is.
+        device: Where the network is.
+        one_size: Whether it takes windows of the card's size only, as some ONNX files do.
+
+    Example:
+        >>> from scinet import load_model
+        >>> model = load_model("unet")
+        >>> model.card.title, model.card.gsd_range_cm_per_px
+        ('UNet', (2.5, 40.0))
+    """
 
     network: nn.Module
     card: Card
     device: torch.device
-    one_size: bool = False  # it takes windows of just the card's size, as some ONNX files do
+    one_size: bool = False
 
 
 def save_checkpoint(folder: Path, network: nn.Module, card: Card) -> Card:
-    """Write ``<card.name>.safetensors`` (see `to_half`) and ``.json``; return the card with the weights' hash.
+    """Write ``<card.name>.safetensors`` (see `to_half`) and ``<card.name>.json``.
 
-    Both files appear whole or not at all.
+    Args:
+        folder: Where to; it is made where it is missing.
+        network: Its state is written.
+        card: Describes it.
+
+    Returns:
+        The card with the hash of the weights.
+
+    Raises:
+        WriteError: A file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / f"{card.name}.safetensors"
-    part = weights.with_suffix(".part")
-    save_file({name: to_half(tensor) for name, tensor in network.state_dict().items()}, part)
-    card = replace(card, sha256=_sha256(part))
-    card_part = weights.with_suffix(".json.part")
-    card_part.write_text(card.to_json())
-    part.replace(weights)
-    card_part.replace(weights.with_suffix(".json"))
+    with atomic_write(weights) as weights_part, atomic_write(weights.with_suffix(".json")) as card_part:
+        save_file({name: to_half(tensor) for name, tensor in network.state_dict().items()}, weights_part)
+        card = replace(card, sha256=_sha256(weights_part))
+        card_part.write_text(card.to_json())
     return card
 
 
 def load_model(name: str | Path, device: torch.device | None = None) -> Model:
-    """A checkpoint by its name in the checkpoints folder, or by the path of its .safetensors file, ready to run.
+    """Load a model, ready to run.
 
-    Raises CheckpointError where a file is missing or damaged, or its weights do not fit its architecture.
+    Weights that are not in the checkpoints folder are downloaded once, from the address on the model's card.
+
+    Args:
+        name: The name of one of `list_models()`, or the path of a .safetensors file with its card next to it.
+        device: Where to run it; by default CUDA, else MPS, else the CPU.
+
+    Raises:
+        CheckpointError: A file is missing or damaged, or the weights do not fit their architecture.
+        DownloadError: The weights cannot be downloaded.
+
+    Example:
+        >>> from scinet import load_model
+        >>> load_model("unet").card.title
+        'UNet'
     """
     network, card = load_trained(name)
     device = device or default_device()
@@ -64,12 +98,9 @@ def load_trained(name: str | Path) -> tuple[nn.Module, Card]:
     path = Path(name)
     if path.suffix != ".safetensors":
         path = checkpoints_folder() / f"{name}.safetensors"
-    card_path = path.with_suffix(".json")
-    for needed in (path, card_path):
-        if not needed.is_file():
-            known = ", ".join(card.name for card in list_models()) or "none"
-            raise CheckpointError(f"There is no checkpoint file {needed.name}; those that are here: {known}.")
-    card = Card.from_json(card_path.read_text(errors="replace"), card_path.name)
+    card = read_card(path.with_suffix(".json"))
+    if not path.is_file():
+        path = _downloaded(card, path)
     if _sha256(path) != card.sha256:
         raise CheckpointError(
             f"{path.name} is damaged or not the file its card describes; restore it from the repository."
@@ -77,12 +108,27 @@ def load_trained(name: str | Path) -> tuple[nn.Module, Card]:
     try:
         state = load_file(path)
     except SafetensorError as error:
-        raise CheckpointError(f"{path.name} is no safetensors file: {error}.") from error
+        raise CheckpointError(f"{path.name} is not a safetensors file: {error}.") from error
     with torch.device("meta"):  # no time spent on random weights that are replaced at once
         network = build(card.architecture)
     _check_shapes(network, state, path.name)
     network.load_state_dict({key: _full(tensor) for key, tensor in state.items()}, assign=True)
     return network.requires_grad_(False).eval(), card
+
+
+def _downloaded(card: Card, missing: Path) -> Path:
+    """The weights from the card's address, in the user's cache."""
+    if not card.url:
+        raise CheckpointError(
+            f"{missing.name} is missing, and its card has no address to download it from: set SCINET_CHECKPOINTS to a "
+            "folder that has both, such as checkpoints in a clone of the repository."
+        )
+    path = cached_weights(card)
+    if path.is_file() and _sha256(path) != card.sha256:  # damaged since
+        path.unlink()
+    if not path.is_file():
+        download(find_file(card.url), path, sha256=card.sha256)
+    return path
 
 
 def to_half(tensor: Tensor) -> Tensor:

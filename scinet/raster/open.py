@@ -14,8 +14,8 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.transform import Affine
 
+from scinet import web
 from scinet.errors import GsdMissingError, RasterError
-from scinet.raster import remote
 from scinet.raster.bands import choose_rendering, read_colours
 from scinet.raster.raster import Raster
 from scinet.raster.resolution import ground_metres_per_px, has_place_on_earth, parse_cm_per_px
@@ -69,8 +69,8 @@ def read_raster(source: Source, *, cm_per_px: float | None = None, max_pixels: i
 
 def source_name(source: Source) -> str:
     """What to call a source in a message."""
-    if remote.is_url(source):
-        return remote.file_name(str(source))
+    if web.is_url(source):
+        return web.file_name(str(source))
     if isinstance(source, str | Path):
         return Path(source).name or str(source)
     name = getattr(source, "name", None)
@@ -92,9 +92,9 @@ def open_raster(
     GeoTIFF may have any size, as long as its blocks fit in memory, and lie at an http or https address.
     `overview` opens the file's own overview of that index (from 0) in its place.
     """
-    web = by_windows and remote.is_url(source)
-    path, content = (remote.gdal_path(str(source)), b"") if web else _path_or_bytes(source, name)
-    drivers, options = (["GTiff"], _GDAL_OPTIONS | remote.GDAL_OPTIONS) if web else (_DRIVERS, _GDAL_OPTIONS)
+    by_url = by_windows and web.is_url(source)
+    path, content = (web.gdal_path(str(source)), b"") if by_url else _path_or_bytes(source, name)
+    drivers, options = (["GTiff"], _GDAL_OPTIONS | web.GDAL_OPTIONS) if by_url else (_DRIVERS, _GDAL_OPTIONS)
     opened = False
     try:
         with warnings.catch_warnings(), rasterio.Env(**options):

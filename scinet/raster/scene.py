@@ -15,8 +15,8 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 from scipy.ndimage import uniform_filter
 
+from scinet import web
 from scinet.errors import NodataError, RasterError
-from scinet.raster import remote
 from scinet.raster.bands import Rendering, choose_rendering, read_colours, read_decimated_colours
 from scinet.raster.grid import Grid
 from scinet.raster.open import MAX_PIXELS, MIN_SIDE_PX, Source, georeference, open_raster, source_name
@@ -61,7 +61,7 @@ class Scene:
 
     @property
     def is_remote(self) -> bool:
-        return remote.is_url(self.source)
+        return web.is_url(self.source)
 
     @cached_property
     def grid(self) -> Grid:
@@ -219,13 +219,13 @@ def open_scene(source: Source, *, cm_per_px: float | None = None, name: str | No
     if isinstance(source, Path):
         source = str(source)
     name = name or source_name(source)
-    if remote.is_url(source):
-        remote.check_url(str(source))
+    if web.is_url(source):
+        web.check_url(str(source))
     with open_raster(source, name, by_windows=True) as dataset:
         transform, crs, notes = georeference(dataset, name, cm_per_px)
         block = max(dataset.block_shapes)
         width, height = dataset.width, dataset.height
-        if remote.is_url(source) and block[1] == width and width * height > MAX_DECIMATED_WEB_PIXELS:
+        if web.is_url(source) and block[1] == width and width * height > MAX_DECIMATED_WEB_PIXELS:
             raise RasterError(
                 f"{name} is no Cloud Optimized GeoTIFF: it has no tiles. Download it, or save it with "
                 "gdal_translate -of COG."

@@ -13,7 +13,6 @@ from scinet.models.checkpoint import Model
 from scinet.progress import ReportProgress
 from scinet.raster.geotiff import MASK_NODATA, PROBABILITY_STEP, STEPS_DESCRIPTION, probability_steps
 from scinet.raster.grid import Grid
-from scinet.raster.remote import is_url
 from scinet.raster.resample import Resampled
 from scinet.raster.resumable_cog import ResumableCog
 from scinet.raster.scene import Scene
@@ -21,6 +20,7 @@ from scinet.raster.stream import Band, ReadAhead, RowStream
 from scinet.segmentation.segment import probability_stream
 from scinet.segmentation.strategies import MULTI_SCALES, Strategy
 from scinet.vector.footprint_file import FootprintFile, write_scene_footprints
+from scinet.web import is_url
 
 MAX_WIDTH_PX = 200_000  # of the widest grid that a model sees: memory goes with it
 _TRACED_ROWS = 128  # at a time: tracing takes ten times the memory of the mask

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scinet import download, web
 from scinet.cli.main import main
-from scinet.datasets import download
 from scinet.datasets.open_cities import scenes_in
-from scinet.raster import remote
 from scinet.raster.open import read_raster
 from scinet.raster.scene import open_scene
 from tests.published import publish, town_scene
@@ -34,7 +33,7 @@ def pointe_noire(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def server(pointe_noire: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RangeServer]:
     monkeypatch.setattr(download, "WAIT_S", 0.01)
-    monkeypatch.setattr(remote, "READ_S", 0.5)
+    monkeypatch.setattr(web, "READ_S", 0.5)
     with serve_files(folder=pointe_noire) as server:
         monkeypatch.setenv("SCINET_OCAIC_URL", server.address)
         yield server

@@ -1,15 +1,19 @@
 import json
+import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from scinet.errors import CheckpointError
+from scinet import download
+from scinet.errors import CheckpointError, DownloadError
 from scinet.models.build import build
 from scinet.models.card import Card, list_models
 from scinet.models.checkpoint import load_model, load_trained, save_checkpoint
+from tests.range_server import FOREVER, serve_files
 
 
 @pytest.fixture
@@ -45,7 +49,7 @@ def test_the_list_is_in_the_papers_order_and_skips_the_damaged(folder):
     assert [card.name for card in list_models()] == ["sci-net", "unet"]
     (folder / "broken.json").write_text("{")
     (folder / "broken.safetensors").write_bytes(b"")
-    (folder / "alone.json").write_text((folder / "unet.json").read_text())  # no weights beside it
+    (folder / "alone.json").write_text((folder / "unet.json").read_text())  # no weights next to it
     assert [card.name for card in list_models()] == ["sci-net", "unet"]
 
 
@@ -63,9 +67,9 @@ def test_card_survives_json():
     [
         (
             lambda f: (f / "unet.safetensors").unlink(),
-            "no checkpoint file unet.safetensors; those that are here: sci-net",
+            "unet.safetensors is missing, and its card has no address",
         ),
-        (lambda f: (f / "unet.json").unlink(), "no checkpoint file unet.json"),
+        (lambda f: (f / "unet.json").unlink(), "no card unet.json; the models that are here: sci-net"),
         (lambda f: (f / "unet.json").write_text("not json"), "not a model.s card"),
         (lambda f: (f / "unet.json").write_bytes(b"\xff\xfe{"), "not a model.s card"),
         (lambda f: (f / "unet.json").write_text("[1]"), "not a model.s card"),
@@ -75,6 +79,7 @@ def test_card_survives_json():
         (lambda f: edit_card(f, window_m=-1), "impossible"),
         (lambda f: edit_card(f, gsd_range_cm_per_px=["a", 2]), "not a model.s card"),
         (lambda f: edit_card(f, surprise=1), "not a model.s card"),
+        (lambda f: edit_card(f, url="https://host/a", sha256="../a"), "add its sha256"),
         (lambda f: edit_card(f, architecture="manet"), "does not hold its card's architecture"),
     ],
 )
@@ -99,12 +104,12 @@ def test_a_tensor_of_another_shape_is_named(folder):
         load_model("unet")
 
 
-def test_a_file_that_is_no_safetensors_is_refused_whatever_its_hash(folder):
+def test_a_file_that_is_not_safetensors_is_refused_whatever_its_hash(folder):
     torch.save({"x": 1}, folder / "unet.safetensors")  # a pickle under the right name, with the right hash
     import hashlib
 
     edit_card(folder, sha256=hashlib.sha256((folder / "unet.safetensors").read_bytes()).hexdigest())
-    with pytest.raises(CheckpointError, match="no safetensors file"):
+    with pytest.raises(CheckpointError, match="not a safetensors file"):
         load_model("unet")
 
 
@@ -126,3 +131,50 @@ def test_saving_fills_in_the_hash(tmp_path):
 def test_windows_are_limited_on_the_ground_too(window_m, cm_per_px, window_px):
     card = Card(name="a", architecture="unet", gsd_range_cm_per_px=(5, 20), window_px=576, window_m=window_m)
     assert card.window_px_at(cm_per_px) == window_px
+
+
+@pytest.fixture
+def published(folder, tmp_path, monkeypatch):
+    """The weights of "unet" at an address instead of in the folder, and an empty cache."""
+    monkeypatch.setenv("SCINET_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(download, "WAIT_S", 0.01)
+    weights = folder / "unet.safetensors"
+    with serve_files({"/weights/unet": weights.read_bytes()}) as server:
+        edit_card(folder, url=f"{server.address}/weights/unet")
+        weights.unlink()
+        yield server
+
+
+def test_weights_are_downloaded_once_from_the_address_on_the_card(folder, published):
+    assert [card.name for card in list_models()] == ["sci-net", "unet"]
+    assert load_model("unet").card.title == "UNet"
+    asked = len(published.asked)
+    (cached,) = (Path(os.environ["SCINET_CACHE"]) / "models").iterdir()
+    load_model("unet")
+    assert len(published.asked) == asked
+    cached.write_bytes(b"damaged since")
+    load_model("unet")
+    assert len(published.asked) > asked
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [("404", "unet cannot be fetched: there is no such file"), ("truncate", "the connection keeps breaking off")],
+)
+def test_weights_that_cannot_be_downloaded(folder, published, fault, message):
+    published.fail("/weights/unet", fault, FOREVER)
+    with pytest.raises(DownloadError, match=message):
+        load_model("unet")
+
+
+def test_weights_with_another_hash_than_the_cards_are_refused(folder, published):
+    published.files["/weights/unet"] = published.files["/weights/unet"][::-1]
+    with pytest.raises(DownloadError, match="checksum is wrong"):
+        load_model("unet")
+    assert not list((Path(os.environ["SCINET_CACHE"]) / "models").iterdir())
+
+
+def test_without_a_network_the_message_says_so(folder, published):
+    edit_card(folder, url="http://127.0.0.1:9/unet.safetensors")
+    with pytest.raises(DownloadError, match=r"cannot be reached\. Check the address and the internet connection"):
+        load_model("unet")

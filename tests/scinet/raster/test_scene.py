@@ -12,8 +12,9 @@ from rasterio.io import MemoryFile
 from rasterio.shutil import copy
 from rasterio.transform import Affine
 
+from scinet import web
 from scinet.errors import GsdMissingError, NodataError, RasterError
-from scinet.raster import remote, scene
+from scinet.raster import scene
 from scinet.raster.open import read_raster
 from scinet.raster.raster import Raster
 from scinet.raster.scene import central_window, open_scene, window_around
@@ -207,7 +208,7 @@ def test_a_cog_on_the_web(server: RangeServer, cog: bytes) -> None:
     whole = read_raster(cog)
     assert (found.window(310, 37, 200, 150).pixels == whole.pixels[37:187, 310:510]).all()
     assert found.overview(300).shape == (200, 300)
-    assert server.agents == {remote.USER_AGENT}
+    assert server.agents == {web.USER_AGENT}
 
 
 @pytest.mark.parametrize(

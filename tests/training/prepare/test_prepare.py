@@ -11,8 +11,8 @@ from PIL import Image
 from rasterio.features import rasterize
 from rasterio.transform import Affine
 
+from scinet import download
 from scinet.cli.main import main as scinet
-from scinet.datasets import download
 from scinet.errors import SciNetError
 from scinet.evaluation.truth import read_mask
 from scinet.raster.open import read_raster

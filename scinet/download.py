@@ -1,7 +1,8 @@
-"""Large files from the web: a download that goes on where it stopped, and appears only when it is whole and right."""
+"""Resumable, verified downloads of large files, which appear when they are complete."""
 
 import hashlib
 import http.client
+import os
 import shutil
 import time
 import urllib.error
@@ -12,23 +13,27 @@ from io import RawIOBase
 from pathlib import Path
 from typing import Any, TypeVar
 
+from scinet import web
 from scinet.errors import DownloadError
-from scinet.raster import remote
 
-RETRIES = 4  # in a row without a single new byte
-WAIT_S = 1.0  # before the first of them, twice as long before each further one
+RETRIES = 4  # in a row that bring no new byte
+WAIT_S = 1.0  # before the first; doubled before each further one
 MAX_WAIT_S = 30.0
 _CHUNK_BYTES = 1 << 20
-_SPARE_BYTES = 100_000_000  # that a disk keeps free
-_MIB = 1 << 20
-_PART_SIZES = tuple(n * _MIB for n in (5, 8, 10, 15, 16, 20, 25, 32, 50, 64, 100, 128, 256, 512))  # of S3 clients
+_SPARE_BYTES = 100_000_000  # stay free on the disk
 T = TypeVar("T")
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True)
 class WebFile:
-    """What a server says of a file: its size, and its ETag, which changes with the content ("" where there is none)."""
+    """What a server says about a file.
+
+    Attributes:
+        url: Its address.
+        size_bytes: Its size.
+        etag: Its ETag, which changes with the content; "" where there is none.
+    """
 
     url: str
     size_bytes: int
@@ -36,32 +41,33 @@ class WebFile:
 
     @property
     def name(self) -> str:
-        return remote.file_name(self.url)
+        """The last part of the address."""
+        return web.file_name(self.url)
 
 
 def find_file(url: str) -> WebFile:
-    """Ask a server for a file's size and tag. Raises DownloadError where it has none for us."""
+    """Ask a server for a file's size and ETag. Raises DownloadError where it does not give them."""
 
     def ask() -> WebFile:
-        with _open(url, remote.CONNECT_S, Range="bytes=0-0") as answer:
+        with _open(url, web.CONNECT_S, Range="bytes=0-0") as answer:
             total = (answer.headers.get("Content-Range") or "").rpartition("/")[2]
             size = total if answer.status == 206 else answer.headers.get("Content-Length") or ""
             if not size.isdigit():
-                raise DownloadError(f"{remote.file_name(url)} cannot be fetched: the server does not tell its size.")
+                raise DownloadError(f"{web.file_name(url)} cannot be fetched: the server does not tell its size.")
             return WebFile(url, int(size), answer.headers.get("ETag") or "")
 
-    return _patiently(ask, url, retries=1)
+    return _with_retries(ask, url, retries=1)
 
 
 def missing_bytes(file: WebFile, path: Path) -> int:
-    """What has yet to be fetched, given what is there; 0 where the file is complete."""
+    """How much of a file has yet to be fetched; 0 where `path` is complete."""
     if path.is_file() and path.stat().st_size == file.size_bytes:
         return 0
     return file.size_bytes - _kept_bytes(file, path)
 
 
 def check_space(folder: Path, wanted_bytes: int) -> None:
-    """Raise DownloadError where a folder's disk has no room for so many bytes. The folder may be yet to be made."""
+    """Raise DownloadError where the disk of a folder has no room for so many bytes. The folder need not exist yet."""
     there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
     free = shutil.disk_usage(there).free - _SPARE_BYTES
     if wanted_bytes > free:
@@ -71,14 +77,29 @@ def check_space(folder: Path, wanted_bytes: int) -> None:
         )
 
 
-def download(file: WebFile, path: Path, on_progress: Callable[[int], None] = lambda done_bytes: None) -> bool | None:
-    """Fetch a file to a path, going on with what an earlier attempt left beside it as `.part`.
+def cache_folder() -> Path:
+    """The folder for what is fetched from the web: SCINET_CACHE, else scinet in the user's cache folder."""
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(os.environ.get("SCINET_CACHE") or f"{home}/scinet").expanduser()
 
-    It takes its name only when it has its size and the server's checksum. Returns True where that was compared,
-    None where the server names none or the file was there already. `on_progress` gets the bytes that are there.
 
-    Raises DownloadError where the server refuses, the connection keeps failing, the disk is full or the content is
-    wrong; all but the last keep what was fetched.
+def download(
+    file: WebFile, path: Path, on_progress: Callable[[int], None] = lambda done_bytes: None, *, sha256: str = ""
+) -> bool | None:
+    """Fetch a file, resuming what an earlier attempt left next to it as `.part`.
+
+    Args:
+        file: What `find_file` says about it.
+        path: Where it appears, once it has its size and its checksum.
+        on_progress: Called with the number of bytes that have arrived.
+        sha256: Its checksum, in hexadecimal, where that is known; else an ETag that is an MD5 serves as one.
+
+    Returns:
+        True where a checksum was compared; None where there is none, or the file was there already.
+
+    Raises:
+        DownloadError: The server refuses, the connection keeps failing, the disk is full or the content is wrong.
+            What was fetched is kept, except where the content is wrong.
     """
     if path.is_file() and path.stat().st_size == file.size_bytes:
         on_progress(file.size_bytes)
@@ -91,12 +112,12 @@ def download(file: WebFile, path: Path, on_progress: Callable[[int], None] = lam
             part.write_bytes(b"")
             tag.write_text(_identity(file))
         if part.stat().st_size < file.size_bytes:
-            _patiently(lambda: _fetch_more(file, part, on_progress), file.url, lambda: part.stat().st_size)
-        checked = _is_right(part, file)
+            _with_retries(lambda: _fetch_more(file, part, on_progress), file.url, lambda: part.stat().st_size)
+        checked = _is_intact(part, file, sha256)
         if checked is False:
             part.unlink()
             tag.unlink()
-            raise DownloadError(f"{file.name} was damaged on its way: its checksum is wrong. Fetch it again.")
+            raise DownloadError(f"{file.name} was damaged on its way: its checksum is wrong. Try again.")
         part.replace(path)
         tag.unlink()
     except OSError as error:
@@ -109,7 +130,7 @@ def _part(path: Path) -> Path:
 
 
 def _tag(path: Path) -> Path:
-    """Says of which content the part is a part."""
+    """Says to which content the part belongs."""
     return path.with_name(f"{path.name}.tag.part")
 
 
@@ -118,7 +139,7 @@ def _identity(file: WebFile) -> str:
 
 
 def _kept_bytes(file: WebFile, path: Path) -> int:
-    """How much of the file, as it is now, an earlier attempt has left beside a path."""
+    """How much an earlier attempt left of the file as the server has it now."""
     try:
         have = _part(path).stat().st_size
         return have if _tag(path).read_text() == _identity(file) and have <= file.size_bytes else 0
@@ -127,12 +148,12 @@ def _kept_bytes(file: WebFile, path: Path) -> int:
 
 
 def _fetch_more(file: WebFile, part: Path, on_progress: Callable[[int], None]) -> None:
-    """Append to the part what is missing; where that fails midway, what came stays."""
+    """Append what is missing to the part; where that fails midway, what has arrived stays."""
     have = part.stat().st_size
     headers = {"Range": f"bytes={have}-"}
-    if file.etag.startswith('"'):  # a weak one, W/"...", would always bring the whole file
+    if file.etag.startswith('"'):  # a weak one, W/"...", would always give the whole file
         headers["If-Range"] = file.etag
-    with _open(file.url, remote.READ_S, **headers) as answer, part.open("r+b", buffering=0) as out:
+    with _open(file.url, web.READ_S, **headers) as answer, part.open("r+b", buffering=0) as out:
         starts_at = (answer.headers.get("Content-Range") or "").removeprefix("bytes ").partition("-")[0]
         if answer.status != 206 or starts_at != str(have):  # the whole file
             have = 0
@@ -151,17 +172,17 @@ def _write(out: RawIOBase, chunk: bytes, part: Path) -> None:
     try:
         while rest:
             rest = rest[out.write(rest) :]
-    except OSError as error:  # not to be mistaken for one of the network's
+    except OSError as error:  # must not be taken for a network error
         reason = error.strerror or "the disk refuses it"
         raise DownloadError(f"{part} cannot be written: {reason}. What was fetched is kept.") from None
 
 
 def _open(url: str, timeout_s: float, **headers: str) -> Any:
-    return urllib.request.urlopen(remote.request(url, **headers), timeout=timeout_s)
+    return urllib.request.urlopen(web.request(url, **headers), timeout=timeout_s)
 
 
-def _patiently(ask: Callable[[], T], url: str, reached: Callable[[], int] = lambda: 0, retries: int = RETRIES) -> T:
-    """What `ask` gives. After what may pass it is called again, until it got no further for `retries` times."""
+def _with_retries(ask: Callable[[], T], url: str, reached: Callable[[], int] = lambda: 0, retries: int = RETRIES) -> T:
+    """Call `ask` until it succeeds; after temporary errors again, up to `retries` times without progress."""
     furthest, failures = reached(), 0
     while True:
         try:
@@ -170,15 +191,13 @@ def _patiently(ask: Callable[[], T], url: str, reached: Callable[[], int] = lamb
             raise
         except Exception as error:
             furthest, failures = max(furthest, reached()), 0 if reached() > furthest else failures + 1
-            if not _may_pass(error) or failures > retries:
+            if not _is_temporary(error) or failures > retries:
                 kept = " What was fetched is kept." if furthest else ""
-                raise DownloadError(
-                    f"{remote.file_name(url)} cannot be fetched: {_reason(url, error)}.{kept}"
-                ) from None
+                raise DownloadError(f"{web.file_name(url)} cannot be fetched: {_reason(url, error)}.{kept}") from None
             time.sleep(_wait_s(error, failures))
 
 
-def _may_pass(error: Exception) -> bool:
+def _is_temporary(error: Exception) -> bool:
     if isinstance(error, urllib.error.HTTPError):
         return error.code in _TRANSIENT
     return isinstance(error, OSError | http.client.HTTPException) and not isinstance(error, http.client.InvalidURL)
@@ -186,8 +205,8 @@ def _may_pass(error: Exception) -> bool:
 
 def _reason(url: str, error: Exception) -> str:
     if isinstance(error, http.client.IncompleteRead):
-        return "the connection breaks off again and again. Try again later"
-    return remote.reason(url, error)
+        return "the connection keeps breaking off. Try again later"
+    return web.reason(url, error)
 
 
 def _wait_s(error: Exception, failures: int) -> float:
@@ -195,34 +214,12 @@ def _wait_s(error: Exception, failures: int) -> float:
     return min(MAX_WAIT_S, float(asked) if asked.isdigit() else WAIT_S * 2 ** max(0, failures - 1))
 
 
-def _is_right(path: Path, file: WebFile) -> bool | None:
-    """Whether a file has the checksum of its tag; None where the tag is none.
-
-    S3's tag is the MD5 of the content, or for a file that came in parts the MD5 of their MD5s and their number;
-    the size of the parts is not told, so those that clients use are tried.
-    """
-    digest, _, count = file.etag.strip('"').partition("-")
-    if len(digest) != 32 or not set(digest.lower()) <= set("0123456789abcdef"):
-        return None
-    if not count:
-        with path.open("rb") as content:
-            return hashlib.file_digest(content, "md5").hexdigest() == digest.lower()
-    if not count.isdigit():
-        return None
-    fitting = [size for size in _PART_SIZES if -(-file.size_bytes // size) == int(count)]
-    if any(_md5_of_parts(path, size) == digest.lower() for size in fitting):
-        return True
-    return None  # another size of parts, or damage: the tag cannot tell
-
-
-def _md5_of_parts(path: Path, part_bytes: int) -> str:
-    whole = hashlib.md5(usedforsecurity=False)
+def _is_intact(path: Path, file: WebFile, sha256: str) -> bool | None:
+    """Whether a file has its checksum; None where there is none."""
     with path.open("rb") as content:
-        while True:
-            part, left = hashlib.md5(usedforsecurity=False), part_bytes
-            while left and (chunk := content.read(min(left, _CHUNK_BYTES))):
-                part.update(chunk)
-                left -= len(chunk)
-            if left == part_bytes:
-                return whole.hexdigest()
-            whole.update(part.digest())
+        if sha256:
+            return hashlib.file_digest(content, "sha256").hexdigest() == sha256
+        md5 = file.etag.strip('"').lower()  # S3 gives the content's, unless the file was uploaded in parts
+        if len(md5) != 32 or not set(md5) <= set("0123456789abcdef"):
+            return None
+        return hashlib.file_digest(content, "md5").hexdigest() == md5
