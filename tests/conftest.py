@@ -19,16 +19,16 @@ PROJECT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """The folder of real tiles: SCINET_DATA, else ../shared/data; a test that needs it is skipped without."""
+    """The folder of real tiles: SCINET_DATA, else ../shared/data. Without it, tests that need it are skipped."""
     folder = Path(os.environ.get("SCINET_DATA") or PROJECT.parent / "shared" / "data")
     if not (folder / "index.csv").is_file():
-        pytest.skip("no folder of real tiles: set SCINET_DATA to one with an index.csv")
+        pytest.skip("needs real tiles: set SCINET_DATA to a folder with an index.csv")
     return folder
 
 
 @pytest.fixture(scope="session")
 def random_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a Sci-Net and a UNet of random weights, seeded."""
+    """A folder with a Sci-Net and a UNet with seeded random weights."""
     folder = tmp_path_factory.mktemp("checkpoints")
     for name in ("sci-net", "unet"):
         torch.manual_seed(0)
@@ -46,7 +46,7 @@ def noise_raster() -> Raster:
 
 
 class MeanBrightness(torch.nn.Module):
-    """A network whose logit is the window's mean minus the pixel's own brightness: it sees the whole window."""
+    """A network that depends on its whole window: the logit is the window's mean minus the pixel's brightness."""
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         own = image.mean(dim=1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Generated scenes in the Open Cities AI Challenge's published format, with known answers."""
+"""Generated scenes in the published format of the Open Cities AI Challenge, with known answers."""
 
 import json
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from rasterio.transform import Affine
 from scinet.synthetic.town import make_town
 from scinet.vector.footprints import LONLAT, reproject
 
-PLACE = Affine(0.1, 0, 810_000, 0, -0.1, 620_000)  # in UTM 30N, where Accra lies
+PLACE = Affine(0.1, 0, 810_000, 0, -0.1, 620_000)  # in UTM 30N, in Accra
 UTM = rasterio.CRS.from_epsg(32630)
 
 
@@ -31,8 +31,21 @@ def publish(
     crs: rasterio.CRS = UTM,
     crs_member: str = "urn:ogc:def:crs:OGC:1.3:CRS84",
 ) -> Path:
-    """Write rgba (H, W, 4) as a COG of JPEG with a lossy alpha, 512 px blocks and overviews, and polygons
-    in pixel coordinates as labels in longitude and latitude. Returns the GeoTIFF's path."""
+    """Write a scene and its labels.
+
+    Args:
+        folder: Root of the published layout.
+        city_code: The city's folder.
+        name: The scene's id.
+        rgba: uint8 (H, W, 4), written as a JPEG-compressed COG with lossy alpha, 512 px blocks and overviews.
+        polygons: Buildings in pixel coordinates, written in longitude and latitude.
+        place: The transform from pixels to `crs`.
+        crs: The image's CRS.
+        crs_member: What the labels claim their CRS to be.
+
+    Returns:
+        The path of the GeoTIFF.
+    """
     path = folder / "train_tier_1" / city_code / name / f"{name}.tif"
     path.parent.mkdir(parents=True)
     height, width, _ = rgba.shape
@@ -43,7 +56,7 @@ def publish(
             dataset.colorinterp = colours
             dataset.write(np.moveaxis(rgba, -1, 0))
             dataset.build_overviews([2, 4, 8], Resampling.average)
-        # Not the COG driver, which would make the alpha band a mask
+        # The COG driver would turn the alpha band into a mask
         copy(
             memory.name,
             path,
@@ -61,7 +74,7 @@ def publish(
 
 
 def write_labels(image: Path, geometries: Sequence[Any], crs_member: str = "urn:ogc:def:crs:OGC:1.3:CRS84") -> Path:
-    """Write the GeoJSON that belongs to a scene's image; None becomes a feature without a geometry."""
+    """Write the GeoJSON of a scene's image; None becomes a feature without geometry."""
     path = image.parent.with_name(f"{image.stem}-labels") / f"{image.stem}.geojson"
     path.parent.mkdir(exist_ok=True)
     features = [

@@ -1,4 +1,4 @@
-"""A local server that hands out parts of files as the challenge's does, and fails when it is told to."""
+"""A local server that answers range requests like the challenge's, and fails on demand."""
 
 import hashlib
 import mmap
@@ -17,13 +17,13 @@ LARGE_BYTES = 100_000_000
 
 @dataclass
 class RangeServer:
-    """Files by path ("/a/b.tif") or those below a folder. `asked` holds (path, Range header) of every request.
+    """Serves files by path ("/a/b.tif") or from a folder; `asked` lists (path, Range header) of all requests.
 
-    `fail` makes the next answers of a path go wrong:
+    `fail` makes the next responses for a path fail:
         "403", "404", "503"  that status
-        "whole"              200 and the whole file, whatever part was asked for; "whole-truncate": half of it
-        "truncate"           half of what was promised, then the end of the connection
-        "stall"              half of what was promised, then nothing; "silent": no answer at all
+        "whole"              200 and the whole file, whatever part was requested; "whole-truncate": half of it
+        "truncate"           half of the promised bytes, then the connection closes
+        "stall"              half of the promised bytes, then nothing; "silent": no response at all
         "corrupt"            one wrong byte
     """
 
@@ -40,7 +40,7 @@ class RangeServer:
         self.faults[path] = [fault] * times
 
     def content(self, path: str) -> bytes | mmap.mmap | None:
-        """A file's bytes; a large one is mapped."""
+        """A file's bytes; large files are memory-mapped."""
         if path in self.files:
             return self.files[path]
         file = self.folder / path.lstrip("/") if self.folder else None
@@ -117,10 +117,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serve_files(files: dict[str, bytes] | None = None, folder: Path | None = None) -> Iterator[RangeServer]:
-    """A server of files on a free port of this machine."""
+    """Serve files on a free local port."""
     server = RangeServer(files or {}, folder)
     http = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, server_of_files=server))
-    http.handle_error = lambda *_: None  # type: ignore[method-assign]  # readers that have seen enough
+    http.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients that close the connection early
     http.daemon_threads = True
     server.address = f"http://127.0.0.1:{http.server_port}"
     threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True).start()

@@ -1,6 +1,6 @@
-"""The pictures in the README, taken from the running app: ``python -m tests.screenshots``.
+"""Takes the screenshots in the documentation from the running app: ``python -m tests.screenshots``.
 
-They show the town and the checkpoints on board, so no folder of tiles is needed and no real tile gets into them.
+They show the town and the models on board, so no folder of tiles is needed.
 """
 
 import tempfile
@@ -40,10 +40,10 @@ def explore(page: Page, address: str) -> None:
     close = page.get_by_role("button", name="Close", exact=True)
     close.click()
     close.wait_for(state="detached")
-    page.mouse.move(0, 0)  # no help text in the picture
+    page.mouse.move(0, 0)  # no tooltip in the picture
     frame = page.frame_locator("iframe[title*=folium]")
     frame.locator("img.slot-overlay").nth(1).wait_for()
-    page.get_by_text("▼").first.wait_for()  # the change against native, which comes last
+    page.get_by_text("▼").first.wait_for()  # the change since the native resolution comes last
     save(page, "explore")
 
 
@@ -51,16 +51,16 @@ def sweep(page: Page, address: str) -> None:
     page.goto(f"{address}/sweep?density=Coarse")
     page.get_by_role("button", name="Run ").click()
     cancel, quiet_s = page.get_by_role("button", name="Cancel"), 0
-    while quiet_s < 3:  # between two stretches of runs the button is away for a moment
+    while quiet_s < 3:  # the button disappears briefly between batches of runs
         page.wait_for_timeout(1000)
         quiet_s = 0 if cancel.count() else quiet_s + 1
     save(page, "sweep")
 
 
 def save(page: Page, name: str) -> None:
-    """The settled page as `<name>.webp`, in the best quality that stays below MAX_BYTES."""
+    """Save the settled page as `<name>.webp`, at the best quality below MAX_BYTES."""
     page.wait_for_selector(SETTLED)
-    page.wait_for_timeout(2000)  # charts and map ease into place
+    page.wait_for_timeout(2000)  # animations of charts and map
     picture = Image.open(BytesIO(page.screenshot()))
     for quality in (90, 80, 70, 60, 50):
         buffer = BytesIO()

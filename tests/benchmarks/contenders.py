@@ -1,8 +1,8 @@
-"""Ways to segment a GeoTIFF with the same weights: ours, and what one would pick instead.
+"""Ways to segment a GeoTIFF with the same weights: ours, and other tools.
 
-Each is run in a process of its own by `tests.benchmarks.segment`: ``python -m tests.benchmarks.contenders NAME JOB``.
-The peers take their own environment, in which this package's models and checkpoints can be imported too. All give one
-number a pixel of the scene, above 0.5 where there is a building.
+`tests.benchmarks.segment` runs each in a separate process: ``python -m tests.benchmarks.contenders NAME JOB``.
+The other tools run in an environment of their own, which can import this package's models too. All give one number per
+pixel of the scene, above 0.5 for buildings.
 """
 
 import json
@@ -18,19 +18,26 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done: with which checkpoint, on which scene; `onnx` is the same network with windows of 512 px."""
+    """The model and the scene; `onnx` is the same network with windows of 512 px."""
 
     scene: str
     model: str
     onnx: str
     out: str  # .npy, the mask bool (H, W)
-    windows: int = 0  # of how many px a side: for the forward passes alone
+    windows: int = 0  # for the forward passes alone, as is side_px
     side_px: int = 0
 
 
 @dataclass
 class Done:
-    """`ready` is when imports and model were there, (wall, processor) seconds; `mask` reads what was written."""
+    """The outcome of a job.
+
+    Attributes:
+        mask: Reads the written mask.
+        windows: Number of windows that the network saw.
+        side_px: Their side.
+        ready: When imports and model were loaded, (wall, CPU) seconds.
+    """
 
     mask: Callable[[], Any] | None = None
     windows: int = 0
@@ -66,7 +73,7 @@ def ours_in_float32(job: Job) -> Done:
 
 
 def forward_passes_alone(job: Job) -> Done:
-    """As many windows as ours runs, of the same size, all there from the beginning."""
+    """As many windows of the same size as ours runs, all available from the start."""
     from scinet.models.checkpoint import load_model
     from scinet.segmentation.forward import Forward
 
@@ -80,7 +87,7 @@ def forward_passes_alone(job: Job) -> Done:
 
 
 def geodeep(job: Job) -> Done:
-    """ONNX Runtime, its defaults: windows that overlap by 5 %. It smooths its mask by a median filter of 5 px."""
+    """ONNX Runtime with default settings: windows overlap by 5 %, and a median filter of 5 px smooths the mask."""
     import geodeep
     import onnxruntime as runtime
 
@@ -97,12 +104,12 @@ def geodeep(job: Job) -> Done:
 
 
 def geoai(job: Job) -> Done:
-    """predict_geotiff with its defaults: windows of 256 px that overlap by 64, four at a time."""
+    """predict_geotiff with default settings: windows of 256 px that overlap by 64, four at a time."""
     return _geoai(job)
 
 
 def geoai_large(job: Job) -> Done:
-    """predict_geotiff with windows as large, and as little overlap, as ours."""
+    """predict_geotiff with windows as large as ours and as little overlap."""
     return _geoai(job, tile_size=544, overlap=32, batch_size=1)
 
 
@@ -124,7 +131,7 @@ def _first_band(path: str | Path) -> Any:
 
 
 def torchgeo(job: Job) -> Done:
-    """GridGeoSampler with windows of 544 px every 512, stitched by hand: later windows lie over earlier ones."""
+    """GridGeoSampler with windows of 544 px every 512, stitched by hand: later windows overwrite earlier ones."""
     import rasterio
     import torch
     from torch.utils.data import DataLoader
@@ -133,7 +140,7 @@ def torchgeo(job: Job) -> Done:
 
     network, done = _torch_network(job)
     with rasterio.open(job.scene) as dataset:
-        shape, place = dataset.shape, dataset.transform
+        shape, transform = dataset.shape, dataset.transform
     whole = np.zeros(shape, bool)
     done.mask = lambda: whole
     data = RasterDataset(job.scene)
@@ -141,22 +148,22 @@ def torchgeo(job: Job) -> Done:
     with torch.inference_mode():
         for sample in DataLoader(data, sampler=sampler, collate_fn=stack_samples):
             mask = network(sample["image"][:, :3] / 255)[0, 0].numpy() > 0.5
-            left, top = _corner(sample, place)
+            left, top = _corner(sample, transform)
             into = whole[max(top, 0) : top + 544, max(left, 0) : left + 544]
             above, before = max(-top, 0), max(-left, 0)
             into[...] = mask[above : above + into.shape[0], before : before + into.shape[1]]
     return done
 
 
-def _corner(sample: dict[str, Any], place: Any) -> tuple[int, int]:
+def _corner(sample: dict[str, Any], transform: Any) -> tuple[int, int]:
     """(column, row) of a sample's upper left pixel."""
     x, y, _ = sample["bounds"][0]
-    column, row = ~place * (x.start, y.stop)
+    column, row = ~transform * (x.start, y.stop)
     return round(column), round(row)
 
 
 def _torch_network(job: Job) -> tuple[Any, Done]:
-    """The checkpoint as a plain module, from images in [0, 1] to probabilities."""
+    """The model as a plain module, from images in [0, 1] to probabilities."""
     import torch
 
     from scinet.models.checkpoint import load_trained
@@ -188,7 +195,7 @@ def now() -> tuple[float, float]:
 
 
 def peak_mb() -> float:
-    """Of this process; what getrusage tells has the parent's peak in it."""
+    """Peak memory of this process; getrusage would include the parent's."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1e3 for line in lines if line.startswith("VmHWM:"))
 

@@ -1,4 +1,4 @@
-"""How long a diagnosis and its object scores take: ``python -m tests.benchmarks.diagnose``.
+"""Time and memory of a diagnosis and its object scores: ``python -m tests.benchmarks.diagnose``.
 
 Both run in one thread: the CPU time is what they take on an idle machine. Medians of several runs. The memory is that
 of the process, including both masks and the probability.
@@ -16,10 +16,10 @@ from scinet.evaluation.objects import find_objects
 from tests.benchmarks.peak import Peak
 
 
-def scene(side_px: int, buildings_a_side: int) -> tuple[np.ndarray, np.ndarray]:
+def scene(side_px: int, buildings_per_side: int) -> tuple[np.ndarray, np.ndarray]:
     """A truth of houses of random size on a grid, and a prediction of it with shifts, crumbs and pinholes."""
     random = np.random.default_rng(0)
-    pitch = side_px // buildings_a_side
+    pitch = side_px // buildings_per_side
     truth = np.zeros((side_px, side_px), bool)
     for top in range(2, side_px - pitch, pitch):
         for left in range(2, side_px - pitch, pitch):
@@ -29,8 +29,8 @@ def scene(side_px: int, buildings_a_side: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main() -> None:
-    for side_px, buildings_a_side, repeats in ((1024, 15, 15), (2048, 30, 15), (4096, 60, 5), (10_000, 101, 3)):
-        truth, prediction = scene(side_px, buildings_a_side)
+    for side_px, buildings_per_side, repeats in ((1024, 15, 15), (2048, 30, 15), (4096, 60, 5), (10_000, 101, 3)):
+        truth, prediction = scene(side_px, buildings_per_side)
         probability = np.where(prediction, np.float32(0.8), np.float32(0.1))
         seconds = []
         for _ in range(repeats):
@@ -48,7 +48,7 @@ def main() -> None:
         print(
             f"{side_px} px, {scores.buildings} buildings, {scores.components} components: "
             f"CPU {diagnosing:.0f} ms to diagnose and {scoring:.0f} ms to score the objects; "
-            f"{wall:.0f} ms on the clock, {peak.megabytes:.0f} MB at most"
+            f"{wall:.0f} ms on the clock, peak {peak.megabytes:.0f} MB"
         )
 
 

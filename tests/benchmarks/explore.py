@@ -1,7 +1,7 @@
-"""How quick the page Explore is in a browser: ``python -m tests.benchmarks.explore``.
+"""Response times of the page Explore in a browser: ``python -m tests.benchmarks.explore``.
 
-Times are from the reader's act to the new picture on both sides of the map; medians. The tile is the first of 1024 px
-in the folder of tiles that SCINET_DATA names.
+Times are medians, from the user's action to the new picture on both sides of the map. The tile is the first test tile
+of 1024 px in the folder that SCINET_DATA names.
 """
 
 import os
@@ -26,9 +26,9 @@ from scinet.segmentation.segment import segment
 from tests.pages.serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, PROJECT, SETTLED, served
 
 REPEATS = 5
-LOOKS_EVERY_MS = 20  # by default at each frame, which has the browser draw 60 of them a second beside the models
+POLL_MS = 20  # polling at every frame, the default, would have the browser draw 60 per second
 NEW = "to a new resolution"
-AREAS_M2 = (20, 60, 120, 250, 500)  # each drops buildings that the one before kept
+AREAS_M2 = (20, 60, 120, 250, 500)  # each drops buildings that the previous one kept
 OVERLAYS = """() => {
     const map = document.querySelector("iframe[title*=folium]")?.contentDocument;
     const images = [...(map?.querySelectorAll("img.slot-overlay") ?? [])];
@@ -43,7 +43,7 @@ CHANGED = f"""(former) => {{
 
 @dataclass
 class Traffic:
-    """Bytes that came to the browser."""
+    """Bytes received by the browser."""
 
     messages: int = 0
     files: int = 0
@@ -75,7 +75,7 @@ class Row:
 
 
 class Reader:
-    """Someone who drives the page and looks at a watch."""
+    """A user whose waiting times are measured."""
 
     def __init__(self, page: Page) -> None:
         self.page, self.traffic = page, Traffic()
@@ -83,10 +83,10 @@ class Reader:
 
     def open(self, url: str) -> None:
         self.page.goto(url)
-        self.page.wait_for_function(CHANGED, arg=[], polling=LOOKS_EVERY_MS)
+        self.page.wait_for_function(CHANGED, arg=[], polling=POLL_MS)
 
-    def freeze_imports(self) -> None:
-        """Wait for all that comes after the picture, such as the change against the native resolution."""
+    def settle(self) -> None:
+        """Wait for what follows the picture, such as the change since the native resolution."""
         for _ in range(2):
             self.page.wait_for_timeout(700)
             self.page.wait_for_selector(SETTLED)
@@ -98,9 +98,9 @@ class Reader:
         began = time.perf_counter()
         yield
         if not opening:
-            self.page.wait_for_function(CHANGED, arg=former, polling=LOOKS_EVERY_MS)
+            self.page.wait_for_function(CHANGED, arg=former, polling=POLL_MS)
         row.seconds.append(time.perf_counter() - began)
-        self.freeze_imports()
+        self.settle()
         row.messages.append(self.traffic.messages - before[0])
         row.files.append(self.traffic.files - before[1])
 
@@ -122,7 +122,7 @@ def tile_of_1024_px(folder: Path) -> pd.Series:
 
 
 def forward_seconds(path: Path, native_cm_per_px: float, steps_cm_per_px: Sequence[float]) -> list[float]:
-    """The models' own time at each step, both together, once they are warm."""
+    """Seconds that both warm models take together at each step."""
     raster = read_raster(path, cm_per_px=native_cm_per_px)
     models = [load_model(card.name) for card in list_models()[:2]]
     for model in models:
@@ -141,13 +141,13 @@ def measure(reader: Reader, url: str) -> list[Row]:
     """The rows of the table."""
     opening, new, known = Row("open the page, server warm"), Row(NEW), Row("to a known resolution")
     reader.open(url)
-    reader.freeze_imports()
+    reader.settle()
     for _ in range(3):
         with reader.timed(opening, opening=True):
             reader.open(url)
     page = reader.page
     page.get_by_role("button", name="Close").click()
-    reader.freeze_imports()
+    reader.settle()
     for _ in range(REPEATS):
         with reader.timed(new):
             reader.press("Ground resolution", "ArrowRight")
@@ -156,19 +156,19 @@ def measure(reader: Reader, url: str) -> list[Row]:
             reader.press("Ground resolution", key)
     for _ in range(REPEATS):
         reader.press("Ground resolution", "ArrowLeft")
-        reader.freeze_imports()
-    acts: list[tuple[str, list[Callable[[], None]]]] = [
+        reader.settle()
+    actions: list[tuple[str, list[Callable[[], None]]]] = [
         ("threshold", [lambda: reader.press("Threshold", "ArrowRight")] * REPEATS),
         ("minimum area", [lambda area=area: reader.min_area(area) for area in AREAS_M2]),
         ("display, first time", [lambda: reader.display("Probability"), lambda: reader.display("Outlines")]),
         ("display, again", [lambda s=s: reader.display(s) for s in ["Fill", "Probability", "Outlines"] * 2]),
     ]
     rows = [opening, new, known]
-    for name, steps in acts:
+    for name, steps in actions:
         row = Row(name)
-        for act in steps:
+        for action in steps:
             with reader.timed(row):
-                act()
+                action()
         rows.append(row)
     return rows
 
@@ -191,7 +191,7 @@ def main() -> None:
     steps = [step for step in STEPS_CM_PER_PX if step > 1.02 * native][:REPEATS]
     forward = forward_seconds(folder / tile["image"], native, steps)
     print(f"{tile['image']}, {native:g} cm/px; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    print(f"{'':34} {'until the picture is there':28} {'messages':>11}  {'files':>11}")
+    print(f"{'':34} {'until the picture shows':28} {'messages':>11}  {'files':>11}")
     for row in rows:
         print(row)
     new = next(row for row in rows if row.name == NEW)

@@ -1,6 +1,6 @@
-"""Peak memory and time of a scene's footprints: ``python -m tests.benchmarks.footprints [--side-px 40000]``.
+"""Time and peak memory of a scene's footprints: ``python -m tests.benchmarks.footprints [--side-px 40000]``.
 
-The mask is generated band by band: a building of 24 to 40 px every 56 px, so half a million of them at 40,000 px.
+The mask is generated band by band, with a building of 24 to 40 px every 56 px: half a million at 40,000 px.
 """
 
 import argparse
@@ -22,7 +22,7 @@ EVERY_PX, BAND_PX = 56, 128
 
 
 def bands(side_px: int) -> Iterator[tuple[int, NDArray[np.bool_]]]:
-    """(top row, mask) of each band: buildings whose size and place change from one to the next."""
+    """(top row, mask) of each band, with buildings of varying size and position."""
     count = -(-side_px // EVERY_PX)
     random = np.random.default_rng(0)
     height, width = random.integers(24, 41, (2, count, count))

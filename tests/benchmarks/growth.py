@@ -1,8 +1,8 @@
-"""How time and memory grow with the scene and with the number of buildings: ``python -m tests.benchmarks.growth``.
+"""How time and memory grow with scene size and number of buildings: ``python -m tests.benchmarks.growth``.
 
-Whole scenes of 1 to 1,600 megapixels go from the file to mask and footprints with a network of one pixel, so that all
-but the forward passes is seen; masks of 10,000 px a side with 100 to 90,000 buildings are diagnosed. Each in a process
-of its own. Prints a table and draws growth.webp beside this file (with chromium).
+Scenes of 1 to 1,600 megapixels are segmented from file to mask and footprints with a network that sees a single pixel,
+which leaves everything but the forward passes. Masks with sides of 10,000 px and 100 to 90,000 buildings are diagnosed.
+Each runs in a separate process. Prints a table and draws growth.webp next to this file (with chromium).
 """
 
 import multiprocessing
@@ -23,7 +23,7 @@ from tests.benchmarks.peak import Peak
 from tests.pages.serve import CHROMIUM, CHROMIUM_ARGS
 
 SIDES_PX = (1_000, 2_000, 5_000, 10_000, 20_000, 40_000)
-BUILDINGS_A_SIDE = (10, 30, 100, 300)
+BUILDINGS_PER_SIDE = (10, 30, 100, 300)
 MASK_SIDE_PX = 10_000
 Point = tuple[float, float, float]  # size, seconds, MB
 
@@ -33,8 +33,8 @@ def whole_scene(side_px: int) -> Point:
     return side_px**2 / 1e6, seconds, peak_mb
 
 
-def diagnosis(buildings_a_side: int) -> Point:
-    truth, prediction = masks.scene(MASK_SIDE_PX, buildings_a_side)
+def diagnosis(buildings_per_side: int) -> Point:
+    truth, prediction = masks.scene(MASK_SIDE_PX, buildings_per_side)
     began = time.perf_counter()
     with Peak() as peak:
         found = diagnose(truth, prediction, pixel_area_m2=0.01)
@@ -80,7 +80,7 @@ def main() -> None:
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=fresh, max_tasks_per_child=1) as processes:
         scenes = list(processes.map(whole_scene, SIDES_PX))
-        diagnoses = list(processes.map(diagnosis, BUILDINGS_A_SIDE))
+        diagnoses = list(processes.map(diagnosis, BUILDINGS_PER_SIDE))
     for unit, points in (("megapixels", scenes), ("buildings", diagnoses)):
         for size, seconds, peak_mb in points:
             print(f"{size:9,.0f} {unit:12} {seconds:8.2f} s {peak_mb:8,.0f} MB")

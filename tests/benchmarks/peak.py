@@ -1,4 +1,4 @@
-"""How much memory a part of a process's life takes."""
+"""Peak memory of a block of code."""
 
 import resource
 import threading
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class Peak:
-    """The process's resident memory, looked at ten times a second: the peak of a part of its life."""
+    """The peak of the process's resident memory within a `with` block, sampled ten times per second."""
 
     def __enter__(self) -> "Peak":
         self.megabytes = 0.0

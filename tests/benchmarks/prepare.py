@@ -1,9 +1,9 @@
-"""A full-size rehearsal: a generated scene of 60,000 x 40,000 px in the published format is prepared and read from.
+"""Prepares and reads a generated scene of 60,000 x 40,000 px in the published format.
 
     nice python -m tests.benchmarks.prepare /tmp/rehearsal
 
-Prints seconds and the memory of all processes together. The scene takes about 1 GB of disk, its tiles the same;
-delete the folder afterwards. What is there already is not made again.
+Prints seconds and the memory of all processes together. The scene takes about 1 GB of disk and its tiles as much;
+delete the folder afterwards. Existing files are reused.
 """
 
 import argparse
@@ -51,11 +51,11 @@ def main() -> None:
     after = os.times()
     cpu_s = after.children_user + after.children_system - before.children_user - before.children_system
     wall_s = time.perf_counter() - began
-    print(f"prepared in {wall_s:.0f} s, {cpu_s:.0f} s of processor time, with {most / 1e6:.0f} MB at most")
+    print(f"prepared in {wall_s:.0f} s, {cpu_s:.0f} s of CPU time, peak {most / 1e6:.0f} MB")
 
 
 def write_scene(image: Path) -> None:
-    """A town stamped all over an ellipse, about two thirds of the scene; the rest is sparse nodata."""
+    """A town repeated over an ellipse that covers about two thirds of the scene; the rest is sparse nodata."""
     rgba, polygons = town_scene(3, size_m=STAMP_PX * 0.05, cm_per_px=5.0)
     bands, town = np.ascontiguousarray(np.moveaxis(rgba, -1, 0)), np.array(polygons, dtype=object)
     image.parent.mkdir(parents=True)
@@ -97,7 +97,7 @@ def write_scene(image: Path) -> None:
 def read_windows(scenes: Path) -> None:
     path = "train_tier_1/dar/f883a0/f883a0.tif"
     with serve_files(folder=scenes) as server:
-        for source, where in ((str(scenes / path), "the disk"), (f"{server.address}/{path}", "the local server")):
+        for source, where in ((str(scenes / path), "disk"), (f"{server.address}/{path}", "a local server")):
             began = time.perf_counter()
             scene = open_scene(source)
             opened = time.perf_counter()
@@ -115,7 +115,7 @@ def read_windows(scenes: Path) -> None:
 
 
 def peak_bytes(process: subprocess.Popen[bytes]) -> int:
-    """The most that a process and those below it held at once, until it ends: shared pages count once."""
+    """Peak memory of a process and its descendants until it ends; shared pages count once."""
     most, done = 0, threading.Event()
 
     def watch() -> None:

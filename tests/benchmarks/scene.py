@@ -1,8 +1,8 @@
-"""Peak memory and time of a whole scene: ``python -m tests.benchmarks.scene [--side-px 40000] [--model sci-net]``.
+"""Time and peak memory of a whole scene: ``python -m tests.benchmarks.scene [--side-px 40000] [--model sci-net]``.
 
-The scene is generated: RGBA, JPEG blocks of 512 px, houses on noise in a disc of the given share of the scene,
-nodata (a sparse file) around it. Without --model, a network of one pixel stands for the model: it costs nothing,
-so that the time is what reading, resampling, blending and writing take, and the memory is theirs.
+The scene is generated: RGBA, JPEG blocks of 512 px, houses on noise in a disc that covers the given share of the scene,
+and sparse nodata around it. Without --model, a network that sees a single pixel is used: it costs almost nothing, so
+that time and memory are those of reading, resampling, blending and writing.
 """
 
 import argparse
@@ -29,7 +29,7 @@ BLOCK_PX = 512
 
 
 class Dark(torch.nn.Module):
-    """Dark pixels are building."""
+    """Calls dark pixels building."""
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return -image.mean(dim=1, keepdim=True) * 8
@@ -73,7 +73,7 @@ def write_scene(path: Path, side_px: int, height_px: int, share: float) -> None:
 
 
 def dark() -> Model:
-    """A network of one pixel, which costs next to nothing."""
+    """A network that sees a single pixel and costs almost nothing."""
     card = Card(name="dark", architecture="unet", gsd_range_cm_per_px=(2.5, 40.0), window_px=384)
     return Model(Dark(), card, torch.device("cpu"))
 
@@ -86,7 +86,7 @@ def measure(
     cm_per_px: float | None = None,
     strategy: Strategy = "direct",
 ) -> tuple[SceneMask, float, float]:
-    """What was written for a generated scene, with footprints, the seconds it took, and the process's peak in MB."""
+    """Segment a generated scene, with footprints: the result, seconds, and the process's peak in MB."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "scene.tif"
         write_scene(path, side_px, height_px, share)
@@ -106,9 +106,11 @@ def measure(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--side-px", type=int, default=40_000)
-    parser.add_argument("--height-px", type=int, help="where it is not the side: memory goes with the width alone")
-    parser.add_argument("--share", type=float, default=0.7, help="of the scene that is no nodata (0.02 for a model)")
-    parser.add_argument("--model", help="a checkpoint, instead of the network of one pixel")
+    parser.add_argument("--height-px", type=int, help="default: the side; memory depends on the width only")
+    parser.add_argument(
+        "--share", type=float, default=0.7, help="share of the scene that has data (use 0.02 with --model)"
+    )
+    parser.add_argument("--model", help="a model, instead of the network that sees a single pixel")
     parser.add_argument("--cm-per-px", type=float)
     parser.add_argument("--strategy", default="direct", choices=STRATEGIES)
     options = parser.parse_args()

@@ -1,14 +1,13 @@
-"""Our segmentation beside what one would pick instead: ``python -m tests.benchmarks.segment``.
+"""Our segmentation compared with other tools: ``python -m tests.benchmarks.segment``.
 
 All run one after the other on the same GeoTIFF with the weights of the UNet on board: geodeep (ONNX Runtime),
-geoai-py's predict_geotiff, torchgeo's sampler with a stitch by hand; see `tests.benchmarks.contenders`. They are
-installed into an environment of their own, runs/peers, which takes some minutes and 6 GB the first time and can be
+geoai-py's predict_geotiff, and torchgeo's sampler with windows stitched by hand; see `tests.benchmarks.contenders`.
+They are installed into a separate environment, runs/peers, which takes some minutes and 6 GB the first time and can be
 deleted afterwards.
 
-Scenes: that of SCINET_DATA's ocaic folder, where it is there, and a generated one of --side-px. Printed for each:
-windows, seconds from the loaded model to the written mask, processor seconds, peak memory of the process, and how the
-mask differs from ours in float32: share of the pixels; its IoU with the truth. What was tried to get here, and
-what it gave, stands in tests/benchmarks/README.md.
+Scenes: the one in the ocaic folder of SCINET_DATA, if it is there, and a generated one of --side-px. Printed for each:
+windows, seconds from the loaded model to the written mask, CPU seconds, peak memory of the process, the share of pixels
+that differ from our mask in float32, and the IoU with the reference. docs/benchmarks.md has the results.
 """
 
 import argparse
@@ -44,9 +43,9 @@ ACCRA = Path("ocaic/train_tier_1/acc/d41d81/d41d81.tif")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="unet")
-    parser.add_argument("--side-px", type=int, default=12_288, help="of the generated scene; 0 for none")
-    parser.add_argument("--peers", type=Path, default=PROJECT / "runs" / "peers", help="the peers' environment")
-    parser.add_argument("--ours-alone", action="store_true", help="without the peers")
+    parser.add_argument("--side-px", type=int, default=12_288, help="side of the generated scene; 0 for none")
+    parser.add_argument("--peers", type=Path, default=PROJECT / "runs" / "peers", help="environment of the other tools")
+    parser.add_argument("--ours-alone", action="store_true", help="without the other tools")
     options = parser.parse_args()
     python = dict.fromkeys(OURS, Path(sys.executable))
     if not options.ours_alone:
@@ -54,7 +53,7 @@ def main() -> None:
     names = list(OURS) if options.ours_alone else list(CONTENDERS)
     device = default_device()
     where = torch.cuda.get_device_name() if device.type == "cuda" else f"no GPU, {processor()}"
-    print(f"{where}, {torch.get_num_threads()} threads, torch {torch.__version__}, {options.model}; peers on the CPU")
+    print(f"{where}, {torch.get_num_threads()} threads, torch {torch.__version__}, {options.model}; others on the CPU")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         job = Job("", options.model, str(write_onnx(options.model, folder / "network.onnx")), "")
@@ -63,7 +62,7 @@ def main() -> None:
 
 
 def compare(job: Job, python: dict[str, Path], folder: Path, names: list[str]) -> None:
-    """Print a line for each contender; those of `names` that others are compared with come first."""
+    """Print one line for each of `names`, in order: those that others are compared with come first."""
     scene = Path(job.scene)
     labels = scene.parent.with_name(f"{scene.stem}-labels") / f"{scene.stem}.geojson"
     raster = read_raster(scene, max_pixels=10**9)
@@ -99,7 +98,7 @@ def measured(name: str, job: Job, python: Path, folder: Path) -> dict[str, Any]:
 
 
 def peers_python(environment: Path) -> Path:
-    """The interpreter of the environment that has the peers, made where it is not there."""
+    """The interpreter of the environment with the other tools, which is created if it does not exist."""
     python = environment / "bin" / "python"
     if not python.exists():
         print(f"installing {', '.join(PEERS)} into {environment}", flush=True)
@@ -110,7 +109,7 @@ def peers_python(environment: Path) -> Path:
 
 
 def write_onnx(model: str, path: Path) -> Path:
-    """The network as geodeep takes it: windows of one size, probabilities of two classes, settings inside."""
+    """The network as geodeep expects it: a fixed window size, probabilities of two classes, settings as metadata."""
     import onnx
 
     network, card = load_trained(model)
@@ -128,7 +127,7 @@ def write_onnx(model: str, path: Path) -> Path:
     torch.onnx.export(TwoClasses().eval(), (image,), str(path), input_names=["image"], opset_version=17, dynamo=False)
     written = onnx.load(path)
     settings = {"model_type": '"Segmentor"', "class_names": '{"0": "none", "1": "building"}', "seg_small_segment": "0"}
-    for key, value in {**settings, "resolution": "1"}.items():  # 1 cm/px: never made coarser
+    for key, value in {**settings, "resolution": "1"}.items():  # 1 cm/px: never downsampled
         written.metadata_props.add(key=key, value=value)
     onnx.save(written, path)
     return path
@@ -141,7 +140,7 @@ def scenes(folder: Path, side_px: int) -> list[Path]:
 
 
 def town(folder: Path, side_px: int) -> Path:
-    """A generated town at 5 cm/px, repeated over the scene."""
+    """A generated town at 5 cm/px, repeated to fill the scene."""
     rgba, polygons = town_scene(3, size_m=STAMP_PX * 0.05, cm_per_px=5.0)
     times = -(-side_px // STAMP_PX)
     repeated = [

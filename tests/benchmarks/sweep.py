@@ -1,8 +1,8 @@
-"""What a sweep costs beyond its forward passes: ``python -m tests.benchmarks.sweep``.
+"""The cost of a sweep beyond its forward passes: ``python -m tests.benchmarks.sweep``.
 
 Eight resolutions and the first three models on board, on the first test tile of 1024 px in the folder that SCINET_DATA
-names. The forward passes alone are those on the same windows, all there from the beginning. Times are the best of
-REPEATS, taken by turns.
+names. The forward passes alone run on the same windows, all available from the start. Times are the best of REPEATS,
+measured alternately.
 """
 
 import math
@@ -26,7 +26,7 @@ from scinet.segmentation.blend import BlendedWindows
 from scinet.segmentation.forward import Forward
 from tests.benchmarks.explore import PROJECT, tile_of_1024_px
 
-STEPS_CM_PER_PX = (7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0)  # and the native GSD
+STEPS_CM_PER_PX = (7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0)  # and the native resolution
 REPEATS = 3
 
 
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def windows(raster: Raster, model: Model, steps: list[float]) -> list[tuple[tuple[int, int], int]]:
-    """Size and number of the windows at each step."""
+    """Size (height, width) and number of the windows at each step."""
     found = []
     for step in steps:
         down, across = BlendedWindows(RasterStream(resample(raster, step)), model).windows

@@ -1,7 +1,7 @@
-"""What several readers at once cost the server: ``python -m tests.benchmarks.users``.
+"""Server load of several users at once: ``python -m tests.benchmarks.users``.
 
-One browser session, then eight, each with an image of its own of SIDE_PX, walk over the steps of the slider with the
-model UNet on board. Printed: the server's memory, and the time from all moves of a round to the last answer.
+One browser session, then eight, each with its own image of SIDE_PX, step through the slider with the UNet on board.
+Printed: the server's memory, and the time from the moves of a round to the last answer.
 """
 
 import statistics
@@ -19,19 +19,19 @@ SIDE_PX, ROUNDS = 1024, 6
 
 
 def memory_mb(port: str) -> dict[str, float]:
-    """Memory in use now and at most of the server on a port, in MB, as Linux tells it."""
+    """Current and peak memory of the server on a port, in MB (Linux)."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if f"--server.port={port}" in (process / "cmdline").read_text():
                 lines = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
-                return {"now": int(lines["VmRSS"].split()[0]) / 1e3, "at most": int(lines["VmHWM"].split()[0]) / 1e3}
+                return {"now": int(lines["VmRSS"].split()[0]) / 1e3, "peak": int(lines["VmHWM"].split()[0]) / 1e3}
         except OSError:
             continue
-    raise SystemExit("The server is gone.")
+    raise SystemExit("The server has stopped.")
 
 
 def walk(browser: Browser, address: str, first: int, count: int) -> list[float]:
-    """Seconds of each round in which every one of `count` readers moves by a step."""
+    """Seconds of each round, in which each of `count` users moves by one step."""
     start = steps_around(NATIVE_CM_PER_PX).index(NATIVE_CM_PER_PX)
     readers = [Reader(browser.new_context().new_page(), first + i, start) for i in range(count)]
     for reader in readers:
@@ -65,7 +65,7 @@ def main() -> None:
                 memory = memory_mb(port)
                 print(
                     f"{count} session(s): a round of steps {statistics.median(taken):.1f} s (median of {len(taken)}), "
-                    f"server {memory['now']:,.0f} MB now, {memory['at most']:,.0f} MB at most"
+                    f"server {memory['now']:,.0f} MB now, peak {memory['peak']:,.0f} MB"
                 )
         browser.close()
 
