@@ -43,6 +43,7 @@ def test_steps_are_native_and_those_from_half_of_it():
     assert benchmark.working_steps(5.19)[1] == 7.5
 
 
+@pytest.mark.slow
 def test_two_models_in_turn_share_one_benchmark(data, checkpoints):
     benchmark.main(["--data", str(data), "--model", "unet"])
     benchmark.main(["--data", str(data), "--model", "sci-net", "--model", "unet"])  # unet's rows are replaced

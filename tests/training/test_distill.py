@@ -71,6 +71,7 @@ def test_metrics_follow_the_cosine(warm):
     assert table["learning_rate"].tolist() == pytest.approx([2e-3 * 0.853553, 2e-3 * 0.146447], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_ends_with_the_same_weights(warm, town_folder, tmp_path, monkeypatch):
     measured, calls = distill.distance, []
 
@@ -153,6 +154,7 @@ def test_a_teacher_without_common_levels_is_refused():
         Match(with_levels([4, 8], [2, 2]), with_levels([16], [3]))
 
 
+@pytest.mark.slow
 def test_hrnet_is_warmed_up_the_same_way(town_folder, tmp_path):
     options = arguments(town_folder, tmp_path, "--encoder", "hrnet_w32", "--chips", "2", "--teacher", "second")
     distill.main(options, small_teacher)

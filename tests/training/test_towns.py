@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from training.chips import Chips
@@ -9,6 +10,7 @@ from training.recipe import Recipe
 from training.towns import write_towns
 
 
+@pytest.mark.slow
 def test_towns_are_a_data_folder_that_chips_come_from(tmp_path: Path):
     write_towns(tmp_path / "towns", count=2, first_seed=7)
     index = read_index(tmp_path / "towns")

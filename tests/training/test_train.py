@@ -119,6 +119,7 @@ def test_the_moving_average_follows_the_weights():
     assert moving_average(network, 0.0) is None
 
 
+@pytest.mark.slow
 def test_the_moving_average_is_kept_and_the_native_gsd_is_on_the_card(town_folder, tmp_path):
     command = arguments(town_folder, tmp_path, "--native-gsd", "--epochs", "1")
     where = command.index("--gsd-range")
@@ -140,6 +141,7 @@ def test_metrics_and_log_are_written(uninterrupted):
     assert list(uninterrupted.glob("events.out.tfevents.*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("moment", "number", "ending", "epoch", "batches"),
     [

@@ -282,6 +282,7 @@ def test_help_teaches(command, capsys):
         assert f"python -m scinet {command}" in text.split("examples:")[1]
 
 
+@pytest.mark.slow
 def test_a_command_loads_what_it_needs():
     """The list of scenes comes at once, without torch; a mask needs no geopandas, which takes 100 MB."""
     for command, unneeded in (("main(['ocaic', 'list'])", "torch"), ("_parser(['segment'])", "geopandas")):

@@ -35,6 +35,7 @@ def test_every_system_has_a_title():
     assert set(TITLES) == set(NAMES) == set(COSTS)
 
 
+@pytest.mark.slow
 def test_parameters_and_macs(named_network):
     name, network = named_network
     logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)

@@ -18,6 +18,7 @@ from scinet.segmentation.segment import segment
 pytest.importorskip("onnxruntime")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "window_px", "sides"), [("sci-net", 96, (96, 45, 33)), ("pspnet", 192, (192, 200))])
 def test_an_exported_model_gives_the_same_probabilities(name, window_px, sides, tmp_path):
     """Of any size, windows included; a PSPNet in windows of its own size alone."""

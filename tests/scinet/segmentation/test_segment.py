@@ -149,6 +149,7 @@ def border_to_inner_step(probabilities: list[np.ndarray], window_px: int) -> flo
     return float(np.mean(at_borders) / np.mean(inside))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [card.name for card in list_models()] or [None])
 def test_no_seams_on_real_tiles(data_dir, name):
     """The probability steps no more at the windows' borders than one window over the whole tile does there.

@@ -181,6 +181,7 @@ def test_blocks_share_no_ground(tmp_path: Path, town: tuple[np.ndarray, list]) -
         assert shapely.union_all(boxes[one]).intersection(shapely.union_all(boxes[other])).area < 300
 
 
+@pytest.mark.slow
 def test_processes_do_the_same_as_one(scenes: Path, tmp_path: Path) -> None:
     for jobs in (1, 2):
         prepare.prepare(scenes, tmp_path / str(jobs), "random", jobs=jobs, tile_px=SIDE)
@@ -206,6 +207,7 @@ def test_the_real_piece_gives_the_tiles_that_it_was_made_of(data_dir: Path, tmp_
     assert shared / union > 0.98
 
 
+@pytest.mark.slow
 def test_download_prepare_train_evaluate_segment(scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(download, "WAIT_S", 0.01)
