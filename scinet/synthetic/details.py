@@ -8,8 +8,8 @@ import numpy as np
 from shapely import LineString, Point, Polygon, STRtree
 from shapely.geometry.base import BaseGeometry
 
+from scinet.synthetic.climate import Climate, Colour
 from scinet.synthetic.elements import (
-    Colour,
     Item,
     Plan,
     Roof,
@@ -35,21 +35,17 @@ _RUBBISH: tuple[tuple[Colour, float], ...] = (
 )
 
 
-def make_style(rng: np.random.Generator) -> TownStyle:
-    soils: list[tuple[Colour, Colour, Colour]] = [
-        ((140, 98, 60), (174, 134, 92), (74, 58, 42)),  # laterite, brown
-        ((132, 106, 72), (172, 146, 108), (70, 60, 46)),  # loam
-        ((150, 92, 54), (182, 124, 78), (80, 54, 38)),  # laterite, red
-        ((134, 116, 88), (180, 160, 126), (74, 66, 52)),  # sand and dust
-    ]
-    turn, elevation = rng.uniform(0, 2 * math.pi), math.radians(rng.uniform(48, 66))
+def make_style(rng: np.random.Generator, climate: Climate) -> TownStyle:
+    soils, shares = list(climate.soils), list(climate.soils.values())
+    turn, elevation = rng.uniform(0, 2 * math.pi), math.radians(rng.uniform(*climate.sun_elevation_degrees))
     return TownStyle(
         sun=(math.cos(turn), math.sin(turn)),
         shadow_per_height=1 / math.tan(elevation),
-        shadow_strength=float(rng.uniform(0.36, 0.56)),
-        soils=soils[rng.choice(4, p=[0.4, 0.25, 0.2, 0.15])],
-        asphalt=as_colour(np.array([122, 112, 98]) * rng.normal(1, 0.08)),
-        greenness=float(rng.uniform(0.1, 0.45)),
+        shadow_strength=float(rng.uniform(*climate.shadow_strength)),
+        soils=soils[rng.choice(len(soils), p=shares)],
+        asphalt=as_colour(np.array(climate.asphalt) * rng.normal(1, 0.08)),
+        greenness=float(rng.uniform(*climate.greenness)),
+        climate=climate,
     )
 
 
@@ -102,6 +98,19 @@ def park_cars(rng: np.random.Generator, plan: Plan) -> None:
                 continue
             parked.append(place)
             plan.standing += car(rng, x, y, angle)
+
+
+def fill_car_park(rng: np.random.Generator, plan: Plan, lot: Polygon, angle: float) -> None:
+    """Cars in rows, some places empty."""
+    middle = np.array([lot.centroid.x, lot.centroid.y])
+    along = np.array([math.cos(angle), math.sin(angle)])
+    across = np.array([-math.sin(angle), math.cos(angle)])
+    reach, inside = math.sqrt(lot.area) * 1.2, lot.buffer(-2.6)
+    for row in np.arange(-reach, reach, 6.5):
+        for place in np.arange(-reach, reach, 2.7):
+            x, y = middle + place * along + row * across
+            if rng.random() < 0.55 and inside.contains(Point(x, y)):
+                plan.standing += car(rng, float(x), float(y), angle + math.pi / 2)
 
 
 def scatter_litter(rng: np.random.Generator, plan: Plan) -> None:

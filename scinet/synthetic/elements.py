@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from shapely import LineString, Polygon
 
-Colour = tuple[float, float, float]
+from scinet.synthetic.climate import Climate, Colour, Surface
 
 SHEETS = 16  # entries in a roof's palette: one sheet of metal takes one of them
 
@@ -25,6 +25,7 @@ class TownStyle:
     soils: tuple[Colour, Colour, Colour]  # common, light and trodden, dark and damp
     asphalt: Colour
     greenness: float  # share of open ground under grass, about
+    climate: Climate = field(default_factory=Climate)
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,15 @@ class Road:
         return self.line.buffer(self.width_m / 2, cap_style="flat")
 
 
+@dataclass(frozen=True)
+class OpenGround:
+    """A car park, a square, water or a field."""
+
+    polygon: np.ndarray  # float (N, 2), metres
+    surface: Surface
+    angle: float  # of a field's rows
+
+
 @dataclass
 class Plan:
     """Everything in a town. The order of the lists is the order of drawing within each kind."""
@@ -101,6 +111,7 @@ class Plan:
     trees: list[Tree] = field(default_factory=list)
     roads: list[Road] = field(default_factory=list)
     yards: list[Polygon] = field(default_factory=list)  # cemented ground
+    open_ground: list[OpenGround] = field(default_factory=list)
     litter: list[Item] = field(default_factory=list)
     standing: list[Item] = field(default_factory=list)  # cars and walls: drawn over the shadows
 
@@ -118,6 +129,14 @@ _METALS: dict[str, tuple[Colour, float, int, float, float]] = {
     "blue": ((66, 118, 166), 0.05, 0, 0.08, 0.07),
     "tile": ((170, 98, 66), 0.06, 0, 0.25, 0.10),
     "lime": ((178, 178, 96), 0.05, 1, 0.12, 0.08),
+    # Of other climates than the usual one
+    "white": ((228, 226, 220), 0.03, 0, 0.06, 0.04),
+    "snowed": ((232, 236, 242), 0.03, 0, 0.0, 0.01),
+    "dark": ((58, 58, 62), 0.06, 0, 0.06, 0.05),
+    "shingle": ((108, 106, 104), 0.06, 0, 0.1, 0.05),
+    "brown shingle": ((112, 92, 76), 0.06, 0, 0.1, 0.05),
+    "red": ((156, 56, 44), 0.06, 0, 0.12, 0.08),
+    "thatch": ((142, 124, 92), 0.10, 0, 0.3, 0.14),
 }
 _ODD_SHEETS: tuple[Colour, ...] = (
     (196, 188, 172),
@@ -158,10 +177,10 @@ _SHARES = {
 }
 
 
-def metal_roof(rng: np.random.Generator, mix: str, shape: str) -> Roof:
+def metal_roof(rng: np.random.Generator, mix: str, shape: str, climate: Climate) -> Roof:
     """A corrugated roof. `mix`: "informal", "house" or "hall"."""
-    names = list(_SHARES[mix])
-    shares = np.array([_SHARES[mix][name] for name in names])
+    share_of = climate.roofs.get(mix, _SHARES[mix])
+    names, shares = list(share_of), np.array(list(share_of.values()))
     name = names[rng.choice(len(names), p=shares / shares.sum())]
     base, spread, odd, rust, rib = _METALS[name]
     colour = np.array(base) * rng.normal(1.0, 0.1) + rng.normal(0, 2.5, 3)
@@ -189,9 +208,9 @@ def metal_roof(rng: np.random.Generator, mix: str, shape: str) -> Roof:
     )
 
 
-def concrete_roof(rng: np.random.Generator) -> Roof:
+def concrete_roof(rng: np.random.Generator, climate: Climate) -> Roof:
     """A flat slab, stained by the rain."""
-    colour = np.array([168, 152, 126]) * rng.normal(1.0, 0.12) + rng.normal(0, 5, 3)
+    colour = np.array(climate.concrete) * rng.normal(1.0, 0.12) + rng.normal(0, 5, 3)
     palette = colour * rng.normal(1.0, 0.025, (SHEETS, 1))
     return Roof(
         shape="flat",
@@ -246,7 +265,7 @@ def car(rng: np.random.Generator, x: float, y: float, angle: float) -> list[Item
     ]
 
 
-def tree(rng: np.random.Generator, x: float, y: float, radius: float) -> Tree:
+def tree(rng: np.random.Generator, x: float, y: float, radius: float, leaf: Colour) -> Tree:
     """A broad crown of clumps, or a palm."""
     palm = bool(radius < 3.4 and rng.random() < 0.3)
     if palm:
@@ -260,7 +279,7 @@ def tree(rng: np.random.Generator, x: float, y: float, radius: float) -> Tree:
         turn = rng.uniform(0, 2 * math.pi, count)
         size = radius * rng.uniform(0.2, 0.42, count)
         clumps = np.column_stack([reach * np.cos(turn), reach * np.sin(turn), size])
-        colour = np.array([72, 80, 38])
+        colour = np.array(leaf)
     colour = colour * rng.normal(1, 0.12) + rng.normal(0, 4, 3)
     return Tree(
         x,

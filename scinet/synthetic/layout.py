@@ -14,10 +14,12 @@ from shapely import LineString, Point, Polygon
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import substring
 
-from scinet.synthetic.details import add_drains, make_style, park_cars, roof_items, scatter_litter
+from scinet.synthetic.climate import BLOCKS, Climate, Surface
+from scinet.synthetic.details import add_drains, fill_car_park, make_style, park_cars, roof_items, scatter_litter
 from scinet.synthetic.elements import (
     Building,
     Item,
+    OpenGround,
     Plan,
     Road,
     Roof,
@@ -36,17 +38,17 @@ _MARGIN_M = 12.0  # the town goes on beyond its extent, so that buildings are cu
 _SMALLEST_M2 = 0.6  # what the border leaves of a building below this is taken away, from the image too
 
 
-def make_layout(seed: int, size_m: float) -> Plan:
-    """The same plan for the same seed and size."""
-    return _Planner(np.random.default_rng([seed, 0]), size_m).plan
+def make_layout(seed: int, size_m: float, climate: Climate) -> Plan:
+    """The same plan for the same seed, size and climate."""
+    return _Planner(np.random.default_rng([seed, 0]), size_m, climate).plan
 
 
 class _Planner:
     """Fills one plan. Each step builds on land and gives back the land that is left."""
 
-    def __init__(self, rng: np.random.Generator, size_m: float) -> None:
-        self.rng = rng
-        self.plan = Plan(size_m, make_style(rng))
+    def __init__(self, rng: np.random.Generator, size_m: float, climate: Climate) -> None:
+        self.rng, self.climate = rng, climate
+        self.plan = Plan(size_m, make_style(rng, climate))
         self.extent = shapely.box(0, -size_m, size_m, 0)
         self.angle = float(rng.uniform(0, math.pi))
         land: BaseGeometry = self.extent.buffer(_MARGIN_M, join_style="mitre")
@@ -69,13 +71,15 @@ class _Planner:
         x, y = rng.uniform(44, size - 44, 2)
         wing = Wing(float(x), -float(y), self.angle + float(rng.normal(0, 0.1)), 40.0, float(rng.uniform(11, 16)))
         hall = outline(wing)
-        self._build(hall, float(rng.uniform(6.5, 8.5)), metal_roof(rng, "hall", "gable"), (wing,))
+        self._build(hall, float(rng.uniform(6.5, 8.5)), metal_roof(rng, "hall", "gable", self.climate), (wing,))
         return land.difference(hall.buffer(4.0))
 
     def _courts(self, land: BaseGeometry) -> BaseGeometry:
         """Buildings around a courtyard, at least one where there is room."""
         rng, size = self.rng, self.plan.size_m
         wanted = max(1, round((size / 90) ** 2))
+        if self.climate.courtyard_share < 1 and rng.random() > self.climate.courtyard_share:
+            wanted = 0
         for attempt in range(60 * wanted):
             if wanted == 0:
                 break
@@ -98,7 +102,7 @@ class _Planner:
                 wings.append(Wing(*as_pair(centre), angle, a, depth / 2))
                 centre = np.array([x, y]) + sign * along * (a - depth / 2)
                 wings.append(Wing(*as_pair(centre), angle + math.pi / 2, b, depth / 2))
-            self._build(ring, float(rng.uniform(3.0, 3.8)), metal_roof(rng, "house", "hip"), tuple(wings))
+            self._build(ring, float(rng.uniform(3.0, 3.8)), metal_roof(rng, "house", "hip", self.climate), tuple(wings))
             if rng.random() < 0.5:
                 self.plan.yards.append(Polygon(ring.interiors[0]))
             land = land.difference(whole.buffer(1.0))
@@ -111,7 +115,7 @@ class _Planner:
         built = shapely.union_all([building.footprint for building in self.plan.buildings])
         for number in range(max(1, round(self.plan.size_m / 60))):
             width = float(rng.uniform(6.5, 9) if number == 0 else rng.uniform(4, 6))
-            paved = bool(rng.random() < (0.6 if number == 0 else 0.2))
+            paved = bool(rng.random() < self._paved_share(number == 0))
             for _ in range(20):
                 line = self._curve(self.angle + number % 2 * math.pi / 2 + float(rng.normal(0, 0.15)))
                 beside = [road.line.distance(line) for road in roads[number % 2 :: 2]]
@@ -120,6 +124,11 @@ class _Planner:
                     land = land.difference(roads[-1].area.buffer(0.8))
                     break
         return land
+
+    def _paved_share(self, is_main: bool) -> float:
+        if self.climate.paved_share is not None:
+            return self.climate.paved_share
+        return 0.6 if is_main else 0.2
 
     def _curve(self, heading: float) -> LineString:
         """A gently bending line right across the town."""
@@ -144,7 +153,7 @@ class _Planner:
         todo = parts_of(land)
         while todo:
             piece = todo.pop()
-            if piece.area < rng.uniform(350, 1600):
+            if piece.area < self.climate.block_scale * rng.uniform(350, 1600):
                 yield piece
                 continue
             gap = rng.uniform(2.8, 4.5) if piece.area > 6000 else rng.uniform(0.9, 2.2)
@@ -156,7 +165,7 @@ class _Planner:
         rng = self.rng
         if block.area < 6:
             return
-        kind = rng.choice(["dense", "row", "compound", "open"], p=[0.64, 0.13, 0.17, 0.06])
+        kind = rng.choice(BLOCKS, p=self.climate.blocks)
         if block.area < 120 and kind != "open":
             kind = "dense"
         if kind == "dense":
@@ -171,7 +180,7 @@ class _Planner:
     def _dense(self, block: Polygon) -> None:
         """Informal houses wall to wall or an arm's length apart, patched together."""
         rng = self.rng
-        todo, plots, target = [block], [], rng.uniform(50, 150)
+        todo, plots, target = [block], [], self.climate.plot_scale * rng.uniform(50, 150)
         while todo:
             piece = todo.pop()
             if piece.area < target * rng.lognormal(0, 0.45):
@@ -208,7 +217,7 @@ class _Planner:
         cuts[-1] = min(cuts[-1], frame.half_length)
         front = -frame.half_width
         backs = [front + depth * float(rng.choice([1.0, 1.0, rng.uniform(0.75, 1.0)])) for _ in cuts[1:]]
-        roof, height = metal_roof(rng, "informal", "gable"), float(rng.uniform(2.8, 4.2))
+        roof, height = metal_roof(rng, "informal", "gable", self.climate), float(rng.uniform(2.8, 4.2))
         for number, (left, right) in enumerate(pairwise(cuts)):
             back = backs[number]
             ring = [(left, front), (right, front)]
@@ -220,7 +229,7 @@ class _Planner:
                 ring.append((left, backs[number - 1]))
             house = Polygon(to_plane(frame, ring))
             if rng.random() < 0.75:
-                roof = metal_roof(rng, "informal", str(rng.choice(["gable", "mono"], p=[0.7, 0.3])))
+                roof = metal_roof(rng, "informal", str(rng.choice(["gable", "mono"], p=[0.7, 0.3])), self.climate)
                 height = float(rng.uniform(2.6, 4.2))
             centre = to_plane(frame, [((left + right) / 2, (front + back) / 2)])[0]
             wing = Wing(*as_pair(centre), frame.angle, (right - left) / 2 + 0.01, (back - front) / 2 + 0.01)
@@ -263,8 +272,20 @@ class _Planner:
         self._yard(inner.difference(footprint.buffer(0.8)), crowded=True)
 
     def _open(self, block: Polygon) -> None:
+        surfaces = self.climate.surfaces
         for piece in parts_of(block.buffer(-1.0)):
-            self._yard(piece)
+            if surfaces and self.rng.random() < 0.5:
+                shares = np.array(list(surfaces.values()))
+                chosen = list(surfaces)[self.rng.choice(len(surfaces), p=shares / shares.sum())]
+                self._surface(piece, chosen)
+            else:
+                self._yard(piece)
+
+    def _surface(self, piece: Polygon, surface: Surface) -> None:
+        angle = frame_of(piece).angle
+        self.plan.open_ground.append(OpenGround(np.asarray(piece.exterior.coords), surface, angle))
+        if surface.cars:
+            fill_car_park(self.rng, self.plan, piece, angle)
 
     def _yard(self, yard: BaseGeometry, crowded: bool = False) -> None:
         """Sheds and trees where there is room."""
@@ -278,13 +299,14 @@ class _Planner:
                 wing = Wing(*spot, angle, float(half.max()), float(half.min()))
                 shed = outline(wing)
                 if free.covers(shed):
-                    roof = metal_roof(rng, "informal", "mono")
+                    roof = metal_roof(rng, "informal", "mono", self.climate)
                     self._build(shed, float(rng.uniform(1.9, 2.4)), roof, (wing,))
                     free = free.difference(shed.buffer(0.4))
-            for _ in range(int(rng.poisson(piece.area / 55))):
+            for _ in range(int(rng.poisson(self.climate.tree_density * piece.area / 55))):
                 x, y = self._spot(piece)
                 if free.distance(Point(x, y)) == 0:
-                    self.plan.trees.append(tree(rng, x, y, float(np.clip(rng.lognormal(0.8, 0.5), 0.8, 5.5))))
+                    radius = float(np.clip(rng.lognormal(0.8, 0.5), 0.8, 5.5))
+                    self.plan.trees.append(tree(rng, x, y, radius, self.climate.leaf))
 
     # One building
 
@@ -294,15 +316,15 @@ class _Planner:
             return
         wings = wings or (frame_of(footprint),)
         small = footprint.area < 22
-        if not small and rng.random() < (0.16 if mix == "house" else 0.05):
-            roof = concrete_roof(rng)
+        if not small and rng.random() < self.climate.flat_share * (0.16 if mix == "house" else 0.05):
+            roof = concrete_roof(rng, self.climate)
             height += 3.0 * float(rng.random() < 0.3)
         else:
             shapes = {"informal": (0.56, 0.06, 0.38), "house": (0.42, 0.5, 0.08)}[mix]
             shape = "mono" if small and rng.random() < 0.7 else str(rng.choice(["gable", "hip", "mono"], p=shapes))
             if len(wings) > 1 and shape == "mono":
                 shape = "gable"
-            roof = metal_roof(rng, mix, shape)
+            roof = metal_roof(rng, mix, shape, self.climate)
         self._build(footprint, height, roof, wings)
 
     def _build(self, footprint: BaseGeometry, height: float, roof: Roof, wings: tuple[Wing, ...]) -> None:

@@ -25,12 +25,11 @@ from scinet.synthetic.coverage import (
     subpixels,
     to_pixels,
 )
-from scinet.synthetic.elements import Building, Item, Plan, Tree
+from scinet.synthetic.elements import Building, Item, OpenGround, Plan, Tree
 from scinet.synthetic.noise import Noise, Window, smooth_step
 
 _BAND_PX = 1_500_000
 _PENUMBRA_M = 0.09  # blur of a shadow's border
-_COARSEST_STEPS = 5  # drawn pixels a side of a pixel of the image
 
 _CELLS_M = (17.0, 4.1, 1.3, 0.4, 0.14, 0.06)
 
@@ -45,15 +44,16 @@ class Painter:
         self.roof_shadows = roof_shadows(plan)
         # From where to where each thing and its shadow may reach, in y: a band looks at its own things only.
         self.spans = {
+            "open_ground": spans([ground.polygon for ground in plan.open_ground], 1.0),
             "litter": spans([item.polygon for item in plan.litter], 1.0),
             "standing": spans([item.polygon for item in plan.standing], 3.0),
             "buildings": spans([np.asarray(one.footprint.exterior.coords) for one in plan.buildings], 12.0),
             "trees": spans([np.array([[tree.x, tree.y]]) for tree in plan.trees], 20.0),
         }
 
-    def paint(self, metres_per_px: float, pixels_a_side: int) -> np.ndarray:
-        """uint8 (n, n, 3). Pixels above 10 cm are averages of finer ones, at most 5 x 5."""
-        steps = int(np.clip(math.ceil(metres_per_px / 0.1 - 0.01), 1, _COARSEST_STEPS))
+    def paint(self, metres_per_px: float, pixels_a_side: int, most_steps: int) -> np.ndarray:
+        """uint8 (n, n, 3). Pixels above 10 cm are averages of finer ones, at most `most_steps` a side."""
+        steps = int(np.clip(math.ceil(metres_per_px / 0.1 - 0.01), 1, most_steps))
         width = pixels_a_side * steps
         image = np.empty((pixels_a_side, pixels_a_side, 3), np.uint8)
         rows = max(1, _BAND_PX // (width * steps))
@@ -71,6 +71,8 @@ class Painter:
         plan = self.plan
         fields = {cell: self.noise.field(window, cell, number) for number, cell in enumerate(_CELLS_M)}
         canvas = self._ground(window, fields)
+        for ground in in_rows(plan.open_ground, self.spans["open_ground"], window):
+            self._open_ground(canvas, window, fields, ground)
         for item in in_rows(plan.litter, self.spans["litter"], window):
             fill(canvas, window, item.polygon, item.colour)
         near = in_rows(list(enumerate(plan.buildings)), self.spans["buildings"], window)
@@ -123,7 +125,7 @@ class Painter:
         mix(canvas, dark, 0.75 * damp)
         mix(
             canvas,
-            np.array([128, 118, 102], np.float32),
+            np.array(look.climate.grit, np.float32),
             0.5 * smooth_step(0.8 * spots + 0.4 * grain - hills, 0.6, 2.4),
         )
         openness = 1.8 - 2.6 * look.greenness
@@ -132,7 +134,7 @@ class Painter:
             openness,
             openness + 0.8,
         )
-        grass = np.array([96, 102, 52], np.float32)
+        grass = np.array(look.climate.grass, np.float32)
         mix(canvas, grass, 0.8 * green)
         ragged = smooth_step(paved + 0.16 * spots + 0.08 * grain, 0.42, 0.6)
         mix(
@@ -143,13 +145,31 @@ class Painter:
         slab = smooth_step(cement + 0.1 * spots, 0.4, 0.6)
         mix(
             canvas,
-            np.array([158, 146, 124], np.float32),
+            np.array(look.climate.slab, np.float32),
             slab * (0.85 - 0.4 * smooth_step(patches + spots, -0.4, 1.8)),
         )
         rough = 1 + (1 - 0.6 * ragged) * (0.04 * spots + 0.05 * grain + 0.05 * fields[0.14] + 0.025 * fields[0.06])
         rough += green * (0.06 * fields[0.14] + 0.06 * grain)
         canvas *= np.clip(rough, 0.3, 2.0) * (1 - 0.42 * np.clip(close, 0, 1))
         return canvas
+
+    def _open_ground(
+        self, canvas: np.ndarray, window: Window, fields: dict[float, np.ndarray], ground: OpenGround
+    ) -> None:
+        patch = coverage(window, [ground.polygon])
+        if patch is None:
+            return
+        rows, columns, cover = patch
+        surface, pixel = ground.surface, window.metres_per_px
+        spots, grain = fields[1.3][rows, columns], fields[0.4][rows, columns]
+        tone = 1 + surface.texture * (0.7 * fields[4.1][rows, columns] + 0.6 * spots + 0.5 * grain)
+        if surface.furrow_m > 2 * pixel:
+            xs, ys = window.xs(columns.start, columns.stop), window.ys(rows.start, rows.stop)[:, None]
+            across = ys * math.cos(ground.angle) - xs * math.sin(ground.angle) + 0.1 * spots
+            tone = tone + 2 * surface.texture * np.sin(across * (2 * math.pi / surface.furrow_m))
+        for channel in range(3):
+            layer = canvas[channel, rows, columns]
+            layer += cover * (surface.colour[channel] * tone - layer)
 
     # Roofs
 
