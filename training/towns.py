@@ -73,7 +73,7 @@ def write_town(folder: Path, seed: int) -> dict[str, Any]:
 
 
 def drawn_climate(random: np.random.Generator) -> tuple[str, Climate]:
-    """One of the climates by name, with its density drawn around the usual one."""
+    """One of the climates by name, with a density and tidiness of its own."""
     name = str(random.choice(list(CLIMATES)))
     climate = CLIMATES[name]
     plots, trees = np.exp(random.normal(0, 0.3, 2))
@@ -81,6 +81,7 @@ def drawn_climate(random: np.random.Generator) -> tuple[str, Climate]:
         climate,
         plot_scale=climate.plot_scale * float(plots),
         tree_density=climate.tree_density * float(trees),
+        litter=float(random.uniform(0, 0.4)),
     )
 
 

@@ -68,6 +68,7 @@ class Climate:
     plot_scale: float = 1.0  # of the plots' areas
     courtyard_share: float = 1.0  # of the towns that have buildings around a courtyard
     tree_density: float = 1.0
+    litter: float = 1.0  # times the usual rubbish, which takes a third of the time of drawing
     paved_share: float | None = None  # of the roads; None: as usual
     surfaces: Mapping[Surface, float] = field(default_factory=dict)  # what half of the open blocks are
 

@@ -120,7 +120,7 @@ def scatter_litter(rng: np.random.Generator, plan: Plan) -> None:
     houses = STRtree([one.footprint for one in plan.buildings])
     colours, shares = zip(*_RUBBISH, strict=True)
     turn = float(rng.uniform(0, math.pi))
-    for _ in range(int(size**2 / 26)):
+    for _ in range(int(plan.look.climate.litter * size**2 / 26)):
         x, y = float(rng.uniform(0, size)), -float(rng.uniform(0, size))
         if any(area.contains(Point(x, y)) for area in paved):
             continue
