@@ -6,7 +6,16 @@ Pages show the message; the command line prints it and exits with 2.
 
 
 class SciNetError(Exception):
-    """Base of all errors that a user's input can cause."""
+    """Base of all errors that a user's input can cause.
+
+    Example:
+        >>> from scinet import SciNetError, open_scene
+        >>> try:
+        ...     open_scene("no such file.tif")
+        ... except SciNetError as error:
+        ...     print(type(error).__name__)
+        RasterError
+    """
 
 
 class RasterError(SciNetError):

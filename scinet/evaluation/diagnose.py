@@ -148,12 +148,33 @@ class Diagnosis:
 def diagnose(
     truth: np.ndarray, prediction: np.ndarray, *, pixel_area_m2: float, valid: np.ndarray | None = None
 ) -> Diagnosis:
-    """Compare a predicted mask with the truth, both on one grid.
+    """Compare a predicted mask with the reference buildings, both on one grid.
 
-    ``truth`` is a bool mask (H, W), whose 4-connected components are the buildings, or int labels (H, W)
-    where buildings have ids of their own. ``prediction`` is a bool mask (H, W). Pixels where ``valid``
-    (bool (H, W)) is False count nothing; they are dropped after labelling, so that a gap in the image does
-    not split a building in two. Raises ValueError where the shapes differ.
+    Args:
+        truth: The reference: a bool mask (H, W), whose 4-connected components are the buildings, or int labels (H, W)
+            of the buildings, 0 where there is none.
+        prediction: The mask, bool (H, W).
+        pixel_area_m2: Area of a pixel on the ground, in m2.
+        valid: bool (H, W). Pixels where it is False are ignored. They are dropped after labelling, so that a gap in
+            the image does not split a building.
+
+    Returns:
+        Counts, error shares, and what became of each building and component.
+
+    Raises:
+        ValueError: The shapes differ.
+
+    Example:
+        >>> import numpy as np
+        >>> from scinet import diagnose
+        >>> reference = np.zeros((8, 8), bool)
+        >>> reference[1:3, 1:3] = reference[1:3, 5:7] = True  # two buildings
+        >>> mask = reference.copy()
+        >>> mask[1:3, 1:7] = True  # merged into one
+        >>> mask[5:7, 1:3] = True  # and a false one
+        >>> diagnosis = diagnose(reference, mask, pixel_area_m2=0.01)
+        >>> diagnosis.buildings.kind.tolist(), diagnosis.components.kind.tolist()
+        (['merged', 'merged'], ['merger', 'false'])
     """
     if truth.shape != prediction.shape or (valid is not None and valid.shape != truth.shape):
         raise ValueError(f"truth is {truth.shape}, prediction {prediction.shape}")

@@ -71,6 +71,14 @@ def evaluate(
 
     Returns:
         The mask and, where there is a reference, its diagnosis.
+
+    Example:
+        >>> from scinet import evaluate, load_model, make_town, segment
+        >>> town = make_town(seed=3, size_m=30)
+        >>> working, probability = segment(town.render(cm_per_px=50), load_model("unet"))
+        >>> evaluation = evaluate(probability, working, town.footprints)
+        >>> evaluation.prediction.shape, evaluation.diagnosis.buildings.kind.size == len(town.footprints.polygons)
+        ((60, 60), True)
     """
     prediction = mask_on(raster, probability, threshold, min_area_m2)
     diagnosis = None

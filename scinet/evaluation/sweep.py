@@ -126,6 +126,15 @@ def sweep(
 
     Raises:
         ResolutionError: The image does not fit in memory at one of the resolutions.
+
+    Example:
+        >>> from scinet import load_model, make_town, sweep
+        >>> town = make_town(seed=3, size_m=30)
+        >>> rows = sweep(town.render(cm_per_px=25), town.footprints, [load_model("unet")], [25.0, 50.0])
+        >>> {(row["model"], row["cm_per_px"]) for row in rows} == {("UNet", 25.0), ("UNet", 50.0)}
+        True
+        >>> all(0 <= row["iou"] <= 1 for row in rows)
+        True
     """
     points: list[SweepPoint] = []
     native_masks: dict[int, NDArray[np.bool_]] = {}

@@ -35,8 +35,8 @@ class Model:
     Example:
         >>> from scinet import load_model
         >>> model = load_model("unet")
-        >>> model.card.title, model.card.gsd_range_cm_per_px
-        ('UNet', (2.5, 40.0))
+        >>> model.card.title, model.one_size
+        ('UNet', False)
     """
 
     network: nn.Module

@@ -1,4 +1,4 @@
-"""Whole scenes: from an image of any size to a mask and its footprints on disk, in bounded memory."""
+"""Images of any size to a mask and its footprints on disk, in bounded memory."""
 
 import math
 from collections.abc import Sequence
@@ -29,7 +29,14 @@ Output = Literal["mask", "uint8", "float32"]
 
 @dataclass(frozen=True)
 class SceneMask:
-    """What was written: the working grid, how many of its pixels are valid and building, and how many polygons."""
+    """What `segment_to_file` wrote.
+
+    Attributes:
+        grid: The working grid.
+        valid_px: How many of its pixels are valid.
+        building_px: How many of its pixels are building.
+        footprints: How many polygons were written; None where none were asked for.
+    """
 
     grid: Grid
     valid_px: int
@@ -50,16 +57,42 @@ def segment_to_file(
     resume: bool = False,
     progress: ReportProgress | None = None,
 ) -> SceneMask:
-    """Segment a scene at a working GSD (by default its own) and write the result as COG on the working grid.
+    """Segment an image of any size in bounded memory and write the result as a Cloud Optimized GeoTIFF.
 
-    ``output`` is "mask" (uint8, 1 = building, 0 = not, 255 = nodata), "uint8" (the probability in steps of 0.004,
-    255 = nodata) or "float32" (the probability, NaN = nodata). ``footprints`` says where the mask's polygons go.
-    Masks and probabilities are those of `segment` for an image that fits in memory.
+    Files appear when they are complete. Partial results are kept in ``<out>.part`` next to the result. Masks and
+    probabilities are those of `segment` for an image that fits in memory.
 
-    Files appear when they are complete. What was done until the work stopped lies in ``<out>.part`` beside the
-    result; ``resume`` goes on from there. ``progress`` is called with the share done.
+    Args:
+        scene: The image, as `open_scene` gives it.
+        model: What `load_model` returns.
+        out: The GeoTIFF to write, on the grid of the working resolution.
+        cm_per_px: The working resolution in cm/px on the ground; by default the image's own.
+        strategy: What the model sees; as in `segment`.
+        threshold: Pixels with a higher probability are building.
+        output: "mask": uint8, 1 = building, 0 = not, 255 = nodata. "uint8": the probability in steps of 0.004,
+            255 = nodata. "float32": the probability, NaN = nodata.
+        footprints: Where to write the mask's polygons too.
+        resume: Whether to continue from partial results of the same call.
+        progress: Called with the fraction done, in (0, 1].
 
-    Raises ResolutionError, RasterError and WriteError.
+    Returns:
+        The grid, and how much of it is building.
+
+    Raises:
+        ResolutionError: The working resolution is not a usable number, or too fine for the memory of one row.
+        RasterError: The image cannot be read, or is nodata only.
+        WriteError: A file cannot be written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from scinet import load_model, segment_to_file
+        >>> from scinet.datasets.samples import samples
+        >>> scene = samples()[0].tile.open()
+        >>> with TemporaryDirectory() as folder:
+        ...     found = segment_to_file(scene, load_model("unet"), Path(folder) / "mask.tif", cm_per_px=60)
+        >>> found.valid_px == found.grid.width * found.grid.height
+        True
     """
     out = Path(out)
     working = working_rows(scene, cm_per_px, model, strategy)
@@ -97,7 +130,7 @@ def segment_to_file(
 
 
 def working_rows(scene: Scene, cm_per_px: float | None, model: Model, strategy: Strategy) -> RowStream:
-    """A scene's rows at a working GSD. Raises ResolutionError where they are too long for a strategy."""
+    """A scene's rows at a working resolution. Raises ResolutionError where they are too long for a strategy."""
     grid = scene.grid.at(cm_per_px) if cm_per_px is not None else scene.grid
     finest = {
         "direct": grid.cm_per_px,
@@ -145,7 +178,7 @@ def _join(pieces: ResumableCog, output: Output, model: Model, strategy: Strategy
 
 
 def _identity(scene: Scene) -> list[Any]:
-    """What tells a scene from another one, or from another version of it."""
+    """What distinguishes a scene from any other, or from another version of it."""
     size: Sequence[Any] = (scene.width, scene.height)
     if isinstance(scene.source, str) and not is_url(scene.source):
         facts = Path(scene.source).stat()

@@ -1,9 +1,4 @@
-"""A generated town seen from a drone: exact footprints, drawn at any ground resolution.
-
-town = make_town(seed=3, size_m=120)
-raster = town.render(10)                         # Raster, 1200 x 1200 px
-truth = rasterize(town.footprints, raster)
-"""
+"""A generated town seen from a drone: exact footprints, drawn at any ground resolution."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,15 +14,19 @@ from scinet.synthetic.layout import make_layout
 from scinet.synthetic.painter import Painter
 from scinet.vector.footprints import Footprints
 
-__all__ = ["Town", "make_town"]
-
 MIN_CM_PER_PX, MAX_CM_PER_PX = 2.0, 200.0
 MIN_SIZE_M = 30.0
 
 
 @dataclass(frozen=True, eq=False)
 class Town:
-    """A square of land. `plan` holds everything on it, `footprints` the truth."""
+    """A square of land.
+
+    Attributes:
+        seed: What it was made from.
+        size_m: Its side in m.
+        plan: Everything that stands on it.
+    """
 
     seed: int
     size_m: float
@@ -35,18 +34,27 @@ class Town:
 
     @cached_property
     def footprints(self) -> Footprints:
-        """Valid polygons in metres, one a building: x in [0, size_m], y in [-size_m, 0].
+        """Valid polygons in metres, one per building: x in [0, size_m], y in [-size_m, 0].
 
         They share edges at most, never area.
         """
         return Footprints(tuple(building.footprint for building in self.plan.buildings), None)
 
     def render(self, cm_per_px: float, *, finer_steps: int = 5) -> Raster:
-        """The image at the pixel nearest to `cm_per_px` that divides the town's side; no CRS, origin (0, 0).
+        """Draw the town.
 
-        The same geometry and textures at each resolution: a coarse image is close to the area average of a
-        fine one, the closer the more `finer_steps`: a pixel above 10 cm is the mean of at most so many a side.
-        Raises ResolutionError outside 2 to 200 cm/px.
+        Geometry and textures are the same at each resolution: a coarse image is close to the area average of a fine
+        one.
+
+        Args:
+            cm_per_px: The resolution, 2 to 200 cm/px; the nearest one that divides the town's side is taken.
+            finer_steps: A pixel above 10 cm is the mean of at most this many finer ones per side.
+
+        Returns:
+            The image, without a CRS, with its origin at (0, 0).
+
+        Raises:
+            ResolutionError: The resolution is out of range.
         """
         if not MIN_CM_PER_PX <= cm_per_px <= MAX_CM_PER_PX:
             raise ResolutionError(
@@ -65,11 +73,29 @@ class Town:
 
 
 def make_town(seed: int = 0, size_m: float = 120.0, climate: Climate | None = None) -> Town:
-    """A town of size_m x size_m, the same for the same seed. From 160 m on it has a hall of 80 m.
+    """Generate a town, whose reference buildings are exact at any resolution.
 
-    It stands in West Africa, or in another climate (see `scinet.synthetic.climate`).
+    Args:
+        seed: 0 or more; the same seed and size give the same town.
+        size_m: Its side, at least 30 m. From 160 m on it has a hall of 80 m.
+        climate: What it looks like, see `scinet.synthetic.climate`; by default West Africa.
 
-    Raises ValueError for a side below 30 m or a negative seed.
+    Returns:
+        The town: `town.render(cm_per_px)` draws it as a `Raster`, `town.footprints` are its buildings.
+
+    Raises:
+        ValueError: The side or the seed is too small.
+
+    Example:
+        >>> from scinet import make_town
+        >>> from scinet.vector.footprints import rasterize
+        >>> town = make_town(seed=3, size_m=60)
+        >>> raster = town.render(cm_per_px=20)
+        >>> raster.pixels.shape, raster.cm_per_px
+        ((300, 300, 3), 20.0)
+        >>> labels = rasterize(town.footprints, raster)
+        >>> labels.shape, labels.max() == len(town.footprints.polygons)
+        ((300, 300), np.True_)
     """
     if not size_m >= MIN_SIZE_M:
         raise ValueError(f"size_m is at least {MIN_SIZE_M:g}, not {size_m:g}")
