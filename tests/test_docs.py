@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -123,8 +124,17 @@ def test_paths_in_the_text_exist(page: Path) -> None:
             assert (PROJECT / path).exists(), code
 
 
+def test_the_architecture_page_shows_the_layers_that_are_checked() -> None:
+    text = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    shown = next(block for language, block in BLOCK.findall(text) if language == "text").splitlines()
+    contracts = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    packages, inside = [contract["layers"] for contract in contracts["contracts"] if contract["type"] == "layers"]
+    assert [line.strip() for line in shown] == [packages[0], f"{packages[1]}:", *inside]
+
+
 @pytest.mark.slow
-def test_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_python_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     town = make_town(seed=3, size_m=30)
     image = town.render(cm_per_px=20)
@@ -133,8 +143,9 @@ def test_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with rasterio.open("tile.tif", "w", crs=tile.crs, transform=tile.transform, **profile) as file:
         file.write(np.moveaxis(tile.pixels, -1, 0))
     write_footprints("tile.geojson", rasterize(town.footprints, image), tile)
-    blocks = BLOCK.findall((PROJECT / "README.md").read_text(encoding="utf-8"))
+    blocks = BLOCK.findall((PROJECT / page).read_text(encoding="utf-8"))
     examples = [text for language, text in blocks if language == "python"]
     assert examples
+    names: dict[str, Any] = {}
     for text in examples:
-        exec(compile(text, "README.md", "exec"), {})
+        exec(compile(text, page, "exec"), names)

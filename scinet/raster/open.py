@@ -99,7 +99,7 @@ def open_raster(
     try:
         with warnings.catch_warnings(), rasterio.Env(**options):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            if web:
+            if by_url:
                 _read_directories(str(path), drivers)
             with _dataset(path, content, drivers, overview) as dataset:
                 opened = True
@@ -109,7 +109,7 @@ def open_raster(
                     _check_size(dataset, name, max_pixels)
                 yield dataset
     except (RasterioError, CPLE_BaseError, OSError):
-        if web:
+        if by_url:
             raise RasterError(
                 f"{name} cannot be read from its address: it is damaged, or the connection failed. Try again."
             ) from None

@@ -44,8 +44,8 @@ def test_boundaries_are_what_an_erosion_takes_away(shape, width_px):
     valid = random.random(shape) > 0.001
 
     def band(mask: np.ndarray) -> np.ndarray:
-        kernel = np.ones((2 * width_px + 1,) * 2, bool)
-        return mask & valid & ~ndimage.binary_erosion(mask & valid, kernel)
+        inside = ndimage.minimum_filter((mask & valid).view(np.uint8), 2 * width_px + 1, mode="constant")
+        return mask & valid & (inside == 0)
 
     expected = Counts.of(band(blobs[0]), band(blobs[1]))
     assert boundary_counts(blobs[0], blobs[1], width_px=width_px, valid=valid) == expected
