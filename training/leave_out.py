@@ -47,9 +47,14 @@ class Standardised(nn.Module):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.leave_out", description=__doc__.splitlines()[0])
-    parser.add_argument("--setting", required=True, help="name of the recipe in the table")
-    parser.add_argument("--table", type=Path, default=Path("docs/leave_out.csv"))
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--setting", help="name of the recipe in the table")
+    what.add_argument("--show", action="store_true", help="print the table as Markdown and do nothing else")
+    parser.add_argument("--table", type=Path, default=Path("docs/leave_out.csv"), help="the CSV (default: %(default)s)")
     options, recipe_options = parser.parse_known_args(arguments)
+    if options.show:
+        print(markdown(pd.read_csv(options.table)))
+        return
     rows = []
     for fold in FOLDS:
         rows += run_fold(options.setting, fold, recipe_options)
@@ -99,7 +104,8 @@ def place_scores(model: Model, tiles: Sequence[tuple[PackedTiles, Tile]]) -> dic
             working, probability = segment(raster, model, cm_per_px)
             truth = resample_probability(building.astype(np.float32), working.shape) >= 0.5
             counts[name] += Counts.of(truth, probability >= 0.5)
-    return {name: float(iou(counts[name])) for name in SCORES}
+    nothing = Counts(0, 0, 0)
+    return {name: float("nan") if counts[name] == nothing else float(iou(counts[name])) for name in SCORES}
 
 
 def evenly(items: Sequence[tuple[PackedTiles, Tile]], most: int) -> list[tuple[PackedTiles, Tile]]:
@@ -128,6 +134,28 @@ def write_table(path: Path, rows: pd.DataFrame) -> None:
         rows = pd.concat([old[~old["setting"].isin(rows["setting"])], rows], ignore_index=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     rows.to_csv(path, index=False)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The summary as a table of docs/training.md."""
+    rows = summary(table).reset_index()
+    header = [
+        "setting",
+        "native",
+        "10",
+        "20",
+        "40",
+        *(f"Accra {name}" for name in SCORES),
+        "chips per fold",
+        "chip, px",
+        "seed",
+    ]
+    lines = [header, ["---"] * len(header)]
+    for row in rows.itertuples(index=False):
+        setting, *values = row
+        scores, budget = values[: 2 * len(SCORES)], values[2 * len(SCORES) : 2 * len(SCORES) + 3]
+        lines.append([str(setting), *(f"{score:.3f}" for score in scores), *(f"{number:,}" for number in budget)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -47,7 +47,7 @@ class Tile:
 
 
 def tiles_in(folder: Path) -> list[Tile]:
-    """The tiles of a folder: those of its index.csv (see training/README.md), else its scenes in the published
+    """The tiles of a folder: those of its index.csv (see docs/training.md), else its scenes in the published
     layout, else all images that lie in it.
 
     Raises RasterError where there is none, or the index cannot be read.
@@ -93,7 +93,7 @@ def _from_index(folder: Path) -> Iterator[Tile]:
             )
         except (KeyError, ValueError, TypeError, CRSError) as error:
             raise RasterError(
-                f"Line {number} of {path} describes no tile ({error!r}). See training/README.md."
+                f"Line {number} of {path} describes no tile ({error!r}). See docs/training.md."
             ) from None
 
 
