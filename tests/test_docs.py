@@ -13,6 +13,7 @@ import rasterio
 from rasterio.transform import from_origin
 
 from scinet.models.architectures import TITLES
+import scinet
 from scinet.models.card import REPOSITORY_FOLDER
 from scinet.raster.raster import Raster
 from scinet.synthetic.town import make_town
@@ -130,6 +131,17 @@ def test_the_architecture_page_shows_the_layers_that_are_checked() -> None:
     contracts = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
     packages, inside = [contract["layers"] for contract in contracts["contracts"] if contract["type"] == "layers"]
     assert [line.strip() for line in shown] == [packages[0], f"{packages[1]}:", *inside]
+
+
+def test_changelog_and_citation_are_of_this_version() -> None:
+    version = re.escape(scinet.__version__)
+    newest = re.search(r"^## (.*)$", (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert newest
+    date = re.fullmatch(rf"{version} - (\d{{4}}-\d\d-\d\d)", newest[1])
+    assert date
+    citation = (PROJECT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.search(rf"^version: {version}$", citation, re.MULTILINE)
+    assert f"date-released: {date[1]}\n" in citation
 
 
 @pytest.mark.slow
