@@ -12,8 +12,8 @@ import pytest
 import rasterio
 from rasterio.transform import from_origin
 
-from scinet.models.architectures import TITLES
 import scinet
+from scinet.models.architectures import TITLES
 from scinet.models.card import REPOSITORY_FOLDER
 from scinet.raster.raster import Raster
 from scinet.synthetic.town import make_town
