@@ -7,13 +7,16 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages import sources
-from pages.app import runs
+from pages.app import page, runs
 from pages.app.controls import Models, choose_mask, choose_models
-from pages.app.runs import MaskSettings, Run, Task, Verdict
+from pages.app.runs import MaskSettings, Result, Run, Task
+from pages.app.state import RESOLUTION, session
+from pages.app.subject import Subject
 from pages.map.layers import STYLES
+from pages.map.target import target_of
 from pages.map.view import COMPARISONS, MapView, show_map
-from pages.sources import Subject
-from pages.views.explore import downloads, intro, panels, worst_buildings
+from pages.views.explore import downloads, intro, numbers, pictures, worst_buildings
+from pages.views.explore.numbers import Shown
 from scinet.errors import SciNetError
 from scinet.evaluation.grading import step_title, steps_around
 from scinet.models.card import Card, checkpoints_folder, list_models
@@ -22,46 +25,25 @@ IMAGE = "Image"
 
 
 def choose_resolution(subject: Subject) -> float:
-    """The slider; a new image starts at its native resolution, which is one of the steps."""
+    """Draw the slider; a new image starts at its native resolution, which is one of the steps."""
     native = subject.raster.cm_per_px
     options = steps_around(native)
-    former = st.session_state.get("explore.slider_of")
-    if former not in (None, subject.key):
-        st.session_state["gsd"] = native
-    st.session_state["explore.slider_of"] = subject.key
+    if session().slider_of not in (None, subject.key):
+        st.session_state[RESOLUTION] = native
+    session().slider_of = subject.key
     return st.select_slider(
         "Ground resolution",
         options,
         value=native,
         format_func=lambda v: step_title(v, native),
-        key="gsd",
+        key=RESOLUTION,
         bind="query-params",
-        help="Ground sample distance in cm/px: the image is resampled to it before the models see it.",
+        help="In cm/px. The image is resampled to this resolution before the models see it.",
     )
 
 
-def compute(tasks: Sequence[Task], slot: DeltaGenerator) -> tuple[list[Run], list[str]]:
-    """The tasks' results, and what went wrong, in sentences."""
-    results: list[Run] = []
-    problems: list[str] = []
-    unknown = [task for task in tasks if runs.known_run(task) is None]
-    bar = runs.Progress(slot, unknown)
-    with runs.begun(unknown[1:]):
-        for task in tasks:
-
-            def report(_: float, task: Task = task) -> None:
-                bar.report(task)
-
-            try:
-                results.append(runs.known_run(task) or runs.run(task, report))
-            except SciNetError as error:
-                problems.append(str(error))
-    slot.empty()
-    return results, list(dict.fromkeys(problems))
-
-
-def choose_look(cards: Sequence[Card]) -> tuple[str, str, MapView]:
-    """What the map shows on its left and right, and how."""
+def choose_view(cards: Sequence[Card]) -> tuple[str, str, MapView]:
+    """Draw the widgets of the map; returns what its left and right side show, and how."""
     panes = [IMAGE, *(card.title for card in cards)]
     left = st.selectbox(
         "Left",
@@ -70,7 +52,7 @@ def choose_look(cards: Sequence[Card]) -> tuple[str, str, MapView]:
         key="left_pane",
         bind="query-params",
         width=132,
-        help="Left side of the map: a model's mask, or the image alone.",
+        help="Left side of the map: a model's mask, or only the image.",
     )
     right = st.selectbox(
         "Right",
@@ -79,7 +61,7 @@ def choose_look(cards: Sequence[Card]) -> tuple[str, str, MapView]:
         key="right_pane",
         bind="query-params",
         width=132,
-        help="Right side of the map: a model's mask, or the image alone.",
+        help="Right side of the map: a model's mask, or only the image.",
     )
     compare = st.segmented_control(
         "Compare by",
@@ -88,7 +70,7 @@ def choose_look(cards: Sequence[Card]) -> tuple[str, str, MapView]:
         key="compare",
         bind="query-params",
         required=True,
-        help="Swipe: one map with a divider, by mouse, finger or arrow keys. Side by side: two maps in step.",
+        help="Swipe: one map with a divider, moved by mouse, finger or arrow keys. Side by side: two linked maps.",
     )
     style = st.segmented_control(
         "Display",
@@ -97,22 +79,41 @@ def choose_look(cards: Sequence[Card]) -> tuple[str, str, MapView]:
         key="style",
         bind="query-params",
         required=True,
-        help="Fill: every pixel in the colour of its error. Outlines: true footprints by kind, and false areas. "
-        "Probability: how sure the model is, from 0 to 1.",
+        help="Fill: every pixel in the colour of its error. Outlines: reference buildings by kind, and false areas. "
+        "Probability: how certain the model is, from 0 to 1.",
     )
     return left, right, MapView(style or STYLES[0], compare or COMPARISONS[0])
 
 
+def compute(tasks: Sequence[Task], slot: DeltaGenerator) -> tuple[list[Run], list[str]]:
+    """The results of tasks, and what went wrong, in sentences."""
+    results: list[Run] = []
+    problems: list[str] = []
+    with runs.in_background([task for task in tasks if runs.cached_run(task) is None]) as jobs:
+        bar = runs.Progress(slot, jobs)
+        for task in tasks:
+
+            def report(_: float, task: Task = task) -> None:
+                bar.report(task.text)
+
+            try:
+                results.append(runs.run(task, report))
+            except SciNetError as error:
+                problems.append(str(error))
+    slot.empty()
+    return results, list(dict.fromkeys(problems))
+
+
 @st.fragment
 def show(subject: Subject, models: Models) -> None:
-    """The controls above the map and all that follows them; a step reruns this part alone."""
+    """Draw the controls above the map and all that follows them; a step reruns only this part."""
     native = subject.raster.cm_per_px
     with st.container(horizontal=True, key="tuning"):
         cm_per_px = choose_resolution(subject)
         settings = choose_mask(width=150)
     toolbar = st.container(horizontal=True, vertical_alignment="bottom", key="toolbar")
     with toolbar:
-        left, right, look = choose_look(models.cards)
+        left, right, view = choose_view(models.cards)
     above = st.container(gap=None)  # one place in the page's rhythm, mostly empty
     notices, slot, preview = above.container(), above.container(key="progress").empty(), above.empty()
     try:
@@ -120,88 +121,70 @@ def show(subject: Subject, models: Models) -> None:
     except SciNetError as error:
         notices.error(str(error))
         cm_per_px, raster = native, subject.raster
-    if "explore.seen" not in st.session_state:  # the first runs take a while: something to look at meanwhile
-        preview.image(panels.picture(subject, raster), width=480)
+    if not session().has_shown_masks:  # the first runs take a while: something to look at until then
+        preview.image(pictures.image_picture(subject, raster), width=480)
 
-    results, problems = compute([Task(subject, card, cm_per_px, models.strategy) for card in models.cards], slot)
+    found, problems = compute([Task(subject, card, cm_per_px, models.strategy) for card in models.cards], slot)
     for problem in problems:
         notices.error(problem)
-    verdicts = [runs.judge(result, settings) for result in results]
+    results = [runs.evaluate(each, settings) for each in found]
     preview.empty()
     with toolbar:
-        downloads.button(verdicts)
-    sides = {verdict.card.title: verdict for verdict in verdicts}
+        downloads.button(results)
+    sides = {result.card.title: result for result in results}
     wide, narrow = st.columns([3, 2], gap="small")
     with wide:
-        show_map(subject, raster, sides.get(left), sides.get(right), look, worst_buildings.target_of(subject))
-        worst_buildings.show(subject, verdicts)
-        panels.pictures(subject, raster, verdicts)
-    numbers = narrow.empty()
-    shown, lacking = beside_native(verdicts, settings, native)
-    show_numbers(numbers.container(), subject, shown, cm_per_px)
-    st.session_state["explore.seen"] = True
-    # The change against native can wait until the masks are there. Once: a run too large to keep comes back.
-    awaited: set[runs.Key] = st.session_state.setdefault("explore.awaited", set())
-    lacking = [task for task in lacking if task.key not in awaited]
-    if lacking and not compute(lacking, slot)[1]:
-        awaited.update(task.key for task in lacking)
-        # Drawn again in place: with st.rerun() the address as it was would win over a slider moved meanwhile.
-        shown, _ = beside_native(verdicts, settings, native)
-        show_numbers(numbers.container(), subject, shown, cm_per_px)
+        show_map(subject, raster, sides.get(left), sides.get(right), view, target_of(subject))
+        worst_buildings.show(subject, results)
+        pictures.show(subject, raster, results)
+    place = narrow.empty()
+    shown, missing = with_native(results, settings, native)
+    with place.container():
+        numbers.show(subject, shown, cm_per_px)
+    session().has_shown_masks = True
+    # The change from native can wait until the masks are drawn. Once: a run too large to cache would never end.
+    requested = session().requested_native
+    missing = [task for task in missing if task.key not in requested]
+    if missing and not compute(missing, slot)[1]:
+        requested.update(task.key for task in missing)
+        # Drawn again in place: after st.rerun() the old address would win over a slider moved since.
+        shown, _ = with_native(results, settings, native)
+        with place.container():
+            numbers.show(subject, shown, cm_per_px)
 
 
-def beside_native(
-    verdicts: Sequence[Verdict], settings: MaskSettings, native: float
-) -> tuple[list[panels.Shown], list[Task]]:
-    """Each verdict with the one at native resolution where that has run, and the tasks that have not."""
-    shown, lacking = [], []
-    for verdict in verdicts:
-        task = verdict.run.task
+def with_native(results: Sequence[Result], settings: MaskSettings, native: float) -> tuple[list[Shown], list[Task]]:
+    """Each result with the one at native resolution if that has run, and the tasks that have not."""
+    shown, missing = [], []
+    for result in results:
+        task = result.run.task
         at_native = None
         if task.cm_per_px != native:
             task = replace(task, cm_per_px=native)
-            known = runs.known_run(task)
+            known = runs.cached_run(task)
             if known is None:
-                lacking.append(task)
+                missing.append(task)
             else:
-                at_native = runs.judge(known, settings)
-        shown.append(panels.Shown(verdict, at_native))
-    return shown, lacking
-
-
-def show_numbers(place: DeltaGenerator, subject: Subject, shown: Sequence[panels.Shown], cm_per_px: float) -> None:
-    with place:
-        if not shown:
-            st.info("Choose a model in the sidebar to see its mask and its errors.")
-        elif subject.truth is None:
-            panels.areas(shown, cm_per_px)
-        else:
-            panels.scores_and_shares(shown, cm_per_px)
-        remark = panels.outside_training([s.verdict.card for s in shown], cm_per_px)
-        if remark:
-            st.caption(remark)
-        if subject.credit:
-            st.caption(subject.credit)
+                at_native = runs.evaluate(known, settings)
+        shown.append(Shown(result, at_native))
+    return shown, missing
 
 
 def main() -> None:
-    panels.style()
+    """Draw the page."""
     with st.sidebar:
         choice = sources.choose()
         models = choose_models()
-    notices = st.container()
-    if choice.problem:
-        notices.error(choice.problem)
-    if choice.hint:
-        notices.info(choice.hint)
-    if not models.cards and not list_models():
-        notices.warning(
-            f"There are no checkpoints in {checkpoints_folder()}. Train one with python -m training.train, "
-            "or set SCINET_CHECKPOINTS to a folder that holds some."
-        )
+    with st.container():
+        page.show_messages(choice)
+        if not models.cards and not list_models():
+            st.warning(
+                f"There are no models in {checkpoints_folder()}. Train one with python -m training.train, "
+                "or set SCINET_CHECKPOINTS to a folder that contains some."
+            )
     with st.container(horizontal=True, vertical_alignment="center", key="headline"):
         if choice.subject is not None:
-            panels.facts(choice.subject)
+            page.image_facts(choice.subject)
         intro.button()
     picture = intro.open_card()
     if choice.subject is not None:

@@ -1,4 +1,4 @@
-"""Curves against the ground resolution: small multiples that share their axis, a line a model."""
+"""Curves against the ground resolution: small multiples with the same axis, one line per model."""
 
 import math
 from collections.abc import Sequence
@@ -34,18 +34,18 @@ CAMERA = {"displaylogo": False, "modeBarButtonsToRemove": ["zoom", "pan", "selec
 
 @dataclass(frozen=True)
 class Curve:
-    """A column of the steps' table and how it is shown."""
+    """A column of the sweep's table and how it is drawn."""
 
     column: str
     title: str
     help: str
     form: str = ".3f"
-    colour: str | None = None  # of the error share, as on the map
-    top: float | None = None  # the axis ends here, and begins where the values do
+    colour: str | None = None  # of the error share, as in tables
+    top: float | None = None  # end of the axis, which then begins near the lowest value
 
 
 def legend(cards: Sequence[Card], grids: Sequence[str]) -> None:
-    """One legend for all curves: models by colour and marker, grids by line."""
+    """Draw one legend for all curves: models by colour and marker, grids by line."""
     parts = []
     for card, shape in zip(cards, cycle(MARKERS.values()), strict=False):
         low, high = card.gsd_range_cm_per_px
@@ -55,12 +55,12 @@ def legend(cards: Sequence[Card], grids: Sequence[str]) -> None:
         )
     if len(grids) > 1:
         parts.append("<span>— working grid</span><span>⋯ native grid</span>")
-    parts.append("<span>╎ native GSD</span><span><i class='sn-range'></i>trained at</span>")
+    parts.append("<span>╎ native resolution</span><span><i class='sn-range'></i>trained at</span>")
     st.html(f'<div class="sn-legend">{"".join(parts)}</div>')
 
 
 def curve(table: pd.DataFrame, cards: Sequence[Card], shown: Curve, grids: Sequence[str], native: float) -> go.Figure:
-    """One column of the steps' table against cm/px, with the native GSD and the training ranges marked."""
+    """One column of the sweep's table against cm/px, with native resolution and training ranges marked."""
     figure = go.Figure()
     for low, high in sorted({card.gsd_range_cm_per_px for card in cards}):
         figure.add_vrect(low, high, fillcolor=GREY, opacity=0.08, line_width=0, layer="below")
@@ -104,7 +104,7 @@ def curve(table: pd.DataFrame, cards: Sequence[Card], shown: Curve, grids: Seque
 def multiples(
     table: pd.DataFrame, cards: Sequence[Card], curves: Sequence[Curve], grids: Sequence[str], native: float, key: str
 ) -> None:
-    """The curves side by side, as many in a row as fit; each downloads as PNG by its camera button."""
+    """Draw the curves side by side, as many per row as fit, each with a camera button that saves it as PNG."""
     with st.container(key=key):
         for shown in curves:
             with st.container(gap=None):
@@ -119,7 +119,7 @@ def multiples(
 
 
 def _span(values: pd.Series, shown: Curve) -> list[float]:
-    """Scores from a tenth below the lowest; shares and areas from 0, and shares over 5 % at least."""
+    """The range of the axis: scores from a tenth below the lowest, shares and areas from 0, shares to at least 5 %."""
     if shown.top is not None:
         low = values.min() if values.notna().any() else 0.0
         return [max(0.0, math.floor(10 * low - 0.5) / 10), shown.top]
@@ -128,6 +128,7 @@ def _span(values: pd.Series, shown: Curve) -> list[float]:
 
 
 def log_range(low: float, high: float) -> list[float]:
+    """The range of a logarithmic axis."""
     return [math.log10(low), math.log10(high)]
 
 

@@ -1,4 +1,4 @@
-"""Controls that the pages share: which models see the image and how, and what makes a mask of a probability."""
+"""Controls that pages share: which models see the image and how, and how a probability becomes a mask."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,8 +12,8 @@ from scinet.segmentation.strategies import STRATEGIES, Strategy
 
 STRATEGY_TITLES = {"direct": "Direct", "canonical": "Canonical", "multi-scale": "Multi-scale"}
 STRATEGY_HELP = (
-    "Direct: the image as it is at the chosen resolution. Canonical: brought to the resolution the model was "
-    "trained at, and the result back. Multi-scale: the mean of 0.5x, 1x and 2x."
+    "Direct: the image at the chosen resolution. Canonical: the image is resampled to the resolution that the model "
+    "was trained at, and the result back. Multi-scale: the mean of 0.5x, 1x and 2x."
 )
 
 
@@ -26,7 +26,7 @@ class Models:
 
 
 def choose_models() -> Models:
-    """Checkpoints and strategy, for the sidebar."""
+    """Draw the widgets of models and strategy."""
     by_name = {card.name: card for card in custom_models.all_cards()}
     names = st.multiselect(
         "Models",
@@ -35,8 +35,8 @@ def choose_models() -> Models:
         format_func=lambda name: by_name[name].title,
         key="models",
         bind="query-params",
-        placeholder="Choose models" if by_name else "No checkpoints found",
-        help="Each model runs once at each resolution. The page Models adds one of your own.",
+        placeholder="Choose models" if by_name else "No models found",
+        help="Each model runs once at each resolution. To add a custom one, see the page Models.",
     )
     strategy = st.selectbox(
         "Strategy",
@@ -50,7 +50,7 @@ def choose_models() -> Models:
 
 
 def choose_mask(width: int | Literal["stretch"] = "stretch") -> MaskSettings:
-    """Threshold and minimum area, side by side where the container is horizontal."""
+    """Draw threshold and minimum area, side by side if the container is horizontal."""
     threshold = st.slider(
         "Threshold",
         0.05,
@@ -60,7 +60,7 @@ def choose_mask(width: int | Literal["stretch"] = "stretch") -> MaskSettings:
         key="threshold",
         bind="query-params",
         width=width,
-        help="Probability in 0 to 1: pixels of a higher one are building. No model runs again.",
+        help="Pixels with a higher probability are building. No model runs again.",
     )
     min_area_m2 = st.number_input(
         "Min. area, m²",
@@ -72,6 +72,6 @@ def choose_mask(width: int | Literal["stretch"] = "stretch") -> MaskSettings:
         key="min_area",
         bind="query-params",
         width=width,
-        help="Minimum area in m²: predicted components of less are dropped from the mask. 0 keeps them all.",
+        help="Smaller predicted components are dropped from the mask. 0 keeps all.",
     )
     return MaskSettings(threshold, min_area_m2)

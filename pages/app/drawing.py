@@ -1,7 +1,7 @@
 """Pictures of masks and of their errors: colours, encoded images, outlines. Plain Python, no Streamlit.
 
 One palette serves the map, the cards and the charts. It is that of Okabe & Ito (2008, "Color Universal
-Design"), whose hues stay apart under the common colour-vision deficiencies.
+Design"), whose hues remain distinct under the common colour-vision deficiencies.
 """
 
 import dataclasses
@@ -27,13 +27,6 @@ from scinet.vector.footprints import reproject
 GREEN, YELLOW, PURPLE, BLUE, VERMILION, ORANGE = "#009E73", "#F0E442", "#CC79A7", "#56B4E9", "#D55E00", "#E69F00"
 
 KIND_COLOURS = {"found": GREEN, "missed": YELLOW, "merged": PURPLE, "fragmented": BLUE, "false": VERMILION}
-KIND_TITLES = {
-    "found": "Found",
-    "missed": "Missed",
-    "merged": "Merged",
-    "fragmented": "Fragmented",
-    "false": "False area",
-}
 SHARE_COLOURS = {
     "omission": YELLOW,
     "fragmentation": BLUE,
@@ -43,10 +36,10 @@ SHARE_COLOURS = {
 }
 MASK_COLOUR = BLUE
 TRUTH_COLOUR = "#FFFFFF"
-# Perceptually uniform, in order for every kind of colour vision, and of hues that aerial images lack
+# Perceptually uniform, ordered for every kind of colour vision, and of hues that aerial images lack
 PROBABILITY_COLOURS = tuple(sequential.Plasma)
-# Of middle lightness, at least 3:1 against both a white page and a dark one, which leaves less room between them:
-# charts give each model a marker too.
+# Of medium lightness, with a contrast of at least 3:1 on both the light and the dark page. The colours are
+# therefore closer to one another, and charts give each model a marker too.
 MODEL_COLOURS = {
     "sci-net": "#D55E00",
     "unet": "#2E86C8",
@@ -57,27 +50,26 @@ MODEL_COLOURS = {
     "hrnet": "#007860",
 }
 
-OWN_COLOUR = "#808080"  # of a model of the reader's own: no hue, so apart from all of the above
-
-
-def model_colour(architecture: str) -> str:
-    return MODEL_COLOURS.get(architecture, OWN_COLOUR)
-
-
-PROBABILITY_LEVELS = 32  # too fine for the eye to part, and a third of the file that 256 would make
+CUSTOM_COLOUR = "#808080"  # of models that users add: no hue, so distinct from all of the above
+PROBABILITY_LEVELS = 32  # steps too fine for the eye, and a third of the file size of 256
 FAINT = 0.3  # lower probabilities fade out, so that the image shows through
 
 KINDS = tuple(KIND_COLOURS)  # a pixel's class in `error_classes` is 1 + the index here
 
 Pixel = TypeVar("Pixel", bound=np.generic)
-Bounds = list[list[float]]  # [[south, west], [north, east]] in degrees, or in metres where there is no CRS
+Bounds = list[list[float]]  # [[south, west], [north, east]] in degrees, or in metres if there is no CRS
+
+
+def model_colour(architecture: str) -> str:
+    """The colour of a model's marks in maps, tables and charts, "#rrggbb"."""
+    return MODEL_COLOURS.get(architecture, CUSTOM_COLOUR)
 
 
 def error_classes(diagnosis: Diagnosis, prediction: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """What became of every pixel: 0 for background left alone, else 1 + index in `KINDS`; uint8 (H, W).
+    """The kind of every pixel: 0 for background that was not predicted, else 1 + index in `KINDS`; uint8 (H, W).
 
-    A predicted pixel inside a true building takes the building's kind, a pixel of it that was not
-    predicted is missed, a predicted pixel outside all buildings is false area.
+    A predicted pixel inside a reference building has the building's kind, other pixels of the building are missed,
+    and a predicted pixel outside all buildings is false area.
     """
     kind_of = np.zeros(len(diagnosis.buildings.kind) + 1, dtype=np.uint8)
     for number, kind in enumerate(KINDS, start=1):
@@ -89,10 +81,19 @@ def error_classes(diagnosis: Diagnosis, prediction: NDArray[np.bool_]) -> NDArra
     return classes
 
 
+def overlay_classes(
+    diagnosis: Diagnosis | None, prediction: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint8], Sequence[str]]:
+    """A mask as a class image uint8 (H, W) with its colours: errors by kind, or plain if there is no diagnosis."""
+    if diagnosis is None:
+        return prediction.astype(np.uint8), [MASK_COLOUR]
+    return error_classes(diagnosis, prediction), list(KIND_COLOURS.values())
+
+
 def encode_image(pixels: NDArray[np.uint8], quality: int = 80) -> bytes:
     """A uint8 image as the bytes of a file: (H, W, 3) as JPEG, (H, W, 4) as WebP unless it is opaque.
 
-    WebP files are a fifth smaller, and take ten times as long to make.
+    WebP files are a fifth smaller but take ten times as long to encode.
     """
     buffer = BytesIO()
     if pixels.shape[2] == 4 and (pixels[..., 3] < 255).any():
@@ -103,7 +104,7 @@ def encode_image(pixels: NDArray[np.uint8], quality: int = 80) -> bytes:
 
 
 def mime_type(file: bytes) -> str:
-    """Of an image file's content, such as "image/jpeg"."""
+    """The MIME type of an image file's content, such as "image/jpeg"."""
     return Image.MIME[Image.open(BytesIO(file)).format or ""]
 
 
@@ -135,7 +136,7 @@ def probability_levels(probability: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def mask_picture(mask: NDArray[np.bool_], min_px: int = 640) -> bytes:
-    """A mask bool (H, W) as a black and white PNG whose pixels stay square when it is drawn large."""
+    """A mask bool (H, W) as a black and white PNG, enlarged so that its pixels stay square."""
     large = _repeat(mask, _factor(mask.shape, min_px))
     buffer = BytesIO()
     Image.fromarray(large).convert("1").save(buffer, "PNG")
@@ -143,7 +144,7 @@ def mask_picture(mask: NDArray[np.bool_], min_px: int = 640) -> bytes:
 
 
 def image_picture(raster: Raster, min_px: int = 640, max_px: int = 1024) -> bytes:
-    """The raster as a JPEG: coarse pixels stay square, fine images are reduced to max_px."""
+    """The raster as a JPEG: coarse pixels stay square, fine images are reduced to `max_px`."""
     image = Image.fromarray(_repeat(raster.pixels, _factor(raster.shape, min_px)))
     image.thumbnail((max_px, max_px))
     return encode_image(np.asarray(image), quality=75)
@@ -152,7 +153,7 @@ def image_picture(raster: Raster, min_px: int = 640, max_px: int = 1024) -> byte
 def overlay_picture(
     raster: Raster, classes: NDArray[np.uint8], colours: Sequence[str], opacity: float = 0.5, side_px: int = 720
 ) -> bytes:
-    """The raster under a class image (0 as it is, class i in colours[i - 1]) as a JPEG of about side_px."""
+    """The raster under a class image (0 unchanged, class i in colours[i - 1]) as a JPEG of about side_px."""
     table = np.array([[0, 0, 0], *(list(bytes.fromhex(colour[1:])) for colour in colours)], np.uint8)
     share = np.where(classes > 0, np.float32(opacity), np.float32(0))[..., None]
     mixed = raster.pixels * (1 - share) + table[classes] * share
@@ -162,7 +163,7 @@ def overlay_picture(
 
 
 def image_for_map(raster: Raster, max_px: int = 4096) -> tuple[bytes, Bounds]:
-    """The raster as a JPEG, or as a WebP where nodata is transparent, and where it lies on the map."""
+    """The raster as a JPEG, or as a WebP with transparent nodata, and its bounds on the map."""
     rgba = np.dstack([raster.pixels, np.where(raster.valid, np.uint8(255), np.uint8(0))])
     placed, bounds = _place(rgba, raster, max_px=max_px, nearest=False)
     return encode_image(placed), bounds
@@ -171,13 +172,13 @@ def image_for_map(raster: Raster, max_px: int = 4096) -> tuple[bytes, Bounds]:
 def classes_for_map(
     classes: NDArray[np.uint8], raster: Raster, colours: Sequence[str], opacity: float = 0.5, max_px: int = 4096
 ) -> tuple[bytes, Bounds]:
-    """A class image on the raster's grid as a palette PNG, and where it lies on the map."""
+    """A class image on the raster's grid as a palette PNG, and its bounds on the map."""
     placed, bounds = _place(classes, raster, max_px=max_px, nearest=True)
     return encode_classes(placed, colours, opacity), bounds
 
 
 def probability_for_map(probability: NDArray[np.float32], raster: Raster, max_px: int = 4096) -> tuple[bytes, Bounds]:
-    """A probability in [0, 1] on the raster's grid as a palette PNG, and where it lies on the map."""
+    """A probability in [0, 1] on the raster's grid as a palette PNG, and its bounds on the map."""
     placed, bounds = _place(probability_levels(probability), raster, max_px=max_px, nearest=True)
     return encode_probability(placed), bounds
 
@@ -185,15 +186,15 @@ def probability_for_map(probability: NDArray[np.float32], raster: Raster, max_px
 def outlines(
     geometries: Iterable[BaseGeometry], crs: CRS | None, properties: Iterable[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """GeoJSON features in degrees, or in metres of the local plane where `crs` is None."""
+    """GeoJSON features in degrees, or in metres of the local plane if `crs` is None."""
     shapes = np.array(list(geometries), dtype=object)
     if crs is not None:
         shapes = reproject(shapes, crs, CRS.from_epsg(4326))
-    # A centimetre on the ground is enough for drawing, and halves the file.
+    # A centimetre on the ground is fine enough for drawing, and halves the file.
     shapes = shapely.transform(shapes, lambda xy: np.round(xy, 7 if crs is not None else 2))
     return [
-        {"type": "Feature", "geometry": json.loads(text), "properties": own}
-        for text, own in zip(shapely.to_geojson(shapes), properties, strict=True)
+        {"type": "Feature", "geometry": json.loads(text), "properties": each}
+        for text, each in zip(shapely.to_geojson(shapes), properties, strict=True)
     ]
 
 
@@ -205,7 +206,7 @@ def _place(array: NDArray[np.uint8], raster: Raster, *, max_px: int, nearest: bo
         right, bottom = raster.transform @ (raster.width, raster.height)
         drawn = array[::step, ::step] if nearest or step == 1 else np.asarray(Image.fromarray(array).reduce(step))
         return np.ascontiguousarray(drawn), [[bottom, left], [top, right]]
-    # The warp samples pixel centres: coarse pixels are cut into finer ones first, so that they stay squares.
+    # The warp samples pixel centres: coarse pixels are divided first, so that they stay square.
     factor = _factor(raster.shape, 800)
     fine = dataclasses.replace(
         raster,

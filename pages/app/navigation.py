@@ -1,4 +1,4 @@
-"""The way into a page: always through app.py, which sets the layout; and the list of all pages."""
+"""The list of all pages, and the way into one: always through app.py, which sets the layout."""
 
 import atexit
 import gc
@@ -6,28 +6,33 @@ from functools import cache
 
 import streamlit as st
 
-from pages.views.explore import panels  # noqa: F401  with PyTorch and all else that every page needs
-
-_THROUGH_APP = "app.ran"
+from pages.app import runs  # noqa: F401  with PyTorch and all else that is slow to import
+from pages.app.state import session
 
 
 def navigation() -> st.Page:
-    """The pages in the bar on top; returns the one that is asked for."""
-    st.session_state[_THROUGH_APP] = True
+    """Draw the navigation bar; returns the page that the address asks for."""
+    session().entered_through_app = True
     pages = [
         st.Page("pages/explore.py", title="Explore", default=True),
         st.Page("pages/sweep.py", title="Sweep"),
         st.Page("pages/benchmark.py", title="Benchmark"),
         st.Page("pages/models.py", title="Models"),
+        st.Page(_moved_to_models, title="Models", url_path="checkpoints", visibility="hidden"),
     ]
     return st.navigation(pages, position="top")
 
 
+def _moved_to_models() -> None:
+    """The page's former address."""
+    st.switch_page("pages/models.py", query_params=st.query_params.to_dict())
+
+
 @cache
 def freeze_imports() -> None:
-    """Have garbage collection pass over what has been imported, which stays.
+    """Exclude everything imported so far from garbage collection.
 
-    Streamlit collects after every run of a script: among PyTorch's objects that took 0.3 s, in which nothing was sent
+    Streamlit collects after every run of a script: with PyTorch's objects that took 0.3 s, in which nothing was sent
     to any browser.
     """
     gc.collect()
@@ -36,10 +41,10 @@ def freeze_imports() -> None:
 
 
 def through_app() -> None:
-    """Start anew through app.py where a server's very first visit goes to a page's own address.
+    """Start again through app.py if a server's very first visit goes to a page's own address.
 
     Streamlit runs a file of the folder pages/ by itself until something has called `st.navigation`.
     """
-    if not st.session_state.get(_THROUGH_APP):
+    if not session().entered_through_app:
         navigation()
         st.rerun()

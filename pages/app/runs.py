@@ -1,43 +1,40 @@
-"""Models at work: loaded once, nothing run twice, their results kept for every session."""
+"""Models on images: each loaded once, nothing computed twice, the results cached for all sessions."""
 
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from threading import Event, Thread
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
-from streamlit.runtime.scriptrunner import add_script_run_ctx
 
 from pages.app import custom_models
-from pages.app.job_queue import turns
-from pages.app.result_cache import result_cache
-from pages.sources import Subject
-from scinet.errors import SciNetError
-from scinet.evaluation.diagnose import Diagnosis, diagnose
+from pages.app.state import Key, cache
+from pages.app.subject import Subject, raster_bytes
+from scinet.evaluation.evaluate import Evaluation
+from scinet.evaluation.evaluate import evaluate as evaluate_mask
+from scinet.evaluation.grading import Grid
 from scinet.evaluation.truth import truth_labels
+from scinet.job_queue import Job, JobQueue
 from scinet.models.card import Card
 from scinet.models.checkpoint import Model, load_model
-from scinet.raster.components import label, without_small
+from scinet.progress import ReportProgress, time_left
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
 from scinet.segmentation.segment import segment
 from scinet.segmentation.strategies import Strategy
 
-Key = tuple[object, ...]
-
-
-RUNS, MADE = "runs", "made"
+POLL_S = 0.1  # how often a page that waits for a run looks whether its user has moved on
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A model on an image at a working resolution."""
+    """A model to run on an image at a working resolution."""
 
     subject: Subject
     card: Card
@@ -46,178 +43,191 @@ class Task:
 
     @property
     def key(self) -> Key:
+        """What the result depends on."""
         return ("run", self.subject.key, self.card.name, self.card.sha256, self.cm_per_px, self.strategy)
 
     @property
     def text(self) -> str:
+        """The task in words."""
         return f"{self.card.title} at {self.cm_per_px:.3g} cm/px"
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What a task gave: the probability float32 (H, W) in [0, 1] on the working grid."""
+    """The result of a task: the probability float32 (H, W) in [0, 1] on the working grid."""
 
     task: Task
     probability: NDArray[np.float32]
 
 
 class MaskSettings(NamedTuple):
-    """What makes a mask of a probability; a change of it costs no forward pass."""
+    """What turns a probability into a mask; to change it takes no forward pass."""
 
     threshold: float = 0.5
     min_area_m2: float = 0.0  # of a predicted component
 
 
 @dataclass(frozen=True, eq=False)
-class Verdict:
-    """A mask on the working grid, and what is wrong with it where there is a truth."""
+class Result:
+    """A run, and its mask on the working grid with its errors if there are reference buildings."""
 
     key: Key
     run: Run
     settings: MaskSettings
-    raster: Raster
-    prediction: NDArray[np.bool_]
-    predicted_labels: NDArray[np.int32]
-    diagnosis: Diagnosis | None
+    evaluation: Evaluation
 
     @property
     def card(self) -> Card:
+        """The card of the model."""
         return self.run.task.card
 
 
-def known_run(task: Task) -> Run | None:
-    """The result of a task that has run before.
+@st.cache_resource(show_spinner=False)
+def job_queue() -> JobQueue:
+    """The server's queue, shared by all sessions: two runs at a time.
 
-    The shelf holds what was computed and not the task: its image would stay in memory, uncounted, after its session.
+    While one's windows go through its network, the other's image is resampled or its mask drawn.
     """
-    probability = result_cache(RUNS).get(task.key)
+    return JobQueue(workers=2)
+
+
+def cached_run(task: Task) -> Run | None:
+    """The result of a task that has run before, or None.
+
+    The cache holds the probability and not the task, whose image would stay in memory after its session ends.
+    """
+    probability = cache("runs").get(task.key)
     return None if probability is None else Run(task, probability)
 
 
 def run(task: Task, progress: Callable[[float], None]) -> Run:
-    """The result of a task, computed where it is not known.
+    """The result of a task, computed if it is not cached.
 
-    `progress` gets the share done; where it raises (the reader moved on), the run ends there.
-    Raises CheckpointError, ResolutionError.
+    Args:
+        task: What to run.
+        progress: Gets the share done, in [0, 1]. If it raises because the user has moved on, the run is cancelled.
+
+    Raises:
+        CheckpointError: The model cannot be loaded.
+        ResolutionError: The image at this resolution would not fit in memory.
     """
-    pixels = math.prod(task.subject.raster.grid.at(task.cm_per_px).shape)
-    with turns().turn(task.key, pixels, lambda: progress(turns().share(task.key))) as tell:
-        known = known_run(task)  # the turn before may have been for this task
-        if known is None:
-
-            def report(share: float) -> None:
-                tell(share)
-                progress(share)
-
-            model = (
-                custom_models.network(task.card) if task.card.is_custom else _model(task.card.name, task.card.sha256)
-            )
-            raster = working_raster(task.subject, task.cm_per_px)
-            probability = segment(raster, model, strategy=task.strategy, progress=report).probability
-            known = Run(task, probability)
-            result_cache(RUNS).put(task.key, probability, probability.nbytes)
-    return known
+    known = cached_run(task)
+    if known is not None:
+        return known
+    with _submit(task, priority=0) as job:
+        while not job.wait(POLL_S):
+            progress(job.progress)
+        return Run(task, job.result())
 
 
-def share_done(task: Task) -> float:
-    """From 0 to 1, whoever runs it."""
-    return 1.0 if known_run(task) else turns().share(task.key)
-
-
-class Stopped(Exception):
-    """What was to come after the reader's last act, which has been followed by another."""
-
-
-def begin(task: Task, stop: Event | None = None) -> None:
-    """Have a task run beside all else; what it gave, or what is wrong with it, `run` has sooner."""
-
-    def report(_: float) -> None:
-        if stop is not None and stop.is_set():
-            raise Stopped
-
-    def work() -> None:
-        with suppress(SciNetError, Stopped):
-            run(task, report)
-
-    thread = Thread(target=work, daemon=True)
-    add_script_run_ctx(thread)
-    thread.start()
+def start_background(task: Task) -> Job[NDArray[np.float32]]:
+    """Queue a task behind those that somebody waits for. It is cancelled when the returned job is dropped."""
+    return _submit(task, priority=-1)
 
 
 @contextmanager
-def begun(tasks: Sequence[Task]) -> Iterator[None]:
-    """Have tasks run beside the block, until it is left."""
-    stop = Event()
-    for task in tasks:
-        begin(task, stop)
-    try:
-        yield
-    finally:
-        stop.set()
+def in_background(tasks: Sequence[Task]) -> Iterator[list[Job[NDArray[np.float32]]]]:
+    """Have tasks run while the block does; those that are not done at its end are cancelled."""
+    with ExitStack() as jobs:
+        yield [jobs.enter_context(start_background(task)) for task in tasks]
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _model(name: str, sha256: str) -> Model:
-    """A checkpoint in memory; the weights' hash makes a replaced file a new entry."""
-    return load_model(name)
+def _submit(task: Task, priority: int) -> Job[NDArray[np.float32]]:
+    pixels = math.prod(task.subject.raster.grid.at(task.cm_per_px).shape)
+    return job_queue().submit(task.key, lambda report: _probability(task, report), pixels, priority)
 
 
-def judge(known: Run, settings: MaskSettings) -> Verdict:
-    """The mask of a run and its diagnosis; no forward pass."""
-    key = (*known.task.key, *settings)
-    threshold, min_area_m2 = settings
+def _probability(task: Task, report: ReportProgress) -> NDArray[np.float32]:
+    known = cached_run(task)  # a job of another session may have been faster
+    if known is not None:
+        return known.probability
+    raster = working_raster(task.subject, task.cm_per_px)
+    probability = segment(raster, _model(task.card), strategy=task.strategy, progress=report).probability
+    cache("runs").put(task.key, probability, probability.nbytes)
+    return probability
 
-    def make() -> tuple[Raster, NDArray[np.bool_], NDArray[np.int32], Diagnosis | None]:
-        subject = known.task.subject
-        raster = working_raster(subject, known.task.cm_per_px)
-        prediction = without_small((known.probability > threshold) & raster.valid, min_area_m2, raster.pixel_area_m2)
-        diagnosis = None
-        if subject.truth is not None:
-            diagnosis = diagnose(
-                truth_on(subject, raster), prediction, valid=raster.valid, pixel_area_m2=raster.pixel_area_m2
-            )
-        labels = label(prediction) if diagnosis is None else diagnosis.predicted_labels
-        return raster, prediction, labels, diagnosis
 
-    return Verdict(key, known, settings, *result_cache(MADE).get_or_make(key, make, lambda made: 14 * made[1].size))
+def _model(card: Card) -> Model:
+    """The model of a card; the weights' hash makes a replaced file a new entry."""
+    if card.is_custom:
+        return custom_models.network(card)
+    return cache("models").get_or_make((card.name, card.sha256), lambda: load_model(card.name), _model_bytes)
+
+
+def _model_bytes(model: Model) -> int:
+    return sum(tensor.nbytes for tensor in model.network.state_dict().values())
+
+
+def evaluate(run: Run, settings: MaskSettings) -> Result:
+    """The mask of a run and its errors, without a forward pass."""
+    task = run.task
+
+    def make() -> Evaluation:
+        return evaluate_mask(
+            run.probability, working_raster(task.subject, task.cm_per_px), reference(task.subject), **settings._asdict()
+        )
+
+    key = (*task.key, *settings)
+    return Result(key, run, settings, cache("derived").get_or_make(key, make, _evaluation_bytes))
+
+
+def evaluate_on_grids(run: Run, settings: MaskSettings) -> dict[Grid, Evaluation]:
+    """As `evaluate`, on the working grid and on the image's own."""
+    task = run.task
+    on_working = evaluate(run, settings).evaluation
+    if on_working.raster.shape == task.subject.raster.shape:
+        return {"working": on_working, "native": on_working}
+
+    def make() -> Evaluation:
+        return evaluate_mask(run.probability, task.subject.raster, reference(task.subject), **settings._asdict())
+
+    key = ("native", *task.key, *settings)
+    return {"working": on_working, "native": cache("derived").get_or_make(key, make, _evaluation_bytes)}
+
+
+def _evaluation_bytes(evaluation: Evaluation) -> int:
+    return 14 * evaluation.prediction.size
+
+
+def reference(subject: Subject) -> Callable[[Raster], NDArray[np.int32]] | None:
+    """What gives the labels of the reference buildings on a grid of the subject, or None if there are none."""
+    return None if subject.truth is None else partial(truth_on, subject)
 
 
 def truth_on(subject: Subject, raster: Raster) -> NDArray[np.int32]:
-    """The truth's labels int32 (H, W) on a working grid of the subject."""
+    """The labels int32 (H, W) of the reference buildings on a working grid of the subject."""
     truth = subject.truth
     assert truth is not None
-    return result_cache(MADE).get_or_make(
-        ("truth", subject.key, raster.shape), lambda: truth_labels(truth, raster), lambda a: a.nbytes
+    return cache("derived").get_or_make(
+        ("truth", subject.key, raster.shape), lambda: truth_labels(truth, raster), lambda labels: labels.nbytes
     )
 
 
 def working_raster(subject: Subject, cm_per_px: float) -> Raster:
-    """The image at a working resolution, as the models see it under the strategy "direct"."""
-    key = ("raster", subject.key, cm_per_px)
-    return result_cache(MADE).get_or_make(
-        key, lambda: resample(subject.raster, cm_per_px), lambda raster: 4 * raster.valid.size
+    """The image at a working resolution, as models see it with the strategy "direct"."""
+    return cache("derived").get_or_make(
+        ("raster", subject.key, cm_per_px), lambda: resample(subject.raster, cm_per_px), raster_bytes
     )
 
 
 class Progress:
-    """A progress bar over several tasks, with the time left; none for what is done at once.
+    """A progress bar over several jobs, with the time left; none if they are done at once.
 
-    It is drawn a few times a second: drawing it takes the processor from what it tells of.
+    It is drawn only a few times a second: drawing it takes processor time from the models.
     """
 
     APPEARS_S, EVERY_S = 0.7, 0.25
 
-    def __init__(self, slot: DeltaGenerator, tasks: Sequence[Task]) -> None:
-        self._slot, self._tasks = slot, tasks
+    def __init__(self, slot: DeltaGenerator, jobs: Sequence[Job[Any]]) -> None:
+        self._slot, self._jobs = slot, jobs
         self._started = self._drawn = time.monotonic()
 
-    def report(self, task: Task) -> None:
-        """Draw it, with the task that the page waits for."""
+    def report(self, text: str) -> None:
+        """Draw it, with what the page waits for."""
         now = time.monotonic()
-        elapsed = now - self._started
-        if elapsed < self.APPEARS_S or now - self._drawn < self.EVERY_S:
+        elapsed_s = now - self._started
+        if elapsed_s < self.APPEARS_S or now - self._drawn < self.EVERY_S:
             return
         self._drawn = now
-        done = sum(map(share_done, self._tasks)) / len(self._tasks)
-        left = f", about {elapsed * (1 - done) / done:.0f} s left" if done > 0.05 and elapsed > 1 else ""
-        self._slot.progress(done, text=f"{task.text}{left}")
+        done = sum(job.progress for job in self._jobs) / len(self._jobs)
+        self._slot.progress(done, text=", ".join(filter(None, (text, time_left(done, elapsed_s)))))

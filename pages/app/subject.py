@@ -1,7 +1,10 @@
-"""What a source gives: the image that is explored, or why there is none."""
+"""What a source returns: the image to explore, or why there is none."""
 
 import hashlib
 from dataclasses import dataclass
+
+import numpy as np
+import shapely
 
 from scinet.evaluation.truth import Truth
 from scinet.raster.raster import Raster
@@ -9,7 +12,7 @@ from scinet.raster.raster import Raster
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """The image that is explored. `key` is a hash of all that went into it."""
+    """The image to explore, with its reference buildings if there are any. `key` is a hash of all that went into it."""
 
     key: str
     title: str
@@ -17,17 +20,35 @@ class Subject:
     truth: Truth | None
     credit: str = ""
 
+    @property
+    def size_bytes(self) -> int:
+        """Its size in memory."""
+        return raster_bytes(self.raster) + (0 if self.truth is None else truth_bytes(self.truth))
+
 
 @dataclass(frozen=True)
 class Choice:
-    """What the sidebar holds now: the last image that could be read, and why a newer one could not."""
+    """What the sidebar holds: the last image that could be read, and why a newer one could not."""
 
     subject: Subject | None
     problem: str | None = None
     hint: str | None = None
 
 
+def raster_bytes(raster: Raster) -> int:
+    """The size of a raster in memory."""
+    return raster.pixels.nbytes + raster.valid.nbytes
+
+
+def truth_bytes(truth: Truth) -> int:
+    """The size of reference buildings in memory; of polygons, a little less than it is."""
+    if isinstance(truth, np.ndarray):
+        return truth.nbytes
+    return 16 * int(shapely.get_num_coordinates(truth.polygons).sum()) + 200 * len(truth.polygons)
+
+
 def hash_of(*parts: object) -> str:
+    """A hash of bytes and of anything else by its repr."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part if isinstance(part, bytes) else repr(part).encode())

@@ -1,33 +1,34 @@
-"""The map: two sides, swiped or side by side, on a folium map whose contents pages/leaflet/map.js changes in place.
+"""The map: two sides, swiped or side by side, on a folium map whose contents static/map.js changes in place.
 
-A step of the slider sends addresses of images and outlines
-alone, as one small layer: whatever changes folium's map itself would load it anew and lose the view.
+A step of the slider sends only the addresses of images and outlines, as one small layer: any change of the folium map
+itself would load it again and lose the view.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 import folium
-import numpy as np
 import streamlit as st
 from branca.element import MacroElement
 from folium.template import Template
 from streamlit_folium import st_folium
 
 from pages.app import drawing
-from pages.app.runs import Verdict
+from pages.app.measures import KIND_TITLES
+from pages.app.runs import Result
+from pages.app.state import cache
+from pages.app.subject import Subject
 from pages.map import layers
 from pages.map.layers import FILL, OUTLINES, PROBABILITY
-from pages.map.leaflet import serve, use_own_files
-from pages.sources import Subject
-from pages.views.explore.worst_buildings import Target
+from pages.map.leaflet import serve, use_local_files
+from pages.map.target import Target
 from scinet.raster.raster import Raster
 
 HEIGHT_PX = 480
 SWIPE, SIDE_BY_SIDE = "Swipe", "Side by side"
 COMPARISONS = (SWIPE, SIDE_BY_SIDE)
-NOTHING = {"overlay": None, "components": None, "fates": None}  # a side that shows the image alone
-SIDES = {"left": 400, "right": 401}  # a pane for each, and its place in the stack
+NOTHING = {"overlay": None, "components": None, "outcomes": None}  # a side that shows the image alone
+SIDES = {"left": 400, "right": 401}  # a pane for each, and its z-index
 
 
 class Frame(MacroElement):
@@ -39,19 +40,19 @@ class Frame(MacroElement):
         "{% endmacro %}"
     )
 
-    def __init__(self, subject: str, bounds: drawing.Bounds):
-        super().__init__()
+    def __init__(self, subject: str, bounds: drawing.Bounds) -> None:
+        super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
         self._name = "Frame"
         self.frame = {
             "id": subject,
             "bounds": bounds,
-            "unjudged": layers.UNJUDGED,  # a true building on a side without a mask
+            "withoutOutcome": layers.WITHOUT_OUTCOME,  # a reference building on a side without a mask
             "tooSmall": layers.TOO_SMALL,  # one that the mask's grid does not show
         }
 
 
 class Contents(folium.map.Layer):
-    """What lies on the two sides: titles, addresses of images and outlines, the legend."""
+    """What the two sides show: titles, addresses of images and outlines, the legend."""
 
     _template = Template(
         "{% macro script(this, kwargs) %}"
@@ -59,7 +60,7 @@ class Contents(folium.map.Layer):
         "{% endmacro %}"
     )
 
-    def __init__(self, state: dict[str, Any]):
+    def __init__(self, state: dict[str, Any]) -> None:
         super().__init__()
         self._name = "Contents"
         self.state = state
@@ -76,36 +77,36 @@ class MapView:
 def show_map(
     subject: Subject,
     raster: Raster,
-    left: Verdict | None,
-    right: Verdict | None,
-    look: MapView,
+    left: Result | None,
+    right: Result | None,
+    view: MapView,
     target: Target | None = None,
 ) -> None:
-    """The map of a subject at a working resolution; a side without a result shows the image alone.
+    """Draw the map of a subject at a working resolution; a side without a result shows only the image.
 
-    A target is flown to when it is new, and marked as long as it is given.
+    The map flies to a new target, and marks it as long as it is given.
     """
-    base, bounds = _image(subject.key, raster.shape, raster)
-    _, whole = _image(subject.key, subject.raster.shape, subject.raster)  # the same at each step: the map stays
+    base, bounds = _image(subject, raster)
+    _, whole = _image(subject, subject.raster)  # the same at each step: the map stays
     address = serve(base, drawing.mime_type(base), "base")
-    truth = None if subject.truth is None else layers.true_buildings(subject)
+    truth = None if subject.truth is None else layers.reference_buildings(subject)
     state: dict[str, Any] = {
-        "legend": _legend(subject, left or right, look.style),
-        "paired": look.compare == SIDE_BY_SIDE,
+        "legend": _legend(subject, left or right, view.style),
+        "paired": view.compare == SIDE_BY_SIDE,
         "target": None,
         "truth": _served(truth, "truth"),
         "line": {
-            "weight": 2.5 if look.style == OUTLINES else 1.5,
-            "plain": drawing.TRUTH_COLOUR if look.style == PROBABILITY else None,
+            "weight": 2.5 if view.style == OUTLINES else 1.5,
+            "plain": drawing.TRUTH_COLOUR if view.style == PROBABILITY else None,
         },
     }
     if target is not None:
         state["target"] = {"id": target.id, "url": serve(target.geojson, "application/json", "target")}
-    for name, verdict in (("left", left), ("right", right)):
+    for name, result in (("left", left), ("right", right)):
         state[name] = {
-            "title": verdict.card.title if verdict else "Image",
+            "title": result.card.title if result else "Image",
             "base": {"url": address, "bounds": bounds, "alt": "image"},
-            **(_side(name, subject, verdict, look.style) if verdict else NOTHING),
+            **(_side(name, subject, result, view.style) if result else NOTHING),
         }
     with st.container(key="map_frame"):
         st_folium(
@@ -118,18 +119,18 @@ def show_map(
         )
 
 
-def _side(name: str, subject: Subject, verdict: Verdict, style: str) -> dict[str, Any]:
-    """What a verdict lays over the image."""
+def _side(name: str, subject: Subject, result: Result, style: str) -> dict[str, Any]:
+    """What a result adds to the image."""
     overlay = None
     if style != OUTLINES:
-        picture, place = _mask(verdict.key, verdict) if style == FILL else _heat(verdict.run.task.key, verdict)
+        picture, bounds = _mask(result) if style == FILL else _heat_map(result)
         url = serve(picture, "image/png", f"{name}-overlay")
-        overlay = {"url": url, "bounds": place, "alt": f"{style} of {verdict.card.title}"}
-    fates = None if verdict.diagnosis is None else layers.fates(verdict.key, subject, verdict)
+        overlay = {"url": url, "bounds": bounds, "alt": f"{style} of {result.card.title}"}
+    outcomes = None if result.evaluation.diagnosis is None else layers.outcomes(subject, result)
     return {
         "overlay": overlay,
-        "components": _served(layers.components(verdict.key, style, verdict), f"{name}-components"),
-        "fates": _served(fates, f"{name}-fates"),
+        "components": _served(layers.components(style, result), f"{name}-components"),
+        "outcomes": _served(outcomes, f"{name}-outcomes"),
     }
 
 
@@ -139,7 +140,7 @@ def _served(data: bytes | None, place: str) -> str | None:
 
 def _empty_map(subject: str, crs: str, bounds: drawing.Bounds) -> folium.Map:
     simple = crs == "Simple"
-    own = folium.Map(
+    empty = folium.Map(
         location=[0, 0],
         crs=crs,
         tiles=None,
@@ -152,15 +153,15 @@ def _empty_map(subject: str, crs: str, bounds: drawing.Bounds) -> folium.Map:
         wheelPxPerZoomLevel=90,
         maxBoundsViscosity=0.8,
     )
-    use_own_files(own, "swipe", "twin", "map")
+    use_local_files(empty, "swipe", "twin", "map")
     for side, z_index in SIDES.items():
-        folium.map.CustomPane(side, z_index=z_index).add_to(own)
-    Frame(subject, bounds).add_to(own)
-    return own
+        folium.map.CustomPane(side, z_index=z_index).add_to(empty)
+    Frame(subject, bounds).add_to(empty)
+    return empty
 
 
-def _legend(subject: Subject, side: Verdict | None, style: str) -> list[dict[str, Any]]:
-    truth = [{"title": "True footprint", "colour": drawing.TRUTH_COLOUR}] if subject.truth is not None else []
+def _legend(subject: Subject, side: Result | None, style: str) -> list[dict[str, Any]]:
+    truth = [{"title": "Reference building", "colour": drawing.TRUTH_COLOUR}] if subject.truth is not None else []
     if side is None:
         return truth
     if style == PROBABILITY:
@@ -168,24 +169,28 @@ def _legend(subject: Subject, side: Verdict | None, style: str) -> list[dict[str
         return [ramp, *truth]
     if not truth:
         return [{"title": "Mask", "colour": drawing.MASK_COLOUR}]
-    return [{"title": drawing.KIND_TITLES[kind], "colour": drawing.KIND_COLOURS[kind]} for kind in drawing.KINDS]
+    return [{"title": KIND_TITLES[kind], "colour": drawing.KIND_COLOURS[kind]} for kind in drawing.KINDS]
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _image(key: str, shape: tuple[int, int], _raster: Raster) -> tuple[bytes, drawing.Bounds]:
-    return drawing.image_for_map(_raster)
+def _image(subject: Subject, raster: Raster) -> tuple[bytes, drawing.Bounds]:
+    key = ("image", subject.key, raster.shape)
+    return cache("map").get_or_make(key, lambda: drawing.image_for_map(raster), _file_bytes)
 
 
-@st.cache_resource(max_entries=48, show_spinner=False)
-def _mask(key: tuple[object, ...], _verdict: Verdict) -> tuple[bytes, drawing.Bounds]:
-    if _verdict.diagnosis is None:
-        classes, colours = _verdict.prediction.astype(np.uint8), [drawing.MASK_COLOUR]
-    else:
-        classes = drawing.error_classes(_verdict.diagnosis, _verdict.prediction)
-        colours = list(drawing.KIND_COLOURS.values())
-    return drawing.classes_for_map(classes, _verdict.raster, colours)
+def _mask(result: Result) -> tuple[bytes, drawing.Bounds]:
+    def make() -> tuple[bytes, drawing.Bounds]:
+        classes, colours = drawing.overlay_classes(result.evaluation.diagnosis, result.evaluation.prediction)
+        return drawing.classes_for_map(classes, result.evaluation.raster, colours)
+
+    return cache("map").get_or_make(("mask", *result.key), make, _file_bytes)
 
 
-@st.cache_resource(max_entries=48, show_spinner=False)
-def _heat(key: tuple[object, ...], _verdict: Verdict) -> tuple[bytes, drawing.Bounds]:
-    return drawing.probability_for_map(_verdict.run.probability, _verdict.raster)
+def _heat_map(result: Result) -> tuple[bytes, drawing.Bounds]:
+    def make() -> tuple[bytes, drawing.Bounds]:
+        return drawing.probability_for_map(result.run.probability, result.evaluation.raster)
+
+    return cache("map").get_or_make(("heat map", *result.run.task.key), make, _file_bytes)
+
+
+def _file_bytes(made: tuple[bytes, drawing.Bounds]) -> int:
+    return len(made[0])

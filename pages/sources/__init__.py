@@ -1,4 +1,4 @@
-"""The sidebar's first part: which image is explored, and its truth where there is one. One module a source."""
+"""The first part of the sidebar: which image to explore, and its reference buildings. One module per source."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,11 +6,10 @@ from dataclasses import replace
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from pages.app.subject import Choice, Subject
+from pages.app.state import SOURCE_WIDGETS, session
+from pages.app.subject import Choice
 from pages.sources import path, scenes, tiles, town, upload
 from scinet.errors import SciNetError
-
-__all__ = ["Choice", "Subject", "choose"]
 
 _SOURCES: dict[str, Callable[[], Choice]] = {
     "Town": town.choose,
@@ -20,31 +19,13 @@ _SOURCES: dict[str, Callable[[], Choice]] = {
     "Path": path.choose,
 }
 
-_BOUND = (
-    "source",
-    "town",
-    "town_gsd",
-    "folder",
-    "city",
-    "native",
-    "tile",
-    "scene_file",
-    "scene",
-    "path",
-    "truth_path",
-    "side",
-    "column",
-    "row",
-)
-
 
 def choose() -> Choice:
-    """The widgets of the source; bad input leaves the former image in place.
+    """Draw the widgets of the source; after bad input the previous image stays.
 
-    The choice belongs to the session: pages that call this show the same image.
+    The choice belongs to the session: all pages that call this show the same image.
     """
-    _carry_over()
-    former: Subject | None = st.session_state.get("explore.subject")
+    _keep_across_pages()
     names = list(_SOURCES)
     source = st.segmented_control(
         "Source",
@@ -61,20 +42,20 @@ def choose() -> Choice:
     except SciNetError as error:
         choice = Choice(None, problem=str(error))
     if choice.subject is not None:
-        st.session_state["explore.subject"] = choice.subject
+        session().subject = choice.subject
         return choice
-    return replace(choice, subject=former)
+    return replace(choice, subject=session().subject)
 
 
-def _carry_over() -> None:
-    """On another page, set the widgets to what the former page's held.
+def _keep_across_pages() -> None:
+    """On another page, set the widgets to the values they had on the previous one.
 
-    Streamlit does so for what was chosen by hand, but not for what came with a link.
+    Streamlit does so for values chosen by hand, but not for those that came with a link.
     """
     context = get_script_run_ctx()
     page = context.page_script_hash if context else None
-    if st.session_state.get("explore.page") not in (None, page):
-        for key in _BOUND:
+    if session().page not in (None, page):
+        for key in SOURCE_WIDGETS:
             if key in st.session_state and key not in st.query_params:
                 st.session_state[key] = st.session_state[key]
-    st.session_state["explore.page"] = page
+    session().page = page

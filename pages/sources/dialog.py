@@ -1,20 +1,20 @@
-"""Which dialog is open. A button alone would lose it at the next rerun, such as when the first masks are there."""
+"""Which dialog is open. A button alone would close it at the next rerun, such as when the first masks are ready."""
 
 import streamlit as st
 
-_OPEN = "explore.dialog"
+from pages.app.state import session
 
 
 def dialog_button(label: str, name: str, help_: str) -> bool:
-    """A button that opens a dialog; whether it is open."""
+    """Draw a button that opens a dialog; returns whether it is open."""
     st.button(label, key=f"open-{name}", help=help_, width="stretch", on_click=_open, args=(name,))
-    return st.session_state.get(_OPEN) == name
+    return session().dialog == name
 
 
 def close_dialog() -> None:
-    """For a dialog's `on_dismiss`, and for what ends it."""
-    st.session_state.pop(_OPEN, None)
+    """Close it: for a dialog's `on_dismiss`, and for the buttons that end it."""
+    session().dialog = None
 
 
 def _open(name: str) -> None:
-    st.session_state[_OPEN] = name
+    session().dialog = name

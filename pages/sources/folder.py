@@ -1,4 +1,4 @@
-"""The folder of tiles and scenes: typed on the page, after `--data`, in SCINET_DATA, or the sample tiles on board."""
+"""The folder of tiles and scenes: typed on the page, or from `--data` or SCINET_DATA, or the samples on board."""
 
 import argparse
 import os
@@ -7,34 +7,43 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.app.state import FOLDER
 from scinet.datasets import samples
 from scinet.errors import SciNetError
 
-WAYS = "Type its path under Folder, set SCINET_DATA, or start with: streamlit run app.py -- --data DIR"
+HOW_TO_NAME_IT = "Type its path under Folder, set SCINET_DATA, or start with: streamlit run app.py -- --data DIR"
 
 
 def choose_folder() -> Path:
-    """The widget for the folder. A folder that does not exist counts as empty."""
-    preset = preset_folder()
+    """Draw the widget for the folder; returns the folder, which may not exist."""
+    preset = _preset_folder()
     with st.popover("Folder", width="stretch"):
         typed = st.text_input(
             "Folder of tiles or scenes",
-            key="folder",
+            key=FOLDER,
             bind="query-params",
             persist_state="session",
             placeholder="the sample tiles on board" if preset == samples.FOLDER else str(preset),
-            help="On the machine that runs the app: with an index.csv, or a train_tier_1 "
-            "as the Open Cities AI Challenge publishes it.",
+            help="On the machine that runs the app. It contains an index.csv, or a train_tier_1 as published by the "
+            "Open Cities AI Challenge.",
         )
-    return Path(typed.strip()).expanduser() if typed and typed.strip() else preset
+    return _typed_or_preset(typed)
 
 
-def preset_folder() -> Path:
-    """The folder where none is typed.
+def current_folder() -> Path:
+    """The folder, for a page that does not draw its widget.
 
     Raises:
-        SciNetError: `--data` was given without a folder.
+        SciNetError: The command line is wrong.
     """
+    return _typed_or_preset(st.session_state.get(FOLDER))
+
+
+def _typed_or_preset(typed: str | None) -> Path:
+    return Path(typed.strip()).expanduser() if typed and typed.strip() else _preset_folder()
+
+
+def _preset_folder() -> Path:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--data")
     try:

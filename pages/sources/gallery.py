@@ -1,27 +1,32 @@
-"""Thumbnails of a folder's tiles, to choose by."""
+"""Thumbnails of a folder's tiles, to choose one by."""
 
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 from PIL import Image
 
+from pages.app.drawing import encode_image
+from pages.app.state import TILE, cache
+
 GALLERY_TILES = 12
+THUMBNAIL_PX = 160
 
 
 def gallery(folder: Path, images: list[str], chosen: str) -> None:
-    """Thumbnails around the chosen tile; a click on a name takes it."""
+    """Draw thumbnails of the tiles around the chosen one, each with a button that chooses it."""
     start = images.index(chosen) // GALLERY_TILES * GALLERY_TILES
     shown = images[start : start + GALLERY_TILES]
     with st.popover(f"Choose by picture ({start + 1} to {start + len(shown)} of {len(images)})", width="stretch"):
         for row in range(0, len(shown), 3):
             for column, image in zip(st.columns(3, wrap=False), shown[row : row + 3], strict=False):
-                small = thumbnail(str(folder / image))
-                if small is not None:
+                small = thumbnail(folder / image)
+                if small:
                     column.image(small, width="stretch")
                 column.button(
-                    "Shown" if image == chosen else "Take",
-                    key=f"take-{image}",
-                    on_click=_take,
+                    "In use" if image == chosen else "Use",
+                    key=f"use-{image}",
+                    on_click=_use,
                     args=(image,),
                     disabled=image == chosen,
                     width="stretch",
@@ -29,23 +34,26 @@ def gallery(folder: Path, images: list[str], chosen: str) -> None:
         before, after = st.columns(2, wrap=False)
         last = max(0, start - GALLERY_TILES)
         following = min(len(images) - 1, start + GALLERY_TILES)
-        before.button("Earlier", on_click=_take, args=(images[last],), disabled=start == 0, width="stretch")
+        before.button("Previous", on_click=_use, args=(images[last],), disabled=start == 0, width="stretch")
         end = start + GALLERY_TILES >= len(images)
-        after.button("Later", on_click=_take, args=(images[following],), disabled=end, width="stretch")
+        after.button("Next", on_click=_use, args=(images[following],), disabled=end, width="stretch")
 
 
-def _take(image: str) -> None:
-    st.session_state["tile"] = image
+def _use(image: str) -> None:
+    st.session_state[TILE] = image
 
 
-@st.cache_data(max_entries=512, show_spinner=False)
-def thumbnail(path: str) -> Image.Image | None:
-    """The image at 160 px a side at most; None where it cannot be read."""
+def thumbnail(path: Path) -> bytes:
+    """The image as a JPEG of at most 160 px per side; empty if it cannot be read."""
+    return cache("thumbnails").get_or_make(path, lambda: _thumbnail(path), len)
+
+
+def _thumbnail(path: Path) -> bytes:
     try:
         with Image.open(path) as image:
-            image.draft("RGB", (160, 160))
+            image.draft("RGB", (THUMBNAIL_PX, THUMBNAIL_PX))
             small = image.convert("RGB")
     except OSError:
-        return None
-    small.thumbnail((160, 160))
-    return small
+        return b""
+    small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    return encode_image(np.asarray(small))

@@ -13,6 +13,7 @@ from scinet.web import is_url
 
 
 def choose() -> Choice:
+    """Draw the source's widgets; returns what they hold."""
     typed = st.text_input(
         "Path or URL",
         key="path",
@@ -20,12 +21,12 @@ def choose() -> Choice:
         persist_state="session",
         placeholder="https://host/scene.tif",
         help="A GeoTIFF of any size on the machine that runs the app, or a Cloud Optimized GeoTIFF (COG) on the web, "
-        "of which only the parts that are shown are read.",
+        "of which only the displayed parts are read.",
     )
     source = (typed or "").strip()
     if not source:
         return Choice(
-            None, hint="Type the path or URL of a GeoTIFF in the sidebar. Until then, the former image stays."
+            None, hint="Type the path or URL of a GeoTIFF in the sidebar. Until then, the previous image stays."
         )
     key = hash_of(source) if is_url(source) else file_key(Path(source))
     try:
@@ -33,7 +34,9 @@ def choose() -> Choice:
     except GsdMissingError:
         cm_per_px = ask_cm_per_px(key)
         if cm_per_px is None:
-            return Choice(None, hint="The file does not say its ground resolution: give its cm/px in the sidebar.")
+            return Choice(
+                None, hint="The file does not state its ground resolution: enter it in the sidebar, in cm/px."
+            )
         scene = _open(source, key, cm_per_px)
     return choose_part(scene, hash_of(key, cm_per_px), scene.name, _typed_truth)
 
@@ -44,7 +47,7 @@ def _open(source: str, key: str, cm_per_px: float | None) -> Scene:
 
 
 def file_key(path: Path) -> str:
-    """Changes with a file's content, as far as its time and size tell."""
+    """A hash that changes with a file's content, as far as its time and size tell."""
     try:
         facts = path.expanduser().stat()
     except (OSError, ValueError):
@@ -54,12 +57,12 @@ def file_key(path: Path) -> str:
 
 def _typed_truth() -> TruthFile | None:
     typed = st.text_input(
-        "Truth (optional)",
+        "Reference buildings (optional)",
         key="truth_path",
         bind="query-params",
         persist_state="session",
-        placeholder="Path of its footprints",
-        help="The path of a GeoJSON, GeoPackage or georeferenced mask",
+        placeholder="Path of the footprints or mask",
+        help="A GeoJSON, GeoPackage or georeferenced mask on the machine that runs the app",
     )
     if not (typed or "").strip():
         return None

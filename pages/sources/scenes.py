@@ -1,4 +1,4 @@
-"""Source "Scenes": the Open Cities AI Challenge's, from the folder, or from the web where the reader allows it."""
+"""Source "Scenes": those of the Open Cities AI Challenge, from the folder, or from the web if the user allows it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
+from pages.app.state import SCENE, session
 from pages.app.subject import Choice, hash_of
 from pages.sources.dialog import dialog_button
 from pages.sources.folder import choose_folder
@@ -22,26 +23,27 @@ from scinet.raster.scene import Scene, open_scene
 
 
 def choose() -> Choice:
+    """Draw the source's widgets; returns what they hold."""
     left, right = st.columns(2)
     with left:
         folder = choose_folder()
     here = scenes_in(folder)
     scenes = {scene.id: scene for scene in sorted(published_scenes(), key=lambda scene: scene.id not in here)}
-    taken = st.session_state.pop("explore.scene_taken", None)
-    if taken is not None:
-        st.session_state["scene"] = taken
+    picked, session().world_scene = session().world_scene, None
+    if picked is not None:
+        st.session_state[SCENE] = picked
     name = st.selectbox(
         "Scene",
         list(scenes),
         format_func=lambda n: _label(scenes[n]),
-        key="scene",
+        key=SCENE,
         bind="query-params",
         persist_state="session",
-        help="Those in the folder first.",
+        help="Scenes in the folder come first.",
     )
     scene = scenes[name]
     with right:
-        looking = dialog_button("Map", "world", "The scenes on a map of the world")
+        looking = dialog_button("Map", "world", "Shows the scenes on a map of the world.")
     if looking:
         show_world(published_scenes(), set(here), name)
     if name in here:
@@ -50,15 +52,15 @@ def choose() -> Choice:
 
 
 def _read_from_web(scene: PublishedScene, folder: Path) -> Choice:
-    """Nothing leaves this machine before the toggle is on."""
+    """Draw the toggle without which no request leaves this machine; returns the scene if it is on."""
     base, cache = base_url(), default_cache()
     host = urlsplit(base).netloc
     allowed = st.toggle(
         "Read from the web",
         key="web",
         persist_state="session",
-        help=f"From {host}: the scene's overview, its labels and the windows that are explored, some MB each. "
-        f"Up to {cache.limit_bytes / 1e9:g} GB are kept on the machine that runs the app.",
+        help=f"Reads the scene's overview, its labels and the windows that you explore from {host}, some MB each. "
+        f"The machine that runs the app caches up to {cache.limit_bytes / 1e9:g} GB.",
     )
     if not allowed:
         return Choice(
@@ -72,7 +74,7 @@ def _read_from_web(scene: PublishedScene, folder: Path) -> Choice:
     labels = _labels(f"{base}/{scene.labels_path}", cache)
     truth, problem = None, None
     if isinstance(labels, str):
-        problem = f"Without truth: {labels}"
+        problem = f"Without reference buildings: {labels}"
     else:
         truth = TruthFile(labels, f"{scene.id}.geojson", hash_of(str(labels)))
     choice = choose_part(found, hash_of(url), f"{scene.city} {scene.id}", truth, CREDIT)
@@ -84,7 +86,7 @@ def _label(scene: PublishedScene) -> str:
 
 
 def open_files(files: SceneFiles, title: str) -> Choice:
-    """A scene on disk, with its labels as truth."""
+    """A scene on disk, with its labels as reference buildings."""
     key = file_key(files.image)
     labels = None
     if files.labels is not None:
@@ -107,7 +109,7 @@ def _open_web(url: str, cache: DiskCache) -> CachedScene:
 
 @st.cache_data(ttl=60, show_spinner="Fetching the labels", hash_funcs=_BY_CONTENT)
 def _labels(url: str, cache: DiskCache) -> Path | str:
-    """The file of a scene's labels, or why there is none: that is not asked again for a minute."""
+    """The file of a scene's labels, or why there is none, which holds for a minute."""
     try:
         return cached_file(url, cache)
     except SciNetError as error:

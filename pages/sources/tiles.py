@@ -2,13 +2,15 @@
 
 import os
 from dataclasses import replace
+from math import nan
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
+from pages.app.state import TILE, cache
 from pages.app.subject import Choice, Subject, hash_of
-from pages.sources.folder import WAYS, choose_folder
+from pages.sources.folder import HOW_TO_NAME_IT, choose_folder
 from pages.sources.gallery import gallery
 from pages.sources.scenes import open_files
 from scinet.datasets.open_cities import scenes_in
@@ -20,18 +22,19 @@ from scinet.raster.open import read_raster
 SPLITS = ("test", "val", "train")
 SPLIT_REMARKS = {
     "train": "The models on board may have been trained on this tile: see their cards.",
-    "val": "Checkpoints may have been chosen by this tile: see their cards.",
+    "val": "This tile may have been used to select the models: see their cards.",
 }
 
 
 def choose() -> Choice:
+    """Draw the source's widgets; returns what they hold."""
     folder = choose_folder()
     path = folder / "index.csv"
     if path.is_file():
         return _choose_tile(folder, _index(str(folder), path.stat().st_mtime_ns))
     scenes = scenes_in(folder)
     if not scenes:
-        raise RasterError(f"{folder} holds neither an index.csv nor a train_tier_1 of scenes. {WAYS}")
+        raise RasterError(f"{folder} contains neither an index.csv nor a train_tier_1 of scenes. {HOW_TO_NAME_IT}")
     name = st.selectbox(
         "Scene",
         list(scenes),
@@ -45,7 +48,7 @@ def choose() -> Choice:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _index(folder: str, changed_ns: int) -> pd.DataFrame:
-    """A row a tile of a folder's index.csv, test tiles first; `changed_ns` makes an edited file a new entry."""
+    """One row per tile of a folder's index.csv, test tiles first; `changed_ns` makes an edited file a new entry."""
     tiles = tiles_in(Path(folder))
     for tile in tiles:
         if tile.cm_per_px is None:
@@ -55,8 +58,8 @@ def _index(folder: str, changed_ns: int) -> pd.DataFrame:
             "image": [os.path.relpath(tile.image, folder) for tile in tiles],
             "city": [tile.city for tile in tiles],
             "cm_per_px": [tile.cm_per_px for tile in tiles],
-            # Tiles of one flight differ a little: what is within some per cent is one native GSD.
-            "gsd": [float(f"{tile.cm_per_px:.2g}") for tile in tiles],
+            # Tiles of one flight differ a little: what agrees in two digits is one native resolution.
+            "gsd": [two_digits(tile.cm_per_px or nan) for tile in tiles],
             "order": [SPLITS.index(tile.split) if tile.split in SPLITS else len(SPLITS) for tile in tiles],
             "tile": tiles,
         }
@@ -68,18 +71,23 @@ def _choose_tile(folder: Path, index: pd.DataFrame) -> Choice:
     cities = index.groupby("city", sort=False)["cm_per_px"].median().sort_values().index.tolist()
     left, right = st.columns(2)
     city = left.selectbox(
-        "City", cities, key="city", bind="query-params", persist_state="session", help="Finest tiles first."
+        "City",
+        cities,
+        key="city",
+        bind="query-params",
+        persist_state="session",
+        help="Those with the finest tiles come first.",
     )
     here = index[index["city"] == city]
     gsds = sorted(here["gsd"].unique().tolist())
     gsd = right.selectbox(
-        "Native",
+        "Native resolution",
         gsds,
         format_func=lambda v: f"{v:g} cm/px",
         key="native",
         bind="query-params",
         persist_state="session",
-        help="The tiles' own ground sample distance, in cm/px.",
+        help="The tiles' own ground resolution.",
     )
     tiles: dict[str, Tile] = here[here["gsd"] == gsd].drop_duplicates("image").set_index("image")["tile"].to_dict()
     names = list(tiles)
@@ -87,32 +95,45 @@ def _choose_tile(folder: Path, index: pd.DataFrame) -> Choice:
         "Tile",
         names,
         format_func=lambda name: label(name, tiles[name].split if name in tiles else "test"),
-        key="tile",
+        key=TILE,
         bind="query-params",
         persist_state="session",
-        help="Test tiles first: no training saw them.",
+        help="Test tiles, which were not used in training, come first.",
     )
     gallery(folder, names, image)
-    return Choice(_read_tile(tiles[image], str(tiles[image])))
+    return Choice(_read_tile(tiles[image]))
+
+
+def two_digits(cm_per_px: float) -> float:
+    """A native resolution as the widget and its deep links have it."""
+    return float(f"{cm_per_px:.2g}")
 
 
 def label(image: str, split: str) -> str:
+    """What a tile is called in the widget and its deep links."""
     return Path(image).stem if split == "test" else f"{Path(image).stem} · {split}"
 
 
-@st.cache_resource(max_entries=8, show_spinner="Reading the tile")
-def _read_tile(_tile: Tile, described: str) -> Subject:
-    data = _tile.image.read_bytes() if _tile.image.is_file() else b""
-    raster = read_raster(data, cm_per_px=_tile.cm_per_px)
-    if _tile.place is not None:
-        raster = replace(raster, transform=_tile.place[0], crs=_tile.place[1])
-    mask = _tile.truth
+def _read_tile(tile: Tile) -> Subject:
+    def make() -> Subject:
+        with st.spinner("Reading the tile"):
+            return _tile_subject(tile)
+
+    return cache("images").get_or_make(("tile", str(tile)), make, lambda subject: subject.size_bytes)
+
+
+def _tile_subject(tile: Tile) -> Subject:
+    data = tile.image.read_bytes() if tile.image.is_file() else b""
+    raster = read_raster(data, cm_per_px=tile.cm_per_px)
+    if tile.place is not None:
+        raster = replace(raster, transform=tile.place[0], crs=tile.place[1])
+    mask = tile.truth
     truth = read_truth(mask.read_bytes(), raster, mask.name) if mask is not None and mask.is_file() else None
-    credit = _tile.licence.replace("imagery", "Imagery", 1)
-    remark = SPLIT_REMARKS.get(_tile.split, "")
+    credit = tile.licence.replace("imagery", "Imagery", 1)
+    remark = SPLIT_REMARKS.get(tile.split, "")
     return Subject(
-        key=hash_of(data, described),
-        title=f"{_tile.city} · {_tile.image.stem}",
+        key=hash_of(data, str(tile)),
+        title=f"{tile.city} · {tile.image.stem}",
         raster=raster,
         truth=truth,
         credit=" ".join(part for part in (remark, credit) if part),

@@ -1,7 +1,8 @@
-"""Source "Town": the generated one that is on board."""
+"""Source "Town": a generated one, whose buildings are known exactly."""
 
 import streamlit as st
 
+from pages.app.state import cache
 from pages.app.subject import Choice, Subject
 from scinet.synthetic.town import make_town
 
@@ -9,6 +10,7 @@ GSDS_CM_PER_PX = (5.0, 10.0, 20.0)
 
 
 def choose() -> Choice:
+    """Draw the source's widgets; returns what they hold."""
     left, right = st.columns(2)
     seed = left.number_input(
         "Town",
@@ -21,25 +23,28 @@ def choose() -> Choice:
         help="Each number is another town.",
     )
     cm_per_px = right.selectbox(
-        "Rendered at",
+        "Native resolution",
         GSDS_CM_PER_PX,
         index=1,
         format_func=lambda v: f"{v:g} cm/px",
         key="town_gsd",
         bind="query-params",
         persist_state="session",
-        help="The town's native ground sample distance, in cm/px.",
+        help="The ground resolution at which the town's image is drawn.",
     )
     return Choice(_town(int(seed), float(cm_per_px)))
 
 
-@st.cache_resource(max_entries=6, show_spinner="Building the town")
 def _town(seed: int, cm_per_px: float) -> Subject:
-    town = make_town(seed=seed)
-    return Subject(
-        key=f"town-{seed}-{cm_per_px:g}",
-        title=f"Generated town {seed}",
-        raster=town.render(cm_per_px),
-        truth=town.footprints,
-        credit="Drawn by the program; the footprints are exact.",
-    )
+    def make() -> Subject:
+        with st.spinner("Generating the town"):
+            town = make_town(seed=seed)
+            return Subject(
+                key=f"town-{seed}-{cm_per_px:g}",
+                title=f"Generated town {seed}",
+                raster=town.render(cm_per_px),
+                truth=town.footprints,
+                credit="Generated image; the reference buildings are exact.",
+            )
+
+    return cache("images").get_or_make(("town", seed, cm_per_px), make, lambda subject: subject.size_bytes)

@@ -1,10 +1,11 @@
-"""Source "Upload": an image file, of any size that the server takes, and its truth."""
+"""Source "Upload": an image file of any size that the server accepts, and its reference buildings."""
 
 import hashlib
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from pages.app.state import session
 from pages.app.subject import Choice, hash_of
 from pages.sources.window import TruthFile, check_pixels, choose_part
 from scinet.errors import GsdMissingError
@@ -17,14 +18,15 @@ TRUTH_SUFFIXES = ["geojson", "json", "gpkg", "png", "tif", "tiff"]
 
 
 def choose() -> Choice:
+    """Draw the source's widgets; returns what they hold."""
     file = _uploader(
         "Image",
         IMAGE_SUFFIXES,
         "image_file",
-        "GeoTIFF, COG, PNG, JPEG, WebP, JPEG 2000. A link to this page cannot bring it back.",
+        "GeoTIFF, COG, PNG, JPEG, WebP or JPEG 2000. Links to this page do not include it.",
     )
     if file is None:
-        return Choice(None, hint="Upload an image in the sidebar. Until then, the former one stays.")
+        return Choice(None, hint="Upload an image in the sidebar. Until then, the previous one stays.")
     digest = _digest(file)
     try:
         scene, cm_per_px = open_scene(file.getvalue(), name=file.name), None
@@ -32,46 +34,53 @@ def choose() -> Choice:
         check_pixels(open_scene(file.getvalue(), name=file.name, cm_per_px=TRIAL_CM_PER_PX), digest)
         cm_per_px = ask_cm_per_px(digest)
         if cm_per_px is None:
-            return Choice(None, hint=f"{file.name} does not say its ground resolution: give its cm/px in the sidebar.")
+            return Choice(
+                None, hint=f"{file.name} does not state its ground resolution: enter it in the sidebar, in cm/px."
+            )
         scene = open_scene(file.getvalue(), name=file.name, cm_per_px=cm_per_px)
     return choose_part(scene, hash_of(digest, cm_per_px), file.name, _uploaded_truth)
 
 
 def ask_cm_per_px(key: str) -> float | None:
-    """The widget for the resolution of an image that does not say its own."""
+    """Draw the widget for the resolution of an image that does not state it."""
     value = st.number_input(
         "Ground resolution in cm/px",
         value=None,
         placeholder="for example 10",
         key=f"native-{key[:12]}",
         persist_state="session",
-        help="The file does not say how large its pixels are on the ground.",
+        help="The file does not state how large its pixels are on the ground.",
     )
     return None if value is None else parse_cm_per_px(value)
 
 
 def _uploaded_truth() -> TruthFile | None:
-    file = _uploader("Truth (optional)", TRUTH_SUFFIXES, "truth_file", "A mask image, GeoJSON or GeoPackage")
+    file = _uploader(
+        "Reference buildings (optional)", TRUTH_SUFFIXES, "truth_file", "A mask image, GeoJSON or GeoPackage"
+    )
     return None if file is None else TruthFile(file.getvalue(), file.name, _digest(file))
 
 
 def _uploader(label: str, suffixes: list[str], key: str, help_: str) -> UploadedFile | None:
-    """The file of an uploader, which another page empties but does not take away: only the reader does."""
-    kept = f"explore.{key}"
+    """The file of an uploader. A visit to another page empties the uploader but does not remove the file."""
 
     def keep() -> None:
-        st.session_state[kept] = st.session_state[key]
+        file: UploadedFile | None = st.session_state[key]
+        if file is None:
+            session().uploads.pop(key, None)
+        else:
+            session().uploads[key] = file
 
     shown = st.file_uploader(label, type=suffixes, key=key, help=help_, on_change=keep)
-    file: UploadedFile | None = st.session_state.get(kept)
+    file = session().uploads.get(key)
     if file is not None and shown is None:
         st.caption(f"Still open: {file.name}")
     return file
 
 
 def _digest(file: UploadedFile) -> str:
-    """The hash of an upload's bytes, taken once a file."""
-    known: dict[str, str] = st.session_state.setdefault("explore.digests", {})
+    """The SHA-256 of an upload's bytes, computed once per file."""
+    known = session().digests
     if file.file_id not in known:
         known[file.file_id] = hashlib.sha256(file.getvalue()).hexdigest()  # getbuffer would copy them
     return known[file.file_id]

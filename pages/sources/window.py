@@ -1,4 +1,4 @@
-"""Which part of a large image is explored: the whole of a small one, else a window that is picked on an overview."""
+"""Which part of an image to explore: all of a small one, of a large one a window that is picked on an overview."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.app.subject import Choice, Subject, hash_of
+from pages.app.state import COLUMN, ROW, Window, cache, session
+from pages.app.subject import Choice, Subject, hash_of, raster_bytes, truth_bytes
 from pages.sources.dialog import dialog_button
 from pages.sources.window_dialog import pick_on_overview, picture
 from scinet.errors import RasterError, SciNetError
@@ -14,7 +15,7 @@ from scinet.evaluation.truth import Truth, read_truth, read_window_truth
 from scinet.raster.raster import Raster
 from scinet.raster.scene import Scene, central_window
 
-WHOLE_PIXELS = 4096 * 4096  # an image up to here is explored whole
+WHOLE_PIXELS = 4096 * 4096  # images up to this size are explored whole
 SIDES_PX = (512, 1024, 2048)
 OVERVIEW_PX = 2048
 THUMBNAIL_PX = 560
@@ -22,7 +23,7 @@ THUMBNAIL_PX = 560
 
 @dataclass(frozen=True, eq=False)
 class TruthFile:
-    """Where a truth comes from: a path or bytes; `key` changes with its content."""
+    """A file of reference buildings, as a path or bytes; `key` changes with its content."""
 
     source: Path | bytes
     name: str
@@ -32,9 +33,14 @@ class TruthFile:
 def choose_part(
     scene: Scene, key: str, title: str, truth: TruthFile | Callable[[], TruthFile | None] | None, credit: str = ""
 ) -> Choice:
-    """The subject from an image of any size; `key` names its content. Widgets only where it is large.
+    """The subject from an image of any size; draws widgets only if it is large.
 
-    `truth` may be a function that asks for it: it is called below the window's widgets.
+    Args:
+        scene: The image.
+        key: Changes with its content.
+        title: What to call it on the page.
+        truth: The file of reference buildings, or a function that draws a widget for it below those of the window.
+        credit: The attribution.
     """
     if scene.pixels <= WHOLE_PIXELS:
         place = (0, 0, scene.width, scene.height)
@@ -48,20 +54,20 @@ def choose_part(
     if truth is None:
         return Choice(subject)
     try:
-        read = _read_truth(key, place, truth.key, truth, scene, raster)
+        found = _read_truth(key, place, truth, scene, raster)
     except SciNetError as error:
         return Choice(subject, problem=str(error))
-    return Choice(Subject(hash_of(key, place, truth.key), title, raster, read, credit))
+    return Choice(Subject(hash_of(key, place, truth.key), title, raster, found, credit))
 
 
 def check_pixels(scene: Scene, key: str) -> None:
-    """Raise RasterError where a small image is damaged: such a file is not worth a question."""
+    """Raise RasterError if a small image is damaged, before its user is asked anything."""
     if scene.pixels <= WHOLE_PIXELS:
         _read(key, (0, 0, scene.width, scene.height), scene)
 
 
-def _choose_window(scene: Scene, key: str) -> tuple[int, int, int, int]:
-    """Column, row, width and height in px, from the widgets."""
+def _choose_window(scene: Scene, key: str) -> Window:
+    """Draw the widgets of the window; returns it."""
     overview, problem = _try_overview(scene, key)
     top = st.container()
     button_slot, side_slot = st.columns(2, vertical_alignment="bottom")
@@ -74,19 +80,19 @@ def _choose_window(scene: Scene, key: str) -> tuple[int, int, int, int]:
         key="side",
         bind="query-params",
         persist_state="session",
-        help="Side of the square that is cut out of the image, in its own px.",
+        help="Side of the square to explore, in px of the image.",
     )
     width, height = min(side, scene.width), min(side, scene.height)
     column, row = central_window(scene, overview, side)
-    limits = {"column": scene.width - width, "row": scene.height - height}
-    _keep_within(key, limits, {"column": column, "row": row})
+    limits = {COLUMN: scene.width - width, ROW: scene.height - height}
+    _keep_within(key, limits, {COLUMN: column, ROW: row})
     column = column_slot.number_input(
         "Column",
         0,
-        limits["column"],
+        limits[COLUMN],
         column,
         side // 2,
-        key="column",
+        key=COLUMN,
         bind="query-params",
         persist_state="session",
         help="Left edge of the window, in px of the image.",
@@ -94,10 +100,10 @@ def _choose_window(scene: Scene, key: str) -> tuple[int, int, int, int]:
     row = row_slot.number_input(
         "Row",
         0,
-        limits["row"],
+        limits[ROW],
         row,
         side // 2,
-        key="row",
+        key=ROW,
         bind="query-params",
         persist_state="session",
         help="Upper edge of the window, in px of the image.",
@@ -108,16 +114,15 @@ def _choose_window(scene: Scene, key: str) -> tuple[int, int, int, int]:
         return place
     top.image(_thumbnail(key, place, overview, scene), width="stretch")
     with button_slot:
-        picking = dialog_button("Choose on it", "pick", "Click a place on the image above.")
+        picking = dialog_button("Choose on the picture", "pick", "Opens the picture above; click the place to explore.")
     if picking:
         pick_on_overview(scene, key, overview, place, lambda at: _read(key, at, scene))
     return place
 
 
 def _keep_within(key: str, limits: dict[str, int], default: dict[str, int]) -> None:
-    """Another image starts at its middle; a window that has grown is moved back within the image."""
-    former = st.session_state.get("explore.window_of")
-    st.session_state["explore.window_of"] = key
+    """Start a new image at its middle, and move a window that has grown back into the image."""
+    former, session().window_of = session().window_of, key
     for name, limit in limits.items():
         if former not in (None, key):
             st.session_state[name] = default[name]
@@ -126,34 +131,43 @@ def _keep_within(key: str, limits: dict[str, int], default: dict[str, int]) -> N
 
 
 def _try_overview(scene: Scene, key: str) -> tuple[Raster | None, str]:
+    """The overview, or None and why there is none."""
     try:
         return _overview(key, scene), ""
     except RasterError as error:
         return None, str(error)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the overview")
-def _overview(key: str, _scene: Scene) -> Raster:
-    return _scene.overview(OVERVIEW_PX)
+def _overview(key: str, scene: Scene) -> Raster:
+    def make() -> Raster:
+        with st.spinner("Reading the overview"):
+            return scene.overview(OVERVIEW_PX)
+
+    return cache("images").get_or_make(("overview", key), make, raster_bytes)
 
 
-@st.cache_resource(max_entries=6, show_spinner="Reading the image")
-def _read(key: str, place: tuple[int, int, int, int], _scene: Scene) -> Raster:
-    return _scene.window(*place)
+def _read(key: str, place: Window, scene: Scene) -> Raster:
+    def make() -> Raster:
+        with st.spinner("Reading the image"):
+            return scene.window(*place)
+
+    return cache("images").get_or_make(("window", key, place), make, raster_bytes)
 
 
-@st.cache_resource(max_entries=6, show_spinner="Reading the truth")
-def _read_truth(
-    key: str, place: tuple[int, int, int, int], truth_key: str, _truth: TruthFile, _scene: Scene, _raster: Raster
-) -> Truth:
-    if _raster.shape == (_scene.height, _scene.width):
-        return read_truth(_truth.source, _raster, _truth.name)
-    return read_window_truth(_truth.source, _raster, _scene, _truth.name)
+def _read_truth(key: str, place: Window, file: TruthFile, scene: Scene, raster: Raster) -> Truth:
+    def make() -> Truth:
+        with st.spinner("Reading the reference buildings"):
+            if raster.shape == (scene.height, scene.width):
+                return read_truth(file.source, raster, file.name)
+            return read_window_truth(file.source, raster, scene, file.name)
+
+    return cache("images").get_or_make(("truth", key, place, file.key), make, truth_bytes)
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def _thumbnail(key: str, place: tuple[int, int, int, int], _overview: Raster, _scene: Scene) -> bytes:
+def _thumbnail(key: str, place: Window, overview: Raster, scene: Scene) -> bytes:
     """The overview as a small picture with the window's frame on it."""
-    scale = _overview.width / _scene.width
+    scale = overview.width / scene.width
     column, row, width, height = (round(scale * value) for value in place)
-    return picture(_overview.pixels, THUMBNAIL_PX, (column, row, width, height))
+    return cache("thumbnails").get_or_make(
+        ("window", key, place), lambda: picture(overview.pixels, THUMBNAIL_PX, (column, row, width, height)), len
+    )

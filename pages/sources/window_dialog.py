@@ -1,4 +1,4 @@
-"""The dialog in which a window is picked on a scene's overview: a map of its own, there only while picking."""
+"""The dialog in which a window is picked on a scene's overview, with a map that exists only as long as the dialog."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw
 from streamlit_folium import st_folium
 
 from pages.app.drawing import Bounds, encode_image
-from pages.map.leaflet import Fit, serve, use_own_files
+from pages.app.state import COLUMN, ROW, Window, cache, session
+from pages.map.leaflet import Fit, serve, use_local_files
 from pages.sources.dialog import close_dialog
 from scinet.errors import SciNetError
 from scinet.raster.raster import Raster
@@ -21,28 +22,21 @@ PREVIEW_PX = 640
 MIN_ZOOM = -9
 MIN_FRAME_PX = 10
 FRAME_COLOUR = "#ffd23f"
-Place = tuple[int, int, int, int]
 
 
 @st.dialog("Choose a window", width="large", on_dismiss=close_dialog)
-def pick_on_overview(scene: Scene, key: str, overview: Raster, place: Place, read: Callable[[Place], Raster]) -> None:
-    """A click moves the frame; the button takes its column and row over to the widgets."""
+def pick_on_overview(scene: Scene, key: str, overview: Raster, place: Window, read: Callable[[Window], Raster]) -> None:
+    """Draw the dialog: a click moves the frame, the button sets the column and row widgets."""
     _, _, width, height = place
     left, right = st.columns([3, 2])
     with left:
-        clicked = _overview_map(scene, key, overview, _pending(key, place))
-        if clicked is not None and clicked != st.session_state.get("explore.clicked"):
-            st.session_state["explore.clicked"] = clicked
-            st.session_state["explore.pending"] = (
-                key,
-                (
-                    *window_around(scene, clicked[0], clicked[1], max(width, height)),
-                    width,
-                    height,
-                ),
-            )
+        clicked = _overview_map(scene, key, overview, _picked(key, place))
+        if clicked is not None and clicked != session().overview_click:
+            session().overview_click = clicked
+            column, row = window_around(scene, *clicked, max(width, height))
+            session().picked_window = key, (column, row, width, height)
             st.rerun(scope="fragment")
-    column, row, *_ = chosen = _pending(key, place)
+    column, row, *_ = chosen = _picked(key, place)
     with right:
         try:
             st.image(picture(read(chosen).pixels, PREVIEW_PX), width="stretch")
@@ -56,28 +50,28 @@ def pick_on_overview(scene: Scene, key: str, overview: Raster, place: Place, rea
             type="primary",
             width="stretch",
             disabled=problem is not None,
-            on_click=_take,
+            on_click=_use,
             args=(column, row),
         ):
             st.rerun()
 
 
-def _pending(key: str, place: Place) -> Place:
-    """The window that the last click chose, else the one explored."""
-    of, pending = st.session_state.get("explore.pending", (None, place))
-    return pending if of == key else place
+def _picked(key: str, place: Window) -> Window:
+    """The window that the last click chose, else the one that is explored."""
+    of, picked = session().picked_window or (None, place)
+    return picked if of == key else place
 
 
-def _take(column: int, row: int) -> None:
-    st.session_state["column"], st.session_state["row"] = column, row
-    st.session_state.pop("explore.pending", None)
+def _use(column: int, row: int) -> None:
+    st.session_state[COLUMN], st.session_state[ROW] = column, row
+    session().picked_window = None
     close_dialog()
 
 
-def _overview_map(scene: Scene, key: str, overview: Raster, place: Place) -> tuple[float, float] | None:
-    """Shows the overview with the frame; returns the last click in the scene's px (x, y)."""
+def _overview_map(scene: Scene, key: str, overview: Raster, place: Window) -> tuple[float, float] | None:
+    """Draw the overview with the frame; returns the last click in px of the scene (x, y)."""
     bounds: Bounds = [[-scene.height, 0], [0, scene.width]]
-    own = folium.Map(
+    overview_map = folium.Map(
         location=[-scene.height / 2, scene.width / 2],
         crs="Simple",
         tiles=None,
@@ -86,13 +80,11 @@ def _overview_map(scene: Scene, key: str, overview: Raster, place: Place) -> tup
         zoomSnap=0.25,
         attributionControl=False,
     )
-    use_own_files(own, "pick")
-    image = folium.raster_layers.ImageOverlay(
-        np.zeros((1, 1)), bounds=bounds
-    )  # a relative address would be opened as a file
+    use_local_files(overview_map, "pick")
+    image = folium.raster_layers.ImageOverlay(np.zeros((1, 1)), bounds=bounds)  # would open a relative URL as a file
     image.url = serve(_overview_picture(key, overview), "image/jpeg", "overview")
-    image.add_to(own)
-    own.add_child(Fit(bounds, (4, 4, 4, 4), MIN_ZOOM))
+    image.add_to(overview_map)
+    overview_map.add_child(Fit(bounds, (4, 4, 4, 4), MIN_ZOOM))
     column, row, width, height = place
     frame = folium.FeatureGroup().add_child(
         folium.Rectangle(
@@ -104,7 +96,7 @@ def _overview_map(scene: Scene, key: str, overview: Raster, place: Place) -> tup
         )
     )
     found = st_folium(
-        own,
+        overview_map,
         key=f"overview-{key[:12]}",
         height=HEIGHT_PX,
         use_container_width=True,
@@ -115,19 +107,18 @@ def _overview_map(scene: Scene, key: str, overview: Raster, place: Place) -> tup
     return (click["lng"], -click["lat"]) if click else None
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def _overview_picture(key: str, _overview: Raster) -> bytes:
-    return picture(_overview.pixels, max(_overview.shape))
+def _overview_picture(key: str, overview: Raster) -> bytes:
+    return cache("map").get_or_make(("overview", key), lambda: picture(overview.pixels, max(overview.shape)), len)
 
 
-def picture(pixels: NDArray[np.uint8], max_px: int, frame: Place | None = None) -> bytes:
-    """A JPEG of at most `max_px` a side; `frame` is drawn on it, in the pixels given."""
+def picture(pixels: NDArray[np.uint8], max_px: int, frame: Window | None = None) -> bytes:
+    """A JPEG of at most `max_px` per side, with `frame`, which is in px of `pixels`."""
     image = Image.fromarray(pixels)
     image.thumbnail((max_px, max_px))
     if frame is not None:
         scale = image.width / pixels.shape[1]
         column, row, width, height = (scale * value for value in frame)
-        grow = max(0.0, MIN_FRAME_PX - max(width, height)) / 2  # seen however large the scene
+        grow = max(0.0, MIN_FRAME_PX - max(width, height)) / 2  # visible however large the scene is
         corners = [column - grow, row - grow, column + width + grow, row + height + grow]
         ImageDraw.Draw(image).rectangle(corners, outline=FRAME_COLOUR, width=3)
     return encode_image(np.asarray(image))

@@ -1,4 +1,4 @@
-"""The dialog with the published scenes on a map of the world; the selectbox beside it does the same."""
+"""The dialog with the published scenes on a map of the world, as another way to use the selectbox."""
 
 import json
 from collections.abc import Collection, Iterator, Sequence
@@ -11,7 +11,8 @@ import folium
 import streamlit as st
 from streamlit_folium import st_folium
 
-from pages.map.leaflet import FOLDER, Fit, use_own_files
+from pages.app.state import session
+from pages.map.leaflet import FOLDER, Fit, use_local_files
 from pages.sources.dialog import close_dialog
 from scinet.datasets.open_cities import PublishedScene
 
@@ -19,16 +20,17 @@ HEIGHT_PX = 440
 CHIP_PX = (34, 20)
 NAME_PX = 17
 NEAR_DEGREES = 2.0
-LEAST_ZOOM = 3.25  # below it, the chips of two cities overlap
-# Fine to coarse, light to dark: cm/px below which a colour holds.
+MIN_ZOOM = 3.25  # below it, the chips of two cities overlap
+# Fine to coarse: each colour applies below so many cm/px.
 COLOURS = ((3.0, "#fde725"), (5.0, "#7ad151"), (7.0, "#22a884"), (9.0, "#4aa3c0"), (15.0, "#8f9be0"), (99.0, "#d38be0"))
 
 
 @st.dialog("Scenes of the Open Cities AI Challenge", width="large", on_dismiss=close_dialog)
 def show_world(scenes: Sequence[PublishedScene], on_disk: Collection[str], chosen: str) -> None:
-    """A click on a scene takes it."""
+    """Draw the dialog: a click on a scene chooses it."""
     st.caption(
-        "Native cm/px on the ground of the 31 scenes of tier 1; white frame: in the folder. Click one to choose it."
+        f"The native resolutions, in cm/px, of the {len(scenes)} scenes of tier 1. "
+        "Those with a white frame are in the folder. Click one to choose it."
     )
     found = st_folium(
         _world(scenes, on_disk, chosen),
@@ -38,18 +40,18 @@ def show_world(scenes: Sequence[PublishedScene], on_disk: Collection[str], chose
         returned_objects=["last_object_clicked_tooltip"],
     )
     clicked = (found or {}).get("last_object_clicked_tooltip")
-    if clicked is None or clicked == st.session_state.get("explore.world_clicked"):
+    if clicked is None or clicked == session().world_click:
         return
-    st.session_state["explore.world_clicked"] = clicked
+    session().world_click = clicked
     for scene in scenes:
         if scene.id in clicked:
-            st.session_state["explore.scene_taken"] = scene.id
+            session().world_scene = scene.id
             close_dialog()
             st.rerun()
 
 
 def _world(scenes: Sequence[PublishedScene], on_disk: Collection[str], chosen: str) -> folium.Map:
-    own = folium.Map(
+    world = folium.Map(
         location=[3, 15],
         tiles=None,
         minZoom=1,
@@ -57,25 +59,25 @@ def _world(scenes: Sequence[PublishedScene], on_disk: Collection[str], chosen: s
         zoomSnap=0.25,
         attributionControl=False,
     )
-    use_own_files(own, "pick")
+    use_local_files(world, "pick")
     land = json.loads((FOLDER / "land.geojson").read_text(encoding="utf-8"))
     style = {"color": "#3a4756", "weight": 1, "fillColor": "#1f2933", "fillOpacity": 1, "interactive": False}
-    folium.GeoJson(land, style_function=lambda _: style).add_to(own)
+    folium.GeoJson(land, style_function=lambda _: style).add_to(world)
     for block in _blocks(scenes):
         for marker in block.markers(on_disk, chosen):
-            marker.add_to(own)
+            marker.add_to(world)
     latitudes = [scene.latitude for scene in scenes]
     longitudes = [scene.longitude for scene in scenes]
     corners = [[min(latitudes), min(longitudes)], [max(latitudes), max(longitudes)]]
-    own.add_child(Fit(corners, (50, 20, 85, 190), LEAST_ZOOM))
-    return own
+    world.add_child(Fit(corners, (50, 20, 85, 190), MIN_ZOOM))
+    return world
 
 
 @dataclass(frozen=True)
 class _Block:
-    """A city's scenes as rows of chips below its name: on a map of the world they all lie at one place.
+    """A city's scenes as rows of chips below its name, as they are all at one place on a map of the world.
 
-    `top_px` is how far below that place the block begins.
+    The block begins `top_px` below that place.
     """
 
     scenes: tuple[PublishedScene, ...]
@@ -107,7 +109,7 @@ class _Block:
             row, column = divmod(i, self.columns)
             corner = left_px + CHIP_PX[0] * column, self.top_px + NAME_PX + CHIP_PX[1] * row
             marker = self._marker(html, CHIP_PX, corner)
-            marker.add_child(folium.Tooltip(_facts(scene, scene.id in on_disk), style="font-size:13px"))
+            marker.add_child(folium.Tooltip(_facts(scene, scene.id in on_disk), style="font-size:13px"))  # type: ignore[no-untyped-call, unused-ignore]
             yield marker
 
     def _marker(
@@ -118,7 +120,7 @@ class _Block:
 
 
 def _blocks(scenes: Sequence[PublishedScene]) -> list[_Block]:
-    """A block a city, finest scene first; one that lies just south of another goes below it."""
+    """One block per city, finest scene first; a city just south of another goes below it."""
     by_city: dict[str, list[PublishedScene]] = {}
     for scene in sorted(scenes, key=lambda scene: -scene.latitude):
         by_city.setdefault(scene.city, []).append(scene)

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from pages.app.state import SESSION, Session
 from tests.pages.samples import PROJECT, house
 from tests.pages.serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, served
 from training import benchmark
@@ -16,7 +17,7 @@ from training import benchmark
 
 @pytest.fixture(scope="session")
 def village(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of two tiles of 64 px, one of them with a place on the earth, in the layout of SCINET_DATA."""
+    """A folder of two tiles of 64 px, one of them georeferenced, in the layout of SCINET_DATA."""
     folder = tmp_path_factory.mktemp("tiles")
     image, mask = house()
     Image.fromarray(mask).save(folder / "mask.png")
@@ -40,12 +41,12 @@ def scored_village(random_checkpoints: Path, village: Path, tmp_path_factory: py
 
 @pytest.fixture
 def app(random_checkpoints: Path, village: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    """The app, not yet run, past its introduction, with the village as its folder of tiles and as its source."""
+    """The app, not yet run, without its introduction, with the village as its folder of tiles and as its source."""
     monkeypatch.setenv("SCINET_CHECKPOINTS", str(random_checkpoints))
     monkeypatch.setenv("SCINET_DATA", str(village))
     test = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=180)
     test.query_params["source"] = "Tiles"
-    test.session_state["intro.open"] = False  # its picture takes two forward passes
+    test.session_state[SESSION] = Session(intro_is_open=False)  # its picture takes two forward passes
     return test
 
 
@@ -68,15 +69,15 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any, address: str) -> Iterator[Any]:
-    """A page at 1440 x 900; the test fails where it asks for anything outside this machine."""
+    """A page at 1440 x 900; the test fails if it requests anything from outside this machine."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.set_default_timeout(1000 * PATIENCE_S)
     requests: list[str] = []
     failures: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     page.on("pageerror", lambda error: failures.append(str(error)))
-    # Streamlit may drop a picture of the former run before the browser has asked for it; and below a page's own
-    # address it first looks for its server there.
+    # Streamlit may drop a picture of the previous run before the browser requests it; and below a page's own address
+    # it first looks for its server there.
     missing = ("/media/", "/_stcore/")
     page.on(
         "response",

@@ -1,4 +1,4 @@
-"""Image files for the app's tests, good and bad, and what the page sent to its map."""
+"""Image files for the app's tests, good and bad, and what a page remembers and sent to its map."""
 
 import json
 import re
@@ -12,6 +12,8 @@ from PIL import Image
 from rasterio.io import MemoryFile
 from rasterio.transform import from_origin
 from streamlit.testing.v1 import AppTest
+
+from pages.app.state import SESSION, Session
 
 PROJECT = Path(__file__).parents[2]
 
@@ -46,7 +48,7 @@ def png(array: np.ndarray) -> bytes:
 
 
 def bad_images() -> dict[str, tuple[str, bytes]]:
-    """Name and content of files that are no images, by what is wrong with them."""
+    """Name and content of files that are not images, by what is wrong with them."""
     return {
         "zero bytes": ("empty.tif", b""),
         "truncated": ("cut.tif", geotiff()[:4000]),
@@ -54,6 +56,12 @@ def bad_images() -> dict[str, tuple[str, bytes]]:
         "text": ("notes.tif", b"These are not the pixels you are looking for.\n"),
         "vrt": ("virtual.tif", VRT),
     }
+
+
+def session_of(app: AppTest) -> Session:
+    """What the app remembers of the test's session."""
+    session: Session = app.session_state[SESSION]
+    return session
 
 
 def map_state(app: AppTest) -> dict[str, Any]:
@@ -68,5 +76,5 @@ def map_state(app: AppTest) -> dict[str, Any]:
 
 
 def _argument(script: str, call: str) -> dict[str, Any]:
-    """The JSON object with which a script goes on after the text of a call."""
+    """The JSON object after the text of a call in a script."""
     return json.JSONDecoder().raw_decode(script, script.index(call) + len(call))[0]

@@ -1,4 +1,4 @@
-"""The app in a server of its own, and the browser that looks at it: for browser tests and benchmarks."""
+"""The app on a server, and the browser that opens it: for browser tests and benchmarks."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ CHROMIUM_ARGS = [
     "--disable-dev-shm-usage",
 ]
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning][data-test-connection-state=CONNECTED]"
-PATIENCE_S = 240  # of a busy machine
+PATIENCE_S = 240  # a busy machine is slow
 
 
 @contextmanager

@@ -10,12 +10,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from pages.app.state import SESSION
 from pages.views.benchmark import figure_5, tables, tile_list
-from pages.views.benchmark.selection import systems_of
+from pages.views.benchmark.selection import models_of
 from scinet.evaluation.benchmark import read_benchmark
 from scinet.models.architectures import NAMES
 from scinet.models.card import REPOSITORY_FOLDER
-from tests.pages.samples import PROJECT
+from tests.pages.samples import PROJECT, session_of
 
 
 def opened(folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch, **query: str) -> AppTest:
@@ -30,8 +31,8 @@ def opened(folder: Path, data: Path, monkeypatch: pytest.MonkeyPatch, **query: s
 
 
 @pytest.fixture(scope="module")
-def nine_systems(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The benchmark on board, of nine systems, and of their checkpoints UNet's alone."""
+def nine_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The benchmark on board, of nine models, of which only UNet is on board."""
     folder = tmp_path_factory.mktemp("nine")
     for pattern in ("benchmark.*", "unet.*"):
         for path in REPOSITORY_FOLDER.glob(pattern):
@@ -72,17 +73,17 @@ def test_the_worst_tiles_come_first(scored_village: Path, village: Path, monkeyp
     rows = tiles[(tiles["grid"] == "working") & (tiles["cm_per_px"] == 20)].assign(seen_cm_per_px=20.0)
     rows["predicted"] = rows["shared"] = rows["true"]  # all is right, but in the west
     rows.loc[rows["image"] == "west.png", "shared"] = 0
-    system = systems_of(benchmark)["unet"]
+    model = models_of(benchmark)["unet"]
     for by in ("IoU", "Wrong area"):
-        worst = tile_list.worst_first(rows, system, 20.0, "working", by)
+        worst = tile_list.worst_first(rows, model, 20.0, "working", by)
         assert worst["image"].tolist() == ["west.png", "east.png"]
         west = worst.iloc[0]
         assert west["wrong_m2"] == pytest.approx((west["true"] + west["predicted"]) * 0.04)
 
 
-def test_a_click_is_what_the_list_shows(nine_systems: Path, tmp_path, monkeypatch) -> None:
-    app = opened(nine_systems, tmp_path, monkeypatch)
-    app.session_state[tile_list.POINT] = ("manet", 40.0, "macro_iou")
+def test_a_click_is_what_the_list_shows(nine_models: Path, tmp_path, monkeypatch) -> None:
+    app = opened(nine_models, tmp_path, monkeypatch)
+    session_of(app).clicked_point = ("manet", 40.0, "macro_iou")
     app.run()
     assert (app.selectbox(key="behind_system").value, app.selectbox(key="behind_gsd").value) == ("manet", 40.0)
     assert app.segmented_control(key="behind_by").value == "IoU"
@@ -93,40 +94,40 @@ def test_a_click_is_what_the_list_shows(nine_systems: Path, tmp_path, monkeypatc
     assert ious == sorted(ious)
 
 
-def test_a_click_on_a_band_or_beside_a_point_is_none(monkeypatch) -> None:
+def test_only_a_click_on_a_point_counts(monkeypatch) -> None:
     state: dict = {}
     monkeypatch.setattr(st, "session_state", state)
     figure_5.take({"selection": {"points": []}}, "micro_iou")
     figure_5.take({"selection": {"points": [{"x": 1, "y": 2}]}}, "micro_iou")
-    assert not state
+    assert SESSION not in state or state[SESSION].clicked_point is None
     figure_5.take({"selection": {"points": [{"customdata": ["unet", "7.5", "0.1", "0.2"]}]}}, "micro_iou")
-    assert state == {tile_list.POINT: ("unet", 7.5, "micro_iou")}
+    assert state[SESSION].clicked_point == ("unet", 7.5, "micro_iou")
 
 
-def test_seeds_are_one_system_and_variants_systems_of_their_own(nine_systems: Path, tmp_path, monkeypatch) -> None:
-    app = opened(nine_systems, tmp_path, monkeypatch)
+def test_seeds_count_as_one_model_and_variants_as_separate_ones(nine_models: Path, tmp_path, monkeypatch) -> None:
+    app = opened(nine_models, tmp_path, monkeypatch)
     assert len(app.multiselect(key="systems").options) == len(NAMES) + 2
     figure = charts(app)[0]
     lines = [trace for trace in figure["data"] if trace.get("mode") == "lines+markers"]
     assert len(lines) == len(figure["data"]) / 2 == 9  # a band each
     dashed = {trace["name"] for trace in lines if trace["line"]["dash"] == "dash"}
-    assert dashed == {"Sci-Net (native)", "UNet (native)"}
+    assert dashed == {f"{title} (trained at native resolution)" for title in ("Sci-Net", "UNet")}
     assert dashed == {trace["name"] for trace in lines if trace["marker"]["symbol"].endswith("-open")}
     low, high = figure["layout"]["yaxis"]["range"]
     bounds = [bound for trace in lines for *_, least, most in trace["customdata"] for bound in (least, most)]
     assert 0 <= low + 0.002 < min(bounds) and max(bounds) < high <= 1.002
-    scored = read_benchmark(nine_systems)
+    scored = read_benchmark(nine_models)
     assert scored is not None
-    seeds = len(systems_of(scored)["sci-net"].models)
-    assert seeds > 1 and html(app).count(f"{seeds} seeds") == 2 * 2  # of two systems, in two legends
+    seeds = len(models_of(scored)["sci-net"].seeds)
+    assert seeds > 1 and html(app).count(f"{seeds} seeds") == 2 * 2  # of two models, in two legends
     assert html(app).count("lowest to highest seed") == 1  # bars in figure 5 alone
     assert html(app).count("not on board") == 2 * 8  # two legends
 
 
-def test_the_ranking_follows_the_resolution_and_the_score(nine_systems: Path, tmp_path, monkeypatch) -> None:
-    app = opened(nine_systems, tmp_path, monkeypatch, rank_at="40 cm/px", metric="Macro-F1")
+def test_the_ranking_follows_the_resolution_and_the_score(nine_models: Path, tmp_path, monkeypatch) -> None:
+    app = opened(nine_models, tmp_path, monkeypatch, rank_at="40 cm/px", metric="Macro-F1")
     assert app.select_slider(key="rank_at").value == 40.0
-    estimates = pd.DataFrame(json.loads((nine_systems / "benchmark.json").read_text())["estimates"])
+    estimates = pd.DataFrame(json.loads((nine_models / "benchmark.json").read_text())["estimates"])
     assert "Macro-F1" in html(app) and "comes first" in html(app)
     app.selectbox(key="tiles_of").set_value("Accra, 5.2 cm/px").run()
     accra = estimates[
@@ -140,19 +141,19 @@ def test_the_ranking_follows_the_resolution_and_the_score(nine_systems: Path, tm
     assert f"{best['low']:.3f} to {best['high']:.3f}" in html(app)
 
 
-def test_the_papers_figures_stand_beside_ours_with_their_slips(nine_systems: Path, tmp_path, monkeypatch) -> None:
-    text = html(opened(nine_systems, tmp_path, monkeypatch))
+def test_the_papers_figures_are_next_to_ours_with_remarks(nine_models: Path, tmp_path, monkeypatch) -> None:
+    text = html(opened(nine_models, tmp_path, monkeypatch))
     assert text.count("82.25") >= 2 and "gives 90.26" in text
     assert text.count("sn-printed") > 40
 
 
-def test_own_gsd_shows_every_tile_once(nine_systems: Path, tmp_path, monkeypatch) -> None:
-    app = opened(nine_systems, tmp_path, monkeypatch, axis="Own GSD")
+def test_own_gsd_shows_every_tile_once(nine_models: Path, tmp_path, monkeypatch) -> None:
+    app = opened(nine_models, tmp_path, monkeypatch, axis="Own GSD")
     line = next(trace for trace in charts(app)[0]["data"] if trace.get("mode") == "lines+markers")
     assert [point[1] for point in line["customdata"]] == [5.2, 7.4, 7.5, 13.0, 15.0, 30.0]
 
 
-def test_nothing_to_show_and_damaged_files_are_said(tmp_path, monkeypatch) -> None:
+def test_missing_and_damaged_files_are_reported(tmp_path, monkeypatch) -> None:
     assert "training.benchmark" in opened(tmp_path, tmp_path, monkeypatch).info[0].value
     (tmp_path / "benchmark.json").write_text("{")
     assert "cannot be read" in opened(tmp_path, tmp_path, monkeypatch).error[0].value
@@ -162,17 +163,17 @@ def test_nothing_to_show_and_damaged_files_are_said(tmp_path, monkeypatch) -> No
     "change, of_seeds, said",
     [
         (0.0004, {"seeds": 3, "sure": True}, "are level: 0.675 and 0.675."),
-        (0.0054, {"seeds": 3, "sure": True}, "of 0.005 is more than the choice of tiles or another seed"),
-        (0.0054, {"seeds": 3, "sure": False}, "but another seed of the training may change the order."),
-        (0.0054, {"seeds": 1, "sure": True}, "but another seed of the training may change the order."),
-        (0.0009, {"seeds": 3, "sure": False}, "is no more than the choice of tiles may make."),
+        (0.0054, {"seeds": 3, "sure": True}, "of 0.005 is larger than the choice of tiles or another training seed"),
+        (0.0054, {"seeds": 3, "sure": False}, "but another training seed may change the order."),
+        (0.0054, {"seeds": 1, "sure": True}, "but another training seed may change the order."),
+        (0.0009, {"seeds": 3, "sure": False}, "is no larger than the choice of tiles explains."),
     ],
 )
-def test_the_answer_says_what_tiles_and_seeds_may_change(change: float, of_seeds: dict, said: str) -> None:
+def test_the_answer_says_what_tiles_and_seeds_could_change(change: float, of_seeds: dict, said: str) -> None:
     def row(change: float) -> SimpleNamespace:
         interval = {"change_low": change - 0.001, "change_high": change + 0.001}
         return SimpleNamespace(value=0.6746 + change, change=change, **interval, **of_seeds)
 
     ranked = [SimpleNamespace(name=name, title=name) for name in ("unet", "sci-net")]
-    answer = tables.verdict(ranked, {"unet": row(change), "sci-net": row(0.0)})
+    answer = tables.lead_in_words(ranked, {"unet": row(change), "sci-net": row(0.0)})
     assert said in answer and answer.startswith("<b>unet</b>")

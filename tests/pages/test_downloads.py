@@ -1,4 +1,4 @@
-"""The files of the page Explore, opened again, and that none is made before it is asked for."""
+"""The files of the page Explore, opened again, and that none is made before it is downloaded."""
 
 import json
 from io import BytesIO
@@ -13,8 +13,8 @@ from rasterio.transform import Affine
 from streamlit.testing.v1 import AppTest
 
 from pages.app import runs
-from pages.app.runs import Run, Task, Verdict
-from pages.sources import Subject
+from pages.app.runs import Result, Run, Task
+from pages.app.subject import Subject
 from pages.views.explore import downloads
 from scinet.models.card import Card
 from scinet.raster.raster import Raster
@@ -23,7 +23,7 @@ from tests.pages.samples import house
 CARD = Card(name="sci-net", architecture="sci-net", gsd_range_cm_per_px=(2.5, 40.0), window_px=64)
 
 
-def verdict(crs: CRS | None) -> Verdict:
+def result(crs: CRS | None) -> Result:
     """A mask of the house and of a crumb of 4 px at 10 cm/px."""
     st.cache_resource.clear()
     image, mask = house()
@@ -33,11 +33,11 @@ def verdict(crs: CRS | None) -> Verdict:
     probability = np.where(mask, 0.9, 0.1).astype(np.float32)
     probability[50:52, 50:52] = 0.7
     subject = Subject("a", "Accra · house 1.tif", raster, mask)
-    return runs.judge(Run(Task(subject, CARD, raster.cm_per_px, "direct"), probability), runs.MaskSettings())
+    return runs.evaluate(Run(Task(subject, CARD, raster.cm_per_px, "direct"), probability), runs.MaskSettings())
 
 
 def test_the_files_of_a_georeferenced_image() -> None:
-    found = {file.label: file for file in downloads.files(verdict(CRS.from_epsg(32630)))}
+    found = {file.label: file for file in downloads.files(result(CRS.from_epsg(32630)))}
     mask, probability, geopackage, geojson, report = (file.make() for file in found.values())
     assert found["Mask .tif"].name == "Accra-house-1_sci-net_10cm-per-px_mask.tif"
     with rasterio.open(BytesIO(mask)) as dataset:
@@ -48,11 +48,13 @@ def test_the_files_of_a_georeferenced_image() -> None:
     assert pyogrio.read_info(BytesIO(geopackage))["features"] == 2
     kinds = [feature["properties"]["kind"] for feature in json.loads(geojson)["features"]]
     assert kinds == ["good", "false"]
-    assert json.loads(report)["truth"]["buildings"]["found"] == 1
+    content = json.loads(report)
+    assert content["truth"]["buildings"]["found"] == 1
+    assert content["native"]["scores"] == content["truth"]["scores"]
 
 
 def test_without_georeference_there_is_no_geojson() -> None:
-    found = downloads.files(verdict(None))
+    found = downloads.files(result(None))
     assert len(found) == 4 and not any(file.name.endswith(".geojson") for file in found)
     with rasterio.open(BytesIO(found[0].make())) as dataset:
         assert dataset.crs is None and dataset.transform == Affine(0.1, 0, 0, 0, -0.1, 0)

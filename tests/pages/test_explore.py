@@ -1,4 +1,4 @@
-"""The page Explore without a browser: sources, bad input, slider, threshold, checkpoints."""
+"""The page Explore without a browser: sources, bad input, slider, threshold, models."""
 
 import json
 import os
@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pages.app import runs
+from pages.app.state import SESSION, Session
 from scinet.evaluation.benchmark import TILE_COLUMNS
 from scinet.evaluation.diagnose import Shares
 from scinet.evaluation.scores import Scores
@@ -57,11 +58,11 @@ def test_a_tile_shows_masks_and_errors_of_two_models(app: AppTest) -> None:
     assert (state["left"]["title"], state["right"]["title"]) == ("Sci-Net", "UNet")
     assert state["frame"]["crs"] == "EPSG3857"
     for side in ("left", "right"):
-        assert state[side]["overlay"]["url"].endswith(".png") and state[side]["fates"]
+        assert state[side]["overlay"]["url"].endswith(".png") and state[side]["outcomes"]
     assert state["truth"].endswith(".json")
     assert [item["title"] for item in state["legend"]] == ["Found", "Missed", "Merged", "Fragmented", "False area"]
     assert "http" not in json.dumps(state)
-    assert "Working grid, 10 cm/px" in html(app) and "Fragmentation" in html(app)
+    assert "Scored at 10 cm/px" in html(app) and "Fragmentation" in html(app)
 
 
 def test_a_tile_without_georeference_lies_on_a_plain_map(app: AppTest) -> None:
@@ -82,7 +83,7 @@ def test_a_step_of_the_slider_changes_the_images_and_keeps_the_frame(app: AppTes
     assert after["frame"]["id"] == before["frame"]["id"]
     for side in ("left", "right"):
         assert after[side]["base"]["url"] != before[side]["base"]["url"]
-    assert "Working grid, 20 cm/px; ▲▼ change against native" in html(app)
+    assert "Scored at 20 cm/px; ▲▼ change from the native resolution" in html(app)
 
 
 def test_another_image_starts_at_its_native_resolution(app: AppTest) -> None:
@@ -130,10 +131,10 @@ def test_sides_and_style_of_the_map(app: AppTest) -> None:
     app.run()
     app.selectbox(key="left_pane").set_value("Image").run()
     bare = map_state(app)
-    assert bare["left"]["overlay"] is bare["left"]["fates"] is None
+    assert bare["left"]["overlay"] is bare["left"]["outcomes"] is None
     app.segmented_control(key="style").set_value("Outlines").run()
     state = map_state(app)
-    assert state["right"]["overlay"] is None and state["right"]["fates"]
+    assert state["right"]["overlay"] is None and state["right"]["outcomes"]
     assert state["truth"] == bare["truth"] and state["line"]["weight"] > bare["line"]["weight"]
     assert not app.exception
 
@@ -156,7 +157,7 @@ def test_deep_link(app: AppTest) -> None:
 
 
 @pytest.mark.parametrize("wrong", bad_images())
-def test_a_bad_file_leaves_the_former_image(app: AppTest, wrong: str) -> None:
+def test_a_bad_file_leaves_the_previous_image(app: AppTest, wrong: str) -> None:
     app.run()
     former = map_state(app)["frame"]
     upload(app, *bad_images()[wrong])
@@ -164,10 +165,10 @@ def test_a_bad_file_leaves_the_former_image(app: AppTest, wrong: str) -> None:
     assert map_state(app)["frame"] == former
 
 
-def test_an_upload_without_truth_gets_areas(app: AppTest) -> None:
+def test_an_upload_without_a_reference_gets_areas(app: AppTest) -> None:
     upload(app.run(), "house.tif", geotiff())
     assert not app.exception and not app.error
-    assert "Building area" in html(app) and "Scores need a truth" in html(app)
+    assert "Building area" in html(app) and "Scores need reference buildings" in html(app)
 
 
 def test_an_upload_without_resolution_is_asked_for_it(app: AppTest) -> None:
@@ -183,7 +184,7 @@ def test_an_upload_without_resolution_is_asked_for_it(app: AppTest) -> None:
     assert "native 12.5 cm/px" in html(app)
 
 
-def test_an_uploaded_mask_is_the_truth(app: AppTest) -> None:
+def test_an_uploaded_mask_is_the_reference(app: AppTest) -> None:
     upload(app.run(), "house.tif", geotiff(), ("mask.png", png(house()[1])))
     assert not app.exception and not app.error
     assert "Omission" in html(app)
@@ -199,7 +200,7 @@ ELSEWHERE = json.dumps(
     [("small.png", png(house()[1][:30])), ("elsewhere.geojson", ELSEWHERE), ("empty.gpkg", b"")],
     ids=["another size", "elsewhere on earth", "zero bytes"],
 )
-def test_a_bad_truth_leaves_the_image_usable(app: AppTest, name: str, content: bytes) -> None:
+def test_a_bad_reference_leaves_the_image_usable(app: AppTest, name: str, content: bytes) -> None:
     upload(app.run(), "house.tif", geotiff(), (name, content))
     only_error(app)
     assert "house.tif" in html(app) and "Building area" in html(app)
@@ -222,14 +223,14 @@ def test_no_folder_of_tiles(app: AppTest, tmp_path: Path, monkeypatch: pytest.Mo
     assert map_state(app)["frame"] == former
 
 
-def test_no_checkpoints(app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_models(app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCINET_CHECKPOINTS", str(tmp_path))
     app.run()
-    assert not app.exception and "no checkpoints" in app.warning[0].value
+    assert not app.exception and "no models" in app.warning[0].value
     assert map_state(app)["left"]["base"]
 
 
-def test_a_damaged_checkpoint_does_not_take_the_other_with_it(
+def test_a_damaged_model_does_not_affect_the_others(
     app: AppTest, random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "checkpoints"
@@ -250,7 +251,7 @@ def test_probability_is_a_heat_map_with_the_threshold_in_its_legend(app: AppTest
     state = map_state(app)
     assert not app.exception
     assert state["left"]["overlay"]["url"] != mask["url"] and state["left"]["overlay"]["bounds"] == mask["bounds"]
-    assert [item["title"] for item in state["legend"]] == ["Probability", "True footprint"]
+    assert [item["title"] for item in state["legend"]] == ["Probability", "Reference building"]
     assert state["legend"][0]["threshold"] == 0.5
     app.slider(key="threshold").set_value(0.7).run()
     later = map_state(app)
@@ -286,13 +287,13 @@ def test_the_worst_buildings_of_the_chosen_model_and_kinds(app: AppTest, monkeyp
     assert not app.exception and list(app.dataframe[0].value["title"]) == ["Missed"]
     app.pills(key="worst_kinds").set_value([]).run()
     assert not app.exception and not len(app.dataframe)
-    st.cache_resource.clear()  # what was made up here is for no other test
+    st.cache_resource.clear()  # these results are made up
     app.multiselect(key="models").set_value([]).run()
     assert not app.exception
 
 
-def test_the_first_visit_is_introduced_and_can_be_again(app: AppTest) -> None:
-    del app.session_state["intro.open"]
+def test_the_introduction_can_be_closed_and_opened_again(app: AppTest) -> None:
+    app.session_state[SESSION] = Session()
     app.run()
     assert len(pictures(app)[0].proto.imgs) == 2  # before those of the page itself
     app.button(key="intro_close").click().run()
@@ -307,7 +308,7 @@ def pictures(app: AppTest) -> list:
     return list(app.get("image"))
 
 
-def test_scores_on_test_tiles_are_told_where_a_step_is_near(app: AppTest, tmp_path: Path) -> None:
+def test_scores_on_test_tiles_are_shown_near_a_step(app: AppTest, tmp_path: Path) -> None:
     app.run()
     assert "on test tiles" not in html(app)  # the random checkpoints have none
     shutil.copytree(Path(os.environ["SCINET_CHECKPOINTS"]), tmp_path / "scored")

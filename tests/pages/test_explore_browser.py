@@ -1,4 +1,4 @@
-"""The page Explore in a real browser: upload, slider, map, swipe; and that nothing leaves the machine."""
+"""The page Explore in a real browser: upload, slider, map, swipe; and that no request leaves the machine."""
 
 import re
 import time
@@ -19,7 +19,7 @@ pytestmark = [
 ]
 
 
-def freeze_imports(page: Page) -> FrameLocator:
+def settle(page: Page) -> FrameLocator:
     """Wait for the script's end and for all images of the map; returns the map's frame."""
     frame = page.frame_locator("iframe[title*=folium]")
     frame.locator("img.slot-overlay").nth(1).wait_for(state="attached")
@@ -70,7 +70,7 @@ def moved(
     raise AssertionError("the map did not move")
 
 
-def in_step(places: list[tuple[float, float, float]]) -> bool:
+def linked(places: list[tuple[float, float, float]]) -> bool:
     left, right = places
     return bool(right == pytest.approx(left, abs=2))
 
@@ -84,34 +84,34 @@ def test_fly_to_a_building_and_side_by_side(page: Page, address: str) -> None:
     truth = np.tile(house()[1], (4, 4))
     uploads.nth(1).set_input_files({"name": "truth.png", "mimeType": "image/png", "buffer": png(truth)})
     page.get_by_text("Worst buildings").wait_for()
-    frame = freeze_imports(page)
-    frame.locator("body").evaluate("body => { body.dataset.once = 'yes'; }")  # gone where the map loads anew
+    frame = settle(page)
+    frame.locator("body").evaluate("body => { body.dataset.once = 'yes'; }")  # lost if the map loads again
 
     whole = places(frame)
     table = page.get_by_test_id("stDataFrame")
     table.scroll_into_view_if_needed()
     table.click(position={"x": 16, "y": 52})  # the box of the first row
     near = moved(page, frame, whole)
-    assert in_step(near) and near[0][2] > 1.5 * whole[0][2]
+    assert linked(near) and near[0][2] > 1.5 * whole[0][2]
     marks = frame.locator("path.mark")
     marks.first.wait_for(state="attached")
-    freeze_imports(page)
+    settle(page)
 
     page.get_by_text("Side by side", exact=True).click()
     frame.locator(".twin img.slot-overlay").wait_for(state="attached")
-    freeze_imports(page)
+    settle(page)
     both = moved(page, frame, near)
-    assert in_step(both) and both[0][2] == pytest.approx(near[0][2], abs=1)
+    assert linked(both) and both[0][2] == pytest.approx(near[0][2], abs=1)
     assert marks.count() == 2 and frame.get_by_role("slider", name="Divider").count() == 0
 
     frame.locator(".twin").focus()
     page.keyboard.press("ArrowLeft")  # the right map leads
     panned = moved(page, frame, both)
-    assert in_step(panned) and panned[0][0] > both[0][0]
+    assert linked(panned) and panned[0][0] > both[0][0]
     page.mouse.move(*middle(frame.locator("#map_div")))
     page.mouse.wheel(0, 120)  # the left map leads
     zoomed = moved(page, frame, panned)
-    assert in_step(zoomed) and zoomed[0][2] < panned[0][2]
+    assert linked(zoomed) and zoomed[0][2] < panned[0][2]
 
     native = image_urls(frame)
     page.get_by_role("slider", name="Ground resolution").press("ArrowRight")
@@ -120,14 +120,14 @@ def test_fly_to_a_building_and_side_by_side(page: Page, address: str) -> None:
         ".querySelectorAll('img.slot-base')].every(image => !urls.includes(image.getAttribute('src')))",
         arg=native,
     )
-    freeze_imports(page)
+    settle(page)
     page.wait_for_timeout(1500)  # a second flight would be under way
     for former, now in zip(zoomed, places(frame), strict=True):
         assert now == pytest.approx(former, abs=1)
 
     page.get_by_text("Swipe", exact=True).click()
     frame.get_by_role("slider", name="Divider").wait_for()
-    freeze_imports(page)
+    settle(page)
     marks.first.wait_for(state="attached")
     assert frame.locator(".twin").count() == 0 and marks.count() == 1
     assert frame.locator("body").get_attribute("data-once") == "yes"
@@ -147,7 +147,7 @@ def test_upload_slide_and_swipe(page: Page, address: str) -> None:
     )
     page.get_by_text("village.tif").last.wait_for()
     page.get_by_text("256 × 256 px").wait_for()
-    frame = freeze_imports(page)
+    frame = settle(page)
     native = image_urls(frame)
 
     frame.get_by_role("button", name="Zoom in").click()
@@ -169,7 +169,7 @@ def test_upload_slide_and_swipe(page: Page, address: str) -> None:
         ".querySelectorAll('img.slot-base')].every(image => !urls.includes(image.getAttribute('src')))",
         arg=native,
     )
-    frame = freeze_imports(page)
+    frame = settle(page)
     assert view(frame) == pytest.approx(zoomed, abs=1)
     assert frame.get_by_role("slider", name="Divider").get_attribute("aria-valuenow") == "40"
     assert "gsd=12.5" in page.url
@@ -178,13 +178,13 @@ def test_upload_slide_and_swipe(page: Page, address: str) -> None:
         {"name": "broken.tif", "mimeType": "image/tiff", "buffer": b"II*\0"}
     )
     page.get_by_test_id("stAlert").first.wait_for()
-    freeze_imports(page)
+    settle(page)
     page.get_by_text("256 × 256 px").wait_for()  # the former image is still there
 
 
 def test_pick_a_window_of_a_scene(page: Page, address: str, data_dir: Path) -> None:
     page.goto(f"{address}/?source=Scenes&folder={data_dir}&side=512+px&models=UNet&gsd=40+cm/px")
-    page.get_by_role("button", name="Choose on it").click()
+    page.get_by_role("button", name="Choose on the picture").click()
     dialog = page.get_by_role("dialog")
     image = dialog.frame_locator("iframe").locator("img.leaflet-image-layer")
     image.wait_for()

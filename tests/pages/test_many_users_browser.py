@@ -1,4 +1,4 @@
-"""Eight readers at once: each keeps its own image and resolution, nobody waits for ever, and shelves stay bounded."""
+"""Eight users at once: each keeps their own image and resolution, and nobody waits for ever."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The page Models in a real browser: a model of one's own, from its file to its scores in Explore."""
+"""The page Models in a real browser: a custom model, from its file to its scores in Explore."""
 
 import pytest
 import segmentation_models_pytorch as smp
@@ -17,7 +17,7 @@ pytestmark = [
 ENCODER = "tu-mobilenetv3_small_050"
 
 
-def test_a_model_of_ones_own_scores_in_explore(page: Page, address: str) -> None:
+def test_a_custom_model_has_scores_in_explore(page: Page, address: str) -> None:
     torch.manual_seed(0)
     weights = save(smp.create_model("unet", ENCODER, encoder_weights=None).state_dict())
     page.goto(f"{address}/models")
@@ -35,7 +35,7 @@ def test_a_model_of_ones_own_scores_in_explore(page: Page, address: str) -> None
         uploads = page.get_by_test_id("stFileUploader").locator("input[type=file]")
         uploads.set_input_files({"name": name, "mimeType": "application/octet-stream", "buffer": content})
         page.get_by_test_id("stFileChipName").get_by_text(name).wait_for()
-        page.wait_for_timeout(2000)  # the file goes up before the script hears of it
+        page.wait_for_timeout(2000)  # the upload ends before the script is notified
         page.wait_for_selector(SETTLED)
         page.get_by_role("button", name="Add", exact=True).click()
 

@@ -1,4 +1,4 @@
-"""The page Models without a browser: facts, a comparison, and a model of one's own in Explore."""
+"""The page Models without a browser: facts, a comparison, and a custom model in Explore."""
 
 import json
 import shutil
@@ -11,10 +11,9 @@ import torch
 from safetensors.torch import save
 from streamlit.testing.v1 import AppTest
 
-from pages.app import custom_models
 from scinet.evaluation.benchmark import read_benchmark
 from scinet.models.card import REPOSITORY_FOLDER
-from tests.pages.samples import PROJECT
+from tests.pages.samples import PROJECT, session_of
 
 
 @pytest.fixture
@@ -46,16 +45,16 @@ def html(app: AppTest) -> str:
 
 
 def upload(app: AppTest, name: str, content: bytes) -> AppTest:
-    app.file_uploader(key="own_file").set_value((name, content, "application/octet-stream")).run()
+    app.file_uploader(key="custom_file").set_value((name, content, "application/octet-stream")).run()
     return app
 
 
 def add(app: AppTest, name: str, content: bytes, encoder: str = "tu-mobilenetv3_small_050") -> AppTest:
     upload(app, name, content)
-    app.selectbox(key="own_architecture").set_value("smp").run()
-    app.text_input(key="own_encoder").set_value(encoder)
-    app.number_input(key="own_window").set_value(64)
-    app.button(key="own_add").click().run()
+    app.selectbox(key="custom_architecture").set_value("smp").run()
+    app.text_input(key="custom_encoder").set_value(encoder)
+    app.number_input(key="custom_window").set_value(64)
+    app.button(key="custom_add").click().run()
     assert not app.exception
     return app
 
@@ -74,7 +73,7 @@ def test_a_card_is_shown_whole(fresh) -> None:
 
 def test_two_are_compared_tile_by_tile(fresh) -> None:
     app = fresh(REPOSITORY_FOLDER, compare_with="UNet")
-    lines = next(element.value for element in app.markdown if "less that of" in element.value)
+    lines = next(element.value for element in app.markdown if "minus that of" in element.value)
     scores = {
         name: json.loads((REPOSITORY_FOLDER / f"{name}.json").read_text())["scores"] for name in ("sci-net", "unet")
     }
@@ -84,14 +83,14 @@ def test_two_are_compared_tile_by_tile(fresh) -> None:
     assert "sn-differs" in html(app)
 
 
-def test_without_curve_and_benchmark_the_page_stands(fresh, random_checkpoints, tmp_path) -> None:
+def test_the_page_works_without_curve_and_benchmark(fresh, random_checkpoints, tmp_path) -> None:
     app = fresh(random_checkpoints, compare_with="UNet")
     assert any("metrics.csv" in caption.value for caption in app.caption)
     app = fresh(tmp_path)
     assert "training.train" in app.info[0].value
 
 
-def test_checkpoints_that_are_scored_but_not_on_board_are_named(fresh, tmp_path) -> None:
+def test_models_that_are_scored_but_not_on_board_are_named(fresh, tmp_path) -> None:
     for name in ("unet.json", "unet.safetensors", "benchmark.json", "benchmark.parquet"):
         shutil.copy(REPOSITORY_FOLDER / name, tmp_path)
     absent = [name for name in read_benchmark(REPOSITORY_FOLDER).models if name != "unet"]
@@ -99,12 +98,12 @@ def test_checkpoints_that_are_scored_but_not_on_board_are_named(fresh, tmp_path)
     assert any(f"not on board: {', '.join(absent)}." in caption.value for caption in fresh(tmp_path).caption)
 
 
-def test_an_own_model_runs_in_explore_for_its_session_alone(fresh, random_checkpoints, weights) -> None:
+def test_a_custom_model_runs_in_explore_for_its_session_alone(fresh, random_checkpoints, weights) -> None:
     app = add(fresh(random_checkpoints), "mine.safetensors", weights)
     assert not app.error
     assert app.success[0].value.startswith("mine is in the lists")
     assert app.get("page_link")[0].proto.query_string == "models=mine&models=Sci-Net"
-    assert [card.title for card in app.session_state[custom_models.CARDS]] == ["mine"]
+    assert [card.title for card in session_of(app).custom_cards] == ["mine"]
     app.query_params.update({"source": "Tiles", "models": "mine"})
     app.switch_page("pages/explore.py").run()
     assert not app.exception and not app.error
@@ -113,27 +112,23 @@ def test_an_own_model_runs_in_explore_for_its_session_alone(fresh, random_checkp
 
     other = fresh(random_checkpoints, "pages/explore.py", source="Tiles", models="mine")
     assert "mine" not in other.multiselect(key="models").options
-    assert custom_models.CARDS not in other.session_state
+    assert not session_of(other).custom_cards
 
 
 def test_a_name_that_is_taken_and_too_many_are_refused(fresh, random_checkpoints, weights) -> None:
     app = add(fresh(random_checkpoints), "mine.safetensors", weights)
-    app.button(key="own_add").click().run()
+    app.button(key="custom_add").click().run()
     assert "mine already" in app.error[0].value
     for name in ("a", "b", "c"):
-        app.text_input(key="own_name").set_value(name)
-        app.number_input(key="own_finest").set_value(3.0 + len(app.session_state[custom_models.CARDS]))  # another model
-        app.button(key="own_add").click().run()
+        app.text_input(key="custom_name").set_value(name)
+        app.number_input(key="custom_finest").set_value(3.0 + len(session_of(app).custom_cards))  # another model
+        app.button(key="custom_add").click().run()
         assert not app.error
-    app.text_input(key="own_name").set_value("d")
-    app.button(key="own_add").click().run()
+    app.text_input(key="custom_name").set_value("d")
+    app.button(key="custom_add").click().run()
     assert "remove one first" in app.error[0].value
-    app.button(key="own_remove_b").click().run()
-    assert [card.name for card in own_cards(app)] == ["mine", "a", "c"]
-
-
-def own_cards(app: AppTest) -> list:
-    return app.session_state[custom_models.CARDS]
+    app.button(key="custom_remove_b").click().run()
+    assert [card.name for card in session_of(app).custom_cards] == ["mine", "a", "c"]
 
 
 @pytest.mark.parametrize(
@@ -145,9 +140,9 @@ def own_cards(app: AppTest) -> list:
 )
 def test_bad_files_are_refused_in_a_sentence(fresh, random_checkpoints, name, content, says) -> None:
     app = upload(fresh(random_checkpoints), name, content)
-    app.button(key="own_add").click().run()
+    app.button(key="custom_add").click().run()
     assert not app.exception and says in app.error[0].value
-    assert custom_models.CARDS not in app.session_state
+    assert not session_of(app).custom_cards
 
 
 def test_weights_of_another_encoder_are_refused(fresh, random_checkpoints, weights) -> None:
@@ -155,7 +150,7 @@ def test_weights_of_another_encoder_are_refused(fresh, random_checkpoints, weigh
     assert "does not fit unet/resnet18" in app.error[0].value
 
 
-def test_a_model_that_memory_has_dropped_is_said(fresh, random_checkpoints, weights) -> None:
+def test_the_page_says_that_a_model_was_dropped_from_memory(fresh, random_checkpoints, weights) -> None:
     app = add(fresh(random_checkpoints), "mine.safetensors", weights)
     st.cache_resource.clear()
     app.run()

@@ -1,4 +1,4 @@
-"""Models at work without a page: nothing twice, and nothing for a reader who has moved on."""
+"""Running models without a page: nothing twice, and nothing for a user who has moved on."""
 
 import time
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ import streamlit as st
 
 from pages.app import runs
 from pages.app.runs import Task
-from pages.sources import Subject
+from pages.app.subject import Subject
 from scinet.models.card import list_models
 from scinet.raster.open import read_raster
 from tests.pages.samples import geotiff
@@ -31,7 +31,7 @@ def task(random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     st.cache_resource.clear()
 
 
-def test_two_who_ask_at_once_get_one_forward_pass(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_users_at_once_need_one_forward_pass(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     real, calls = runs.segment, []
 
     def slow(*arguments, **keywords):
@@ -46,21 +46,21 @@ def test_two_who_ask_at_once_get_one_forward_pass(task: Task, monkeypatch: pytes
     assert both[0] is both[1]
 
 
-def test_what_was_begun_is_there_when_its_turn_comes(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_background_run_is_not_repeated(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     other = replace(task, cm_per_px=40.0)
-    with runs.begun([other]):
+    with runs.in_background([other]) as (job,):
         runs.run(task, lambda _: None)
         found = runs.run(other, lambda _: None)
+        assert job.progress == 1
     monkeypatch.setattr(runs, "segment", lambda *a, **k: pytest.fail("a second forward pass"))
     assert np.array_equal(found.probability, runs.run(other, lambda _: None).probability)
-    assert runs.share_done(other) == 1
 
 
-def test_what_was_begun_stops_with_the_block(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    began, ended = Event(), Event()
+def test_a_background_run_stops_with_the_block(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    started, ended = Event(), Event()
 
     def endless(*arguments, progress, **keywords):
-        began.set()
+        started.set()
         try:
             for _ in range(PATIENCE_S * 100):
                 progress(0.25)
@@ -70,10 +70,31 @@ def test_what_was_begun_stops_with_the_block(task: Task, monkeypatch: pytest.Mon
             ended.set()
 
     monkeypatch.setattr(runs, "segment", endless)
-    with runs.begun([task]):
-        assert began.wait(PATIENCE_S)
-        while runs.share_done(task) == 0:
+    with runs.in_background([task]) as (job,):
+        assert started.wait(PATIENCE_S)
+        while job.progress == 0:
             time.sleep(0.01)
-        assert runs.share_done(task) == 0.25
+        assert job.progress == 0.25
     assert ended.wait(PATIENCE_S)
-    assert runs.known_run(task) is None
+    assert runs.cached_run(task) is None
+
+
+def test_a_user_who_moves_on_stops_the_run(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = Event()
+
+    def endless(*arguments, progress, **keywords):
+        try:
+            for _ in range(PATIENCE_S * 100):
+                progress(0.25)
+                time.sleep(0.01)
+            pytest.fail("nobody stopped it")
+        finally:
+            ended.set()
+
+    def move_on(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "segment", endless)
+    with pytest.raises(KeyboardInterrupt):
+        runs.run(task, move_on)
+    assert ended.wait(PATIENCE_S)

@@ -14,7 +14,8 @@ from streamlit.testing.v1 import AppTest
 
 from pages.app.subject import Subject
 from pages.sources import window
-from scinet.datasets import download, samples
+from scinet import download
+from scinet.datasets import samples
 from tests.pages.samples import PROJECT, geotiff, house, map_state, png
 from tests.range_server import FOREVER, RangeServer, serve_files
 
@@ -170,7 +171,9 @@ def test_without_labels_a_scene_is_explored_without_truth(sources: AppTest, scen
     web.fail(f"/train_tier_1/acc/{SCENE}-labels/{SCENE}.geojson", "404", FOREVER)
     choice = on_the_web(sources, scenes).session_state["seen"]
     assert choice.subject.title == "Accra d41d81 · column 10, row 20" and choice.subject.truth is None
-    assert choice.problem.startswith("Without truth: d41d81.geojson cannot be fetched: there is no such file")
+    assert choice.problem.startswith(
+        "Without reference buildings: d41d81.geojson cannot be fetched: there is no such file"
+    )
 
 
 def test_the_web_without_a_network(

@@ -15,7 +15,7 @@ pytestmark = [
 
 def test_run_and_open_a_cell_in_explore(page: Page, address: str) -> None:
     page.goto(f"{address}/sweep?source=Tiles&steps=10+cm/px+native&steps=12.5+cm/px&density=Fine")
-    page.get_by_role("button", name="Run 4 times").click()
+    page.get_by_role("button", name="Run sweep").click()
     page.get_by_text("Table as CSV").first.wait_for()
     page.get_by_role("button", name="Cancel").wait_for(state="detached")
     page.wait_for_selector(SETTLED)

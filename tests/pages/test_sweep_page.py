@@ -14,12 +14,13 @@ from streamlit.testing.v1 import AppTest
 
 from pages.app import runs
 from pages.app.runs import Task
-from pages.sources import Subject
-from pages.views.sweep import film_strip, results
+from pages.app.state import session
+from pages.app.subject import Subject
+from pages.views.sweep import film_strip, rows
 from scinet.errors import CheckpointError
 from scinet.models.card import list_models
 from scinet.raster.open import read_raster
-from tests.pages.samples import geotiff
+from tests.pages.samples import geotiff, session_of
 
 
 @pytest.fixture
@@ -51,8 +52,8 @@ def charts(app: AppTest) -> list[dict]:
     return [json.loads(element.proto.spec) for element in app.get("plotly_chart")]
 
 
-def test_nothing_runs_before_it_is_asked_for(sweep: AppTest) -> None:
-    assert sweep.button(key="run").label == "Run 4 times"  # two models
+def test_nothing_runs_before_the_button_is_pressed(sweep: AppTest) -> None:
+    assert sweep.button(key="run").label == "Run sweep (4 runs)"  # two models
     assert not charts(sweep)
 
 
@@ -81,7 +82,7 @@ def test_nothing_is_computed_twice(sweep: AppTest, monkeypatch: pytest.MonkeyPat
     assert not sweep.exception and len(charts(sweep)) == 7
 
 
-def test_the_next_run_goes_on_while_the_page_is_drawn(sweep: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_run_continues_while_the_page_is_drawn(sweep: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     """And is not run again when its turn comes."""
     real, threads = runs.segment, []
 
@@ -102,21 +103,21 @@ def test_finished_steps_survive_a_cancel(sweep: AppTest, monkeypatch: pytest.Mon
     def three_then_cancel(task: Task, progress):
         ran.append(task)
         if len(ran) == 3:
-            del st.session_state["sweep.running"]  # as the button's callback does
+            session().sweep = None  # as the button's callback does
         return real(task, progress)
 
     monkeypatch.setattr(runs, "run", three_then_cancel)
-    monkeypatch.setattr(runs, "begin", lambda task: None)
+    monkeypatch.setattr(runs, "start_background", lambda task: None)
     run_all(sweep)
     assert len(ran) == 3
-    assert ran[0].cm_per_px == 12.5  # what is quick comes first
-    assert sweep.button(key="run").label == "Go on: 1 of 4 runs are missing"
+    assert ran[0].cm_per_px == 12.5  # the quickest come first
+    assert sweep.button(key="run").label == "Continue (1 run left)"
     assert len(cells(sweep)) == 3
     run_all(sweep)
     assert len(ran) == 4 and len({task.key for task in ran}) == 4
 
 
-def test_a_run_that_fails_is_said_and_the_rest_goes_on(sweep: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_run_is_reported_and_the_others_continue(sweep: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     real = runs.run
 
     def fails_on_unet(task: Task, progress):
@@ -129,7 +130,7 @@ def test_a_run_that_fails_is_said_and_the_rest_goes_on(sweep: AppTest, monkeypat
     assert [error.value for error in sweep.error] == ["unet.safetensors is damaged; restore it from the repository."]
     assert len(cells(sweep)) == 2
     sweep.multiselect(key="models").set_value(["sci-net"]).run()
-    assert not sweep.error  # what failed is not shown any more
+    assert not sweep.error  # the failure is no longer shown
 
 
 def test_a_cell_leads_to_explore(sweep: AppTest) -> None:
@@ -139,7 +140,7 @@ def test_a_cell_leads_to_explore(sweep: AppTest) -> None:
     assert dict(parse_qsl(link.query_string)) == {"gsd": "12.5 cm/px", "left_pane": "UNet", "right_pane": "Sci-Net"}
 
 
-def test_without_a_truth_it_shows_how_far_the_masks_agree(sweep: AppTest) -> None:
+def test_without_a_reference_it_shows_how_far_the_masks_agree(sweep: AppTest) -> None:
     sweep.segmented_control(key="source").set_value("Upload").run()
     sweep.file_uploader(key="image_file").set_value(("a.tif", geotiff(), "image/tiff")).run()
     run_all(sweep)
@@ -147,9 +148,9 @@ def test_without_a_truth_it_shows_how_far_the_masks_agree(sweep: AppTest) -> Non
     assert "agreement" in html(sweep)
 
 
-def test_the_table_has_a_row_a_model_step_and_grid(sweep: AppTest) -> None:
+def test_the_table_has_one_row_per_model_step_and_grid(sweep: AppTest) -> None:
     run_all(sweep)
-    table = results.table(known_runs(sweep), runs.MaskSettings())
+    table = rows.table(known_runs(sweep), runs.MaskSettings())
     assert len(table) == 2 * 2 * 2
     assert table["iou"].between(0, 1).all()
     native = table[table["cm_per_px"] < 11]
@@ -158,14 +159,14 @@ def test_the_table_has_a_row_a_model_step_and_grid(sweep: AppTest) -> None:
 
 
 def known_runs(app: AppTest) -> list[runs.Run]:
-    subject, cards = app.session_state["explore.subject"], list_models()
+    subject, cards = session_of(app).subject, list_models()
     native = subject.raster.cm_per_px
     tasks = [Task(subject, card, gsd, "direct") for card in cards for gsd in (native, 12.5)]
-    known = [runs.known_run(task) for task in tasks]
+    known = [runs.cached_run(task) for task in tasks]
     return [run for run in known if run is not None]
 
 
-def test_the_sheet_has_a_row_a_resolution(village: Path, random_checkpoints: Path, monkeypatch) -> None:
+def test_the_sheet_has_one_row_per_resolution(village: Path, random_checkpoints: Path, monkeypatch) -> None:
     monkeypatch.setenv("SCINET_CHECKPOINTS", str(random_checkpoints))
     raster = read_raster(geotiff())
     subject = Subject("sheet", "Sheet", raster, None)

@@ -8,17 +8,18 @@ from rasterio.transform import Affine
 from shapely import union_all
 from shapely.geometry import shape
 
-from pages.app.runs import MaskSettings, Run, Task, Verdict
+from pages.app.runs import MaskSettings, Result, Run, Task
+from pages.app.subject import Subject
 from pages.map import layers
-from pages.sources import Subject
 from pages.views.explore import worst_buildings
 from scinet.evaluation.diagnose import diagnose
+from scinet.evaluation.evaluate import Evaluation
 from scinet.models.card import Card
 from scinet.raster.raster import Raster
 
 
 @pytest.fixture
-def village() -> tuple[Subject, Verdict]:
+def village() -> tuple[Subject, Result]:
     """At 1 m/px: a pair of houses of 36 m2 fused, one of 64 m2 missed, one of 16 m2 found, a false area of 50 m2."""
     truth = np.zeros((40, 40), bool)
     truth[2:8, 2:8] = truth[2:8, 10:16] = True
@@ -33,10 +34,10 @@ def village() -> tuple[Subject, Verdict]:
     card = Card(name="a", architecture="unet", gsd_range_cm_per_px=(5.0, 20.0), window_px=64)
     subject = Subject(key="worst-village", title="Village", raster=raster, truth=truth, credit="")
     run = Run(Task(subject, card, 100.0, "direct"), prediction.astype(np.float32))
-    return subject, Verdict(("a",), run, MaskSettings(), raster, prediction, diagnosis.predicted_labels, diagnosis)
+    return subject, Result(("a",), run, MaskSettings(), Evaluation(raster, prediction, diagnosis, 0.5, 0.0))
 
 
-def test_the_most_affected_area_comes_first(village: tuple[Subject, Verdict]) -> None:
+def test_the_most_affected_area_comes_first(village: tuple[Subject, Result]) -> None:
     rows = worst_buildings.table(*village)
     assert rows["kind"].tolist() == ["missed", "false", "merged", "merged", "found"]
     assert rows["affected_m2"].tolist() == [64, 50, 36, 36, 4]
@@ -46,31 +47,29 @@ def test_the_most_affected_area_comes_first(village: tuple[Subject, Verdict]) ->
 
 
 @pytest.mark.parametrize("row, bounds", [(0, (2, -28, 10, -20)), (1, (28, -35, 38, -30))])
-def test_a_row_leads_to_its_place(
-    village: tuple[Subject, Verdict], row: int, bounds: tuple[int, int, int, int]
-) -> None:
+def test_a_row_leads_to_its_place(village: tuple[Subject, Result], row: int, bounds: tuple[int, int, int, int]) -> None:
     target = worst_buildings._target(*village, worst_buildings.table(*village).iloc[row])
     features = json.loads(target.geojson)["features"]
     assert union_all([shape(feature["geometry"]) for feature in features]).bounds == bounds
 
 
-def test_tooltips_tell_of_partners_mergers_and_false_areas(village: tuple[Subject, Verdict]) -> None:
-    subject, verdict = village
-    features = json.loads(layers.components(verdict.key, layers.FILL, verdict))["features"]
+def test_tooltips_describe_mergers_and_false_areas(village: tuple[Subject, Result]) -> None:
+    subject, result = village
+    features = json.loads(layers.components(layers.FILL, result))["features"]
     told = [(f["properties"]["title"], dict(f["properties"]["rows"])) for f in features]
     assert told == [
-        ("Merger", {"Buildings": "2", "Component": "84 m²"}),
-        ("False area", {"Component": "50 m²", "On no building": "50 m²"}),
+        ("Merged component", {"Buildings": "2", "Component": "84 m²"}),
+        ("False area", {"Component": "50 m²", "Outside buildings": "50 m²"}),
     ]
-    fates = json.loads(layers.fates(verdict.key, subject, verdict)).values()
-    merged = [dict(fate["rows"]) for fate in fates if fate["title"] == "Merged"]
-    assert merged == [{"Area": "36 m²", "Completeness": "100%", "ResumableCog": "0", "Partners": "1"}] * 2
+    outcomes = json.loads(layers.outcomes(subject, result)).values()
+    merged = [dict(outcome["rows"]) for outcome in outcomes if outcome["title"] == "Merged"]
+    assert merged == [{"Area": "36 m²", "Completeness": "100%", "Pieces": "0", "Merged with": "1"}] * 2
 
 
-def test_every_building_has_an_outline_and_its_fate(village: tuple[Subject, Verdict]) -> None:
-    subject, verdict = village
-    outlined = json.loads(layers.true_buildings(subject))["features"]
-    fates = json.loads(layers.fates(verdict.key, subject, verdict))
-    assert {str(feature["properties"]["id"]) for feature in outlined} == set(fates)
-    missed = next(f for f in outlined if fates[str(f["properties"]["id"])]["title"] == "Missed")
+def test_every_building_has_an_outline_and_its_fate(village: tuple[Subject, Result]) -> None:
+    subject, result = village
+    outlined = json.loads(layers.reference_buildings(subject))["features"]
+    outcomes = json.loads(layers.outcomes(subject, result))
+    assert {str(feature["properties"]["id"]) for feature in outlined} == set(outcomes)
+    missed = next(f for f in outlined if outcomes[str(f["properties"]["id"])]["title"] == "Missed")
     assert shape(missed["geometry"]).bounds == (2, -28, 10, -20)

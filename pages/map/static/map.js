@@ -1,6 +1,6 @@
-// What lies on the app's folium map: two sides, swiped or side by side, each with images, outlines and a title.
-// pages/explorer/map.py builds the map and calls scinetMap.open once and scinetMap.show on every run with the
-// whole state; only what differs is touched, so the view and the divider outlive a step of the slider.
+// The contents of the app's folium map: two sides, swiped or side by side, each with images, outlines and a title.
+// pages/map/view.py builds the map and calls scinetMap.open once and scinetMap.show on every run with the
+// whole state; only what differs is updated, so the view and the divider survive a step of the slider.
 (() => {
   "use strict";
 
@@ -10,18 +10,18 @@
   let map = null;
   let frame = null;       // what the map was built for: bounds, id
   let swipe = null;       // the divider, where the sides share the map
-  let divider = 0.5;      // where it is, or was
-  let twin = null;        // else the map of the right side and the bond between the two
-  let tools = [];         // the controls that lie bottom right
-  let touched = false;    // the reader has moved the map: no refit on resize
-  let sides = {};         // side -> {images: {slot: [ImageOverlay]}, shapes: {truth, components}, fates, title}
-  let line = {};          // how true buildings are drawn: weight, and a plain colour where it is not their fate's
+  let divider = 0.5;      // its position, or its last one
+  let twin = null;        // otherwise: the map of the right side, and what links the two
+  let tools = [];         // the controls at the bottom right
+  let touched = false;    // the user has moved the map: no refit on resize
+  let sides = {};         // side -> {images: {slot: [ImageOverlay]}, shapes: {truth, components}, outcomes, title}
+  let line = {};          // how reference buildings are drawn: weight, and a plain colour if it is not their outcome's
   let legend = null;
   let marks = [];         // the lines around the target
-  let marked = null;      // the target's id; it is flown to once
-  let flown = null;
+  let marked = null;      // the target's id
+  let flown = null;       // the id of the last target that was flown to
 
-  // ---- the view outlives a remount of this page
+  // ---- the view survives a remount of this page
   const memory = {
     save() {
       const c = map.getCenter();
@@ -33,8 +33,8 @@
     },
   };
 
-  function open(own, next) {
-    map = own;
+  function open(leafletMap, next) {
+    map = leafletMap;
     frame = next;
     sides = {};
     const former = memory.load();
@@ -69,11 +69,11 @@
     watchSize();
   }
 
-  const empty = () => ({ images: {}, shapes: { components: {}, truth: {} }, fates: null, fatesUrl: null });
+  const empty = () => ({ images: {}, shapes: { components: {}, truth: {} }, outcomes: null, outcomesUrl: null });
 
   function fit() {
     map.fitBounds(frame.bounds, { animate: false, padding: [6, 6] });
-    for (const own of maps()) own.setMaxBounds(L.latLngBounds(frame.bounds).pad(1));
+    for (const each of maps()) each.setMaxBounds(L.latLngBounds(frame.bounds).pad(1));
   }
 
   const fitButton = () => Object.assign(L.control({ position: "bottomright" }), {
@@ -94,21 +94,21 @@
   const maps = () => twin ? [twin.first, twin.second] : [map];
   const mapOf = (side) => side === "right" && twin ? twin.second : map;
 
-  function addMarkPane(own) {
-    L.extend(own.createPane("mark").style, { zIndex: 450, pointerEvents: "none" });
+  function addMarkPane(target) {
+    L.extend(target.createPane("mark").style, { zIndex: 450, pointerEvents: "none" });
   }
 
   function addDivider() {
     swipe = L.control.swipe({ at: divider, onchange: (at) => { divider = at; fadeTitles(); } }).addTo(map);
   }
 
-  // A title goes when the divider leaves no room for it.
+  // A title disappears when the divider leaves no room for it.
   function fadeTitles() {
     sides.left.title.style.opacity = !twin && divider < 0.14 ? 0 : 1;
     sides.right.title.style.opacity = !twin && divider > 0.86 ? 0 : 1;
   }
 
-  // One map with a divider, or two in step: the right side moves to the other map and is drawn anew there.
+  // One map with a divider, or two linked ones: the right side moves to the other map and is drawn again there.
   function compare(paired) {
     if (paired === Boolean(twin)) return;
     const right = sides.right;
@@ -172,9 +172,9 @@
     overlay.addTo(mapOf(side));
   }
 
-  // ---- outlines: those of true buildings stay at every step, what became of them and the components change
+  // ---- outlines: those of reference buildings stay at every step; their outcomes and the components change
 
-  const files = new Map();   // url -> promise of its content: both sides and all steps ask for the same truth
+  const files = new Map();   // url -> promise of its content: both sides and all steps use the same reference
 
   function load(url) {
     if (!files.has(url)) {
@@ -185,34 +185,34 @@
   }
 
   async function showShapes(side, slot, url, style) {
-    const own = sides[side].shapes[slot];
-    if (own.url === url) return;
-    own.url = url;
+    const shapes = sides[side].shapes[slot];
+    if (shapes.url === url) return;
+    shapes.url = url;
     const data = url ? await load(url) : null;
-    if (sides[side].shapes[slot] !== own || own.url !== url) return;   // a later state has come in between
-    if (own.layer) own.layer.remove();
-    own.layer = data && L.geoJSON(data, { pane: side, style, onEachFeature: (_, shape) => explain(shape, side, slot) });
-    if (!own.layer) return;
-    own.layer.addTo(mapOf(side));
-    if (slot === "components") own.layer.bringToBack();
+    if (sides[side].shapes[slot] !== shapes || shapes.url !== url) return;   // a later state came in between
+    if (shapes.layer) shapes.layer.remove();
+    shapes.layer = data && L.geoJSON(data, { pane: side, style, onEachFeature: (_, shape) => explain(shape, side, slot) });
+    if (!shapes.layer) return;
+    shapes.layer.addTo(mapOf(side));
+    if (slot === "components") shapes.layer.bringToBack();
   }
 
-  async function showFates(side, url) {
-    const own = sides[side];
-    if (own.fatesUrl !== url) {
-      own.fatesUrl = url;
-      const fates = url ? await load(url) : null;
-      if (sides[side] !== own || own.fatesUrl !== url) return;
-      own.fates = fates;
+  async function showOutcomes(side, url) {
+    const contents = sides[side];
+    if (contents.outcomesUrl !== url) {
+      contents.outcomesUrl = url;
+      const outcomes = url ? await load(url) : null;
+      if (sides[side] !== contents || contents.outcomesUrl !== url) return;
+      contents.outcomes = outcomes;
     }
-    own.shapes.truth.layer?.setStyle(styleOf(side, "truth"));
+    contents.shapes.truth.layer?.setStyle(styleOf(side, "truth"));
   }
 
-  // Colour, title and rows of a shape: a component brings its own, a building's are its fate in the mask.
+  // Colour, title and rows of a shape: a component's are its properties, a building's are its outcome in the mask.
   function factsOf(side, slot, { properties }) {
     if (slot === "components") return properties;
-    const { fates } = sides[side];
-    return fates ? fates[properties.id] ?? frame.tooSmall : frame.unjudged;
+    const { outcomes } = sides[side];
+    return outcomes ? outcomes[properties.id] ?? frame.tooSmall : frame.withoutOutcome;
   }
 
   const styleOf = (side, slot) => (feature) => {
@@ -234,7 +234,7 @@
     shape.on("mouseout", () => shape.setStyle(styleOf(side, slot)(shape.feature)));
   }
 
-  // Marks the target above both sides, and flies to it where it is a new one.
+  // Marks the target above both sides, and flies to it if it is new.
   async function showTarget(target) {
     const id = target ? target.id : null;
     if (marked === id) return;
@@ -244,9 +244,9 @@
     marks.splice(0).forEach((mark) => mark.remove());
     if (!data || !data.features.length) return;
     const drawn = (style) => L.geoJSON(data, { pane: "mark", interactive: false, style: { fill: false, ...style } });
-    for (const own of maps()) {
-      marks.push(drawn({ color: "#10151b", weight: 9, opacity: 0.75 }).addTo(own));
-      marks.push(drawn({ color: "#fff", weight: 4, className: "mark" }).addTo(own));
+    for (const each of maps()) {
+      marks.push(drawn({ color: "#10151b", weight: 9, opacity: 0.75 }).addTo(each));
+      marks.push(drawn({ color: "#fff", weight: 4, className: "mark" }).addTo(each));
     }
     if (flown === id) return;
     flown = id;
@@ -281,17 +281,17 @@
       showImage(side, "overlay", state[side].overlay);
       showShapes(side, "components", state[side].components, styleOf(side, "components")).catch(console.error);
       showShapes(side, "truth", state.truth, styleOf(side, "truth")).catch(console.error);
-      showFates(side, state[side].fates).catch(console.error);
+      showOutcomes(side, state[side].outcomes).catch(console.error);
     }
     showLegend(state.legend);
     showTarget(state.target).catch(console.error);
-    return L.layerGroup();   // what folium adds to the map in the name of this state
+    return L.layerGroup();   // folium adds it to the map as this state's layer
   }
 
   function watchSize() {
     new ResizeObserver(() => {
-      if (!map.getContainer().clientWidth) return;   // a page or dialog on its way in or out: no size to fit to
-      for (const own of maps()) own.invalidateSize({ animate: false });
+      if (!map.getContainer().clientWidth) return;   // a page or dialog that opens or closes: no size to fit to
+      for (const each of maps()) each.invalidateSize({ animate: false });
       if (!touched) fit();
       if (swipe) swipe.clip();
     }).observe(map.getContainer());

@@ -1,8 +1,8 @@
-// A plain map in a dialog, which opens at no size at all: it fits its bounds until the reader moves it.
+// A plain map in a dialog, which opens without a size: it fits its bounds until the user moves it.
 (() => {
   "use strict";
 
-  // Folium's markers begin with Leaflet's own icon, a file, before they take theirs.
+  // Folium's markers start with Leaflet's default icon, a file, before they get theirs.
   L.Icon.Default.prototype._getIconUrl = () => "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=";
 
   function fit(map, bounds, padding, least) {

@@ -1,4 +1,4 @@
-// A second Leaflet map beside the first (below it on a narrow screen), kept in step with it both ways.
+// A second Leaflet map next to the first (below it on a narrow screen); each follows the other.
 (() => {
   "use strict";
 
@@ -27,7 +27,7 @@
       this.first.invalidateSize({ animate: false });
     },
 
-    // The same flight in both: each frame of the one would stop the other's.
+    // Both fly at the same time: otherwise each frame of one would stop the other's flight.
     flyToBounds(bounds, options) {
       this._held = true;
       this.first.once("moveend", () => { this._held = false; this._align(); });
@@ -42,7 +42,7 @@
       const steps = {
         zoomanim: ({ center, zoom }) => {
           if (from.led || this._held) return;
-          to.led = true;   // what it tells of its own motion must not come back
+          to.led = true;   // its own events must not come back
           to.setView(center, zoom, { animate: true });
         },
         move: () => {

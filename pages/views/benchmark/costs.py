@@ -1,4 +1,4 @@
-"""A score against what it costs, and figure 4 of the paper: how many tiles there are at which native GSD."""
+"""Scores against computing costs, and Figure 4 of the paper: the number of tiles at each native resolution."""
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -9,42 +9,42 @@ from pages.views.benchmark.figure_5 import legend
 from pages.views.benchmark.selection import METRIC_TITLES, Selection
 from scinet.evaluation.benchmark import native_gsd
 
-AXES = {"gmacs_1024_px": "GMACs at 1024 px", "seconds_1024_px": "Seconds for 1024 px on a processor"}
+AXES = {"gmacs_1024_px": "GMACs at 1024 px", "seconds_1024_px": "Seconds for 1024 px on a CPU"}
 CITY_COLOURS = (drawing.BLUE, drawing.ORANGE, drawing.PURPLE, drawing.VERMILION, charts.GREY)
 
 
 def scatter(chosen: Selection, table: pd.DataFrame, cm_per_px: float) -> None:
-    """The score at one GSD against multiply-adds and against time; a bar is the interval over tiles."""
+    """Draw the score at one resolution against multiply-adds and against time; bars are intervals over tiles."""
     costs = chosen.benchmark.costs
     if not costs:
-        st.info("What the systems cost has not been measured yet: python -m training.costs does it.")
+        st.info("Run python -m training.costs to measure the time and multiply-adds of the models.")
         return
     rows = table[(table["metric"] == chosen.metric) & (table["cm_per_px"] == cm_per_px)].set_index("system")
-    legend(chosen.systems, "┃ ")
+    legend(chosen.models, "┃ ")
     with st.container(key="curves-cost"):
         for axis, title in AXES.items():
             figure = go.Figure()
-            for system in chosen.systems:
-                cost = costs.get(system.architecture, {}).get(axis)
-                if cost is None or system.name not in rows.index:
+            for model in chosen.models:
+                cost = costs.get(model.architecture, {}).get(axis)
+                if cost is None or model.name not in rows.index:
                     continue
-                row = rows.loc[system.name]
+                row = rows.loc[model.name]
                 figure.add_scatter(
                     x=[cost],
                     y=[row["value"]],
                     mode="markers",
-                    name=system.title,
-                    marker={"symbol": system.symbol, "size": 11, "color": system.colour},
+                    name=model.title,
+                    marker={"symbol": model.symbol, "size": 11, "color": model.colour},
                     error_y={
                         "type": "data",
                         "symmetric": False,
                         "array": [row["high"] - row["value"]],
                         "arrayminus": [row["value"] - row["low"]],
-                        "color": system.colour,
+                        "color": model.colour,
                         "thickness": 1,
                         "width": 3,
                     },
-                    hovertemplate="%{y:.3f} at %{x:.4g}<extra>" + system.title + "</extra>",
+                    hovertemplate="%{y:.3f} at %{x:.4g}<extra>" + model.title + "</extra>",
                 )
             figure.update_xaxes(title={"text": title, "standoff": 4}, title_font_size=12, rangemode="tozero")
             figure.update_yaxes(tickformat=".2f", nticks=6)
@@ -55,7 +55,7 @@ def scatter(chosen: Selection, table: pd.DataFrame, cm_per_px: float) -> None:
 
 
 def figure_4(chosen: Selection) -> None:
-    """Test tiles by native GSD, stacked by city."""
+    """Draw the test tiles by native resolution, stacked by city."""
     tiles = chosen.benchmark.tiles.drop_duplicates("image")
     groups = tiles.groupby([native_gsd(tiles).rename("gsd"), "city"]).size().unstack(fill_value=0)
     figure = go.Figure()
@@ -67,7 +67,7 @@ def figure_4(chosen: Selection) -> None:
             marker={"color": colour},
             hovertemplate="%{y} tiles of %{x} cm/px<extra>" + str(city) + "</extra>",
         )
-    figure.update_xaxes(title={"text": "native cm/px", "standoff": 4}, title_font_size=12, type="category")
+    figure.update_xaxes(title={"text": "native resolution, cm/px", "standoff": 4}, title_font_size=12, type="category")
     figure.update_yaxes(title={"text": "test tiles", "standoff": 4}, title_font_size=12)
     figure.update_layout(
         barmode="stack",
@@ -75,4 +75,4 @@ def figure_4(chosen: Selection) -> None:
         margin={"l": 44, "r": 12, "t": 28, "b": 40},
         legend={"orientation": "h", "y": 1.12, "x": 0},
     )
-    st.plotly_chart(figure, key="figure-4", config=charts.CAMERA, alt="Test tiles by native GSD and city")
+    st.plotly_chart(figure, key="figure-4", config=charts.CAMERA, alt="Test tiles by native resolution and city")

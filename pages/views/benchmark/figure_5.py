@@ -1,28 +1,29 @@
-"""Figure 5 of the paper: four scores against cm/px, a line a system, with their intervals; a point can be clicked."""
+"""Figure 5 of the paper: four scores against cm/px, one line per model, with intervals and points to click."""
 
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
 from pages.app import charts
-from pages.views.benchmark.selection import METRIC_HELP, METRIC_TITLES, Selection, System
-from pages.views.benchmark.tile_list import POINT
+from pages.app.state import session
+from pages.views.benchmark.selection import METRIC_HELP, METRIC_TITLES, ScoredModel, Selection
 from scinet.evaluation.bootstrap import LEVEL
 
 
 def figure_5(chosen: Selection, table: pd.DataFrame, key: str) -> None:
-    """The four panels of ``chosen.estimates``'s table; a click on a point shows its tiles below."""
-    several = any(len(system.models) > 1 for system in chosen.systems)
-    legend(chosen.systems, "<i class='sn-range'></i>", "lowest to highest seed" if several else "")
+    """Draw the four panels of a table of `estimates`; a click on a point lists its tiles below."""
+    several = any(len(model.seeds) > 1 for model in chosen.models)
+    legend(chosen.models, "<i class='sn-range'></i>", "lowest to highest seed" if several else "")
     with st.container(key="curves-large"):
         for metric, title in METRIC_TITLES.items():
             with st.container(gap=None):
                 st.html(f'<div class="sn-curve" title="{escape(METRIC_HELP[metric])}">{title}</div>')
                 st.plotly_chart(
-                    panel(table[table["metric"] == metric], chosen.systems),
+                    panel(table[table["metric"] == metric], chosen.models),
                     key=f"{key}-{metric}",
                     on_select=lambda metric=metric: take(st.session_state[f"{key}-{metric}"], metric),
                     selection_mode="points",
@@ -31,26 +32,28 @@ def figure_5(chosen: Selection, table: pd.DataFrame, key: str) -> None:
                 )
 
 
-def take(event: dict, metric: str) -> None:
-    """Put the clicked point where the list of tiles reads it."""
+def take(event: dict[str, Any], metric: str) -> None:
+    """Remember the clicked point for the list of tiles."""
     points = event["selection"]["points"]
     if points and points[0].get("customdata"):
         name, cm_per_px, *_ = points[0]["customdata"]
-        st.session_state[POINT] = (str(name), float(cm_per_px), metric)
+        session().clicked_point = str(name), float(cm_per_px), metric
 
 
-def legend(systems: Sequence[System], interval: str, bar: str = "") -> None:
-    """The systems' markers and names, and what else is drawn.
+def legend(models: Sequence[ScoredModel], interval: str, bar: str = "") -> None:
+    """Draw the models' markers and names, and the signs of intervals.
 
-    interval  HTML, the sign of an interval over tiles
-    bar       what a bar spans, as text; blank where there are none
+    Args:
+        models: The models.
+        interval: The sign of an interval over tiles, as HTML.
+        bar: What a bar spans, as text; blank if there are none.
     """
     parts = [
-        f"<span>{s.sign} <b>{escape(s.title)}</b>"
-        + ("" if s.cards else " <small>not on board</small>")
-        + (f" <small>{len(s.models)} seeds</small>" if len(s.models) > 1 else "")
+        f"<span>{model.sign} <b>{escape(model.title)}</b>"
+        + ("" if model.cards else " <small>not on board</small>")
+        + (f" <small>{len(model.seeds)} seeds</small>" if len(model.seeds) > 1 else "")
         + "</span>"
-        for s in systems
+        for model in models
     ]
     parts.append(f"<span>{interval}{LEVEL:.0%} interval over tiles</span>")
     if bar:
@@ -58,35 +61,35 @@ def legend(systems: Sequence[System], interval: str, bar: str = "") -> None:
     st.html(f'<div class="sn-legend">{"".join(parts)}</div>')
 
 
-def panel(table: pd.DataFrame, systems: Sequence[System]) -> go.Figure:
+def panel(table: pd.DataFrame, models: Sequence[ScoredModel]) -> go.Figure:
     """A score against cm/px: bands over tiles, bars over seeds where there are several."""
     figure = go.Figure()
-    for system in systems:
-        rows = table[table["system"] == system.name].sort_values("cm_per_px")
+    for model in models:
+        rows = table[table["system"] == model.name].sort_values("cm_per_px")
         gsds = rows["cm_per_px"].tolist()
         figure.add_scatter(
             x=[*gsds, *reversed(gsds)],
             y=[*rows["high"], *reversed(rows["low"].tolist())],
             fill="toself",
-            fillcolor=_faint(system.colour, len(systems)),
+            fillcolor=_faint(model.colour, len(models)),
             line={"width": 0},
             mode="lines",
             hoverinfo="skip",
             showlegend=False,
         )
-    for system in systems:
-        rows = table[table["system"] == system.name].sort_values("cm_per_px")
+    for model in models:
+        rows = table[table["system"] == model.name].sort_values("cm_per_px")
         figure.add_scatter(
             x=rows["cm_per_px"],
             y=rows["value"],
             mode="lines+markers",
-            name=system.title,
-            line={"color": system.colour, "width": 2, "dash": system.dash},
-            marker={"symbol": system.symbol, "size": 9},
+            name=model.title,
+            line={"color": model.colour, "width": 2, "dash": model.dash},
+            marker={"symbol": model.symbol, "size": 9},
             error_y=_bars(rows),
-            customdata=rows.assign(name=system.name)[["name", "cm_per_px", "low", "high"]].to_numpy(),
+            customdata=rows.assign(name=model.name)[["name", "cm_per_px", "low", "high"]].to_numpy(),
             hovertemplate="%{y:.3f} (%{customdata[2]:.3f} to %{customdata[3]:.3f})"
-            f"<extra>{escape(system.title)}</extra>",
+            f"<extra>{escape(model.title)}</extra>",
             selected={"marker": {"opacity": 1}},
             unselected={"marker": {"opacity": 1}},
         )
@@ -102,7 +105,7 @@ def panel(table: pd.DataFrame, systems: Sequence[System]) -> go.Figure:
         title_font_size=11,
     )
     figure.update_yaxes(tickformat=".2f", nticks=6, range=_span(table))
-    figure.update_layout(  # room at the top: the buttons there must not cover a point
+    figure.update_layout(  # space at the top, as the buttons there must not cover a point
         height=310,
         margin={"l": 44, "r": 8, "t": 30, "b": 36},
         showlegend=False,
@@ -121,7 +124,7 @@ def _span(table: pd.DataFrame) -> list[float]:
     return [max(0.0, low - room) - 0.002, min(1.0, high + room) + 0.002]
 
 
-def _bars(rows: pd.DataFrame) -> dict:
+def _bars(rows: pd.DataFrame) -> dict[str, Any]:
     several = bool((rows["seeds"] > 1).any())
     return {
         "type": "data",
@@ -134,7 +137,7 @@ def _bars(rows: pd.DataFrame) -> dict:
     }
 
 
-def _faint(colour: str, systems: int) -> str:
-    """The colour of a band: many bands lie on each other."""
+def _faint(colour: str, models: int) -> str:
+    """The colour of a band: fainter if many bands overlap."""
     red, green, blue = bytes.fromhex(colour[1:])
-    return f"rgba({red},{green},{blue},{0.16 if systems <= 3 else 0.06})"
+    return f"rgba({red},{green},{blue},{0.16 if models <= 3 else 0.06})"

@@ -26,18 +26,19 @@ TABLE_2: dict[str, Printed] = {
     "unet-aspp": Printed(80.47, 89.18, 86.65, 90.79, 21.0, 28.5),
     "sci-net": Printed(82.25, 91.04, 88.42, 92.62, 24.1, 33.1),
 }
-# What to know beside a printed figure: by system and column
+# Remarks on printed figures, by model and column
 SLIPS: dict[tuple[str, str], str] = {
-    ("sci-net", "micro_f1"): "Cannot go with the micro-IoU of 82.25: F1 = 2 IoU / (1 + IoU) gives 90.26.",
-    ("hrnet", "macro_iou"): "Stands out: 82.85 is 2 to 4 points below systems whose other scores are the same.",
+    ("sci-net", "micro_f1"): "Inconsistent with the micro-IoU of 82.25: F1 = 2 IoU / (1 + IoU) gives 90.26.",
+    ("hrnet", "macro_iou"): "An outlier: 82.85 is 2 to 4 points below models whose other scores are the same.",
     ("sci-net", "parameters_million"): "24.2 in Table 1, 24.1 in Table 2; the network has 24.18 million.",
     ("unet-aspp", "parameters_million"): "An ASPP of 256 channels with a pooled branch has 19.96 million.",
 }
 GENERAL_SLIPS = (
-    "Equation 3 as printed would lower the learning rate again and again; the usual form, "
+    "Equation 3 as printed compounds the decay of the learning rate; the usual form, "
     "0.0001 (1 - epoch / epochs)^0.9, is used here.",
     "The column GFLOPs counts multiply-adds (GMACs) at 512 px.",
     '"Over-segmentation" has two senses in the paper: holes in buildings, and background taken for buildings. '
     "Here they are holes and false area.",
-    "Native GSD goes with the city, so Figure 5 mixes scale with place: the same tiles, resampled, are shown apart.",
+    "The native resolution depends on the city, so Figure 5 mixes scale with place: the same tiles, resampled, are "
+    "shown separately.",
 )

@@ -1,60 +1,64 @@
-"""The tables of the page Benchmark, in HTML: the ranking at one GSD, the paper's, robustness, cities."""
+"""The tables of the page Benchmark: the ranking at one resolution, the paper's, robustness, groups of tiles."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
-from math import isnan
+from math import isnan, nan
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from pages.app.html_table import DASH, HtmlTable
 from pages.views.benchmark import paper
 from pages.views.benchmark.paper import Printed
-from pages.views.benchmark.selection import METRIC_HELP, METRIC_TITLES, Selection, System
-from pages.views.explore.panels import DASH
+from pages.views.benchmark.selection import METRIC_HELP, METRIC_TITLES, ScoredModel, Selection
 from scinet.evaluation.bootstrap import LEVEL
 from scinet.models.architectures import TITLES
 
 NO_COST = "python -m training.costs measures it"
+WIDE = "sn-wide"
 
 
-def ranking(chosen: Selection, table: pd.DataFrame, cm_per_px: float) -> list[System]:
-    """The systems at one GSD, best first, with the interval of each and of its change against Sci-Net."""
+def ranking(chosen: Selection, table: pd.DataFrame, cm_per_px: float) -> list[ScoredModel]:
+    """Draw the models at one resolution with the interval of each and of its change from Sci-Net; returns them.
+
+    Both the table and the list have the best model first.
+    """
     rows = table[(table["metric"] == chosen.metric) & (table["cm_per_px"] == cm_per_px)]
     by_name = {row.system: row for row in rows.itertuples()}
-    ranked = sorted((s for s in chosen.systems if s.name in by_name), key=lambda s: -by_name[s.name].value)
+    ranked = sorted((m for m in chosen.models if m.name in by_name), key=lambda m: -by_name[m.name].value)
     title = METRIC_TITLES[chosen.metric]
-    body = [_head("", title, f"{LEVEL:.0%} interval", "Against Sci-Net", "Seeds", "Time", "GMACs", "On board")]
-    for system in ranked:
-        row, cost = by_name[system.name], chosen.benchmark.costs.get(system.architecture, {})
-        body.append(
-            _row(
-                _name(system),
-                f"<b>{row.value:.3f}</b>",
-                f"{row.low:.3f} to {row.high:.3f}",
-                _change(row, system),
-                _seeds(row),
-                _cost(cost, "seconds_1024_px", "{:.2f} s"),
-                _cost(cost, "gmacs_1024_px", "{:,.0f}"),
-                "yes" if system.cards else "no",
-            )
-        )
+    shown = HtmlTable(WIDE)
+    shown.head("", title, f"{LEVEL:.0%} interval", "Against Sci-Net", "Seeds", "Time", "GMACs", "On board")
+    for model in ranked:
+        row, cost = by_name[model.name], chosen.benchmark.costs.get(model.architecture, {})
+        cells = [
+            f"<b>{row.value:.3f}</b>",
+            f"{row.low:.3f} to {row.high:.3f}",
+            _change(row, model),
+            _seeds(row),
+            _cost(cost, "seconds_1024_px", "{:.2f} s"),
+            _cost(cost, "gmacs_1024_px", "{:,.0f}"),
+            "yes" if model.cards else "no",
+        ]
+        shown.row(_name(model), cells)
     timed = next((cost["timed_on"] for cost in chosen.benchmark.costs.values() if "timed_on" in cost), "")
     foot = (
-        "An interval comes from drawing the tiles anew a thousand times; a change against Sci-Net is paired tile by "
-        "tile. ▲▼ mark changes whose interval leaves out 0 and on which all seeds agree. "
+        "Intervals are bootstrapped over tiles; changes from Sci-Net are paired tile by tile. "
+        "▲▼ mark changes whose interval excludes 0 and on which all seeds agree. "
         + (f"Time and GMACs: one image of 1024 px in one piece; {escape(timed)}." if timed else "")
     )
-    if said := verdict(ranked, by_name):
-        st.html(f'<div class="sn-answer">{said}</div>')
-    _card(body, foot)
+    if answer := lead_in_words(ranked, by_name):
+        st.html(f'<div class="sn-answer">{answer}</div>')
+    shown.show(foot)
     return ranked
 
 
-def verdict(ranked: Sequence[System], by_name: dict) -> str:
-    """What can be said of the first and Sci-Net: their order, and what other tiles or another seed may change."""
+def lead_in_words(ranked: Sequence[ScoredModel], by_name: Mapping[str, Any]) -> str:
+    """Who leads, the best model or Sci-Net, and whether other tiles or another seed could change the order."""
     if len(ranked) < 2 or "sci-net" not in by_name:
         return ""
-    best, ours = ranked[0], next(s for s in ranked if s.name == "sci-net")
+    best, ours = ranked[0], next(model for model in ranked if model.name == "sci-net")
     other = ranked[1] if best is ours else ours
     lead = by_name[other.name if best is ours else best.name]
     one, two = by_name[best.name], by_name[other.name]
@@ -63,35 +67,35 @@ def verdict(ranked: Sequence[System], by_name: dict) -> str:
         return f"{names} are level: {one.value:.3f} and {two.value:.3f}."
     text = f"<b>{escape(best.title)}</b> comes first. Its lead over {escape(other.title)} of {abs(lead.change):.3f} is "
     if lead.change_low <= 0 <= lead.change_high:
-        return f"{text}no more than the choice of tiles may make."
+        return f"{text}no larger than the choice of tiles explains."
     if lead.sure and min(one.seeds, two.seeds) > 1:
-        return f"{text}more than the choice of tiles or another seed of the training explains."
-    return f"{text}more than the choice of tiles explains, but another seed of the training may change the order."
+        return f"{text}larger than the choice of tiles or another training seed explains."
+    return f"{text}larger than the choice of tiles explains, but another training seed may change the order."
 
 
 def papers(chosen: Selection, table: pd.DataFrame, printed: dict[str, Printed], title: str) -> None:
-    """A table of the paper, its figures beside ours on all test tiles at their own GSD."""
+    """Draw a table of the paper, with our figures on all test tiles at native resolution next to the paper's."""
     scored = {(row.system, row.metric): row for row in table.itertuples()}
-    systems = {system.name: system for system in chosen.systems}
-    body = [_head("", *(f"{METRIC_TITLES[m]}" for m in METRIC_TITLES), "Parameters, M", "GMACs, 512 px")]
-    slips: list[str] = []
+    models = {model.name: model for model in chosen.models}
+    shown = HtmlTable(WIDE)
+    shown.head("", *METRIC_TITLES.values(), "Parameters, M", "GMACs, 512 px")
+    notes: list[str] = []
     for name, row in printed.items():
         cells = []
         for column in Printed._fields:
             note = paper.SLIPS.get((name, column))
             mark = ""
             if note:
-                slips.append(note)
-                mark = f'<sup title="{escape(note)}">{len(slips)}</sup>'
+                notes.append(note)
+                mark = f'<sup title="{escape(note)}">{len(notes)}</sup>'
             value = f"{getattr(row, column):.{2 if column in METRIC_TITLES else 1}f}{mark}"
             cells.append(f'{_ours(chosen, scored, name, column)}<small class="sn-printed">{value}</small>')
-        label = _name(systems[name]) if name in systems else escape(TITLES[name])
-        body.append(_row(label, *cells))
-    notes = " ".join(f"<sup>{i}</sup> {escape(note)}" for i, note in enumerate(slips, 1))
-    _card(body, f"<b>{title}.</b> Bold: ours; beside it, the paper's as printed. {notes}")
+        shown.row(_name(models[name]) if name in models else escape(TITLES[name]), cells)
+    footnotes = " ".join(f"<sup>{i}</sup> {escape(note)}" for i, note in enumerate(notes, 1))
+    shown.show(f"<b>{title}.</b> Bold: ours; next to it, the paper's as printed. {footnotes}")
 
 
-def _ours(chosen: Selection, scored: dict, name: str, column: str) -> str:
+def _ours(chosen: Selection, scored: Mapping[tuple[str, str], Any], name: str, column: str) -> str:
     cost = chosen.benchmark.costs.get(name, {})
     if column in METRIC_TITLES:
         row = scored.get((name, column))
@@ -102,91 +106,71 @@ def _ours(chosen: Selection, scored: dict, name: str, column: str) -> str:
 
 
 def robustness(chosen: Selection, table: pd.DataFrame) -> None:
-    """How each system holds over the set's GSDs."""
+    """Draw how each model's score changes over the set's resolutions."""
     by_name = {row.system: row for row in table.itertuples()}
-    body = [
-        _head(
-            "", "Area under the curve", f"{LEVEL:.0%} interval", "Best score", "at", "Finest / best", "Coarsest / best"
-        )
-    ]
-    ranked = sorted((s for s in chosen.systems if s.name in by_name), key=lambda s: -by_name[s.name].area)
-    for system in ranked:
-        row = by_name[system.name]
-        body.append(
-            _row(
-                _name(system),
-                f"<b>{row.area:.3f}</b>",
-                f"{row.area_low:.3f} to {row.area_high:.3f}",
-                f"{row.best:.3f}",
-                f"{row.best_at:g} cm/px",
-                f"{row.finest:.0%}",
-                f"{row.coarsest:.0%}",
-            )
-        )
-    _card(
-        body, f"{METRIC_TITLES[chosen.metric]} of {escape(chosen.tile_set)}, mean over log cm/px; 1 would be perfect."
-    )
+    interval = f"{LEVEL:.0%} interval"
+    shown = HtmlTable(WIDE)
+    shown.head("", "Area under the curve", interval, "Best score", "at", "Finest / best", "Coarsest / best")
+    for model in sorted((m for m in chosen.models if m.name in by_name), key=lambda m: -by_name[m.name].area):
+        row = by_name[model.name]
+        cells = [
+            f"<b>{row.area:.3f}</b>",
+            f"{row.area_low:.3f} to {row.area_high:.3f}",
+            f"{row.best:.3f}",
+            f"{row.best_at:g} cm/px",
+            f"{row.finest:.0%}",
+            f"{row.coarsest:.0%}",
+        ]
+        shown.row(_name(model), cells)
+    shown.show(f"{METRIC_TITLES[chosen.metric]} of {escape(chosen.tile_set)}, mean over log cm/px; 1 would be perfect.")
 
 
-def cities(chosen: Selection, tables: dict[str, pd.DataFrame]) -> None:
-    """A column a group of tiles, each tile at its own GSD; the best of a column stands out."""
+def groups(chosen: Selection, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Draw one column per group of tiles, each tile at its native resolution; the best of a column stands out."""
     values = {
-        (system.name, group): row
+        (row.system, group): row
         for group, table in tables.items()
         for row in table[table["metric"] == chosen.metric].itertuples()
-        for system in chosen.systems
-        if row.system == system.name
     }
-    counts = {group: int(table["tiles"].max()) for group, table in tables.items()}
+    names = {model.name for model in chosen.models}
     best = {
-        group: max((row.value for (_, g), row in values.items() if g == group), default=float("nan"))
+        group: max((row.value for (name, g), row in values.items() if g == group and name in names), default=nan)
         for group in tables
     }
-    body = [_head("", *(f"{escape(group)}<br><small>{counts[group]} tiles</small>" for group in tables))]
-    for system in chosen.systems:
+    shown = HtmlTable(WIDE)
+    counts = {group: int(table["tiles"].max()) for group, table in tables.items()}
+    shown.head("", *(f"{escape(group)}<br><small>{counts[group]} tiles</small>" for group in tables))
+    for model in chosen.models:
         cells = []
         for group in tables:
-            row = values.get((system.name, group))
+            row = values.get((model.name, group))
             if row is None:
                 cells.append(DASH)
                 continue
             number = f"<b>{row.value:.3f}</b>" if row.value == best[group] else f"{row.value:.3f}"
             cells.append(f'{number}<small class="sn-under">{row.low:.2f} to {row.high:.2f}</small>')
-        body.append(_row(_name(system), *cells))
-    _card(body, f"{METRIC_TITLES[chosen.metric]}: {METRIC_HELP[chosen.metric]}. Bold: the best of a column.")
+        shown.row(_name(model), cells)
+    shown.show(f"{METRIC_TITLES[chosen.metric]}: {METRIC_HELP[chosen.metric]}. Bold: the best of a column.")
 
 
 # ---- cells
 
 
-def _name(system: System) -> str:
-    return f"{system.sign} {escape(system.title)}"
+def _name(model: ScoredModel) -> str:
+    return f"{model.sign} {escape(model.title)}"
 
 
-def _change(row, system: System) -> str:
-    if system.name == "sci-net" or isnan(row.change):
+def _change(row: Any, model: ScoredModel) -> str:
+    if model.name == "sci-net" or isnan(row.change):
         return DASH
     tone, arrow = ("sn-better", "▲ ") if row.change > 0 else ("sn-worse", "▼ ")
     number = f'<span class="{tone}">{arrow}{row.change:+.3f}</span>' if row.sure else f"{row.change:+.3f}"
     return f'{number}<small class="sn-printed">{row.change_low:+.3f} to {row.change_high:+.3f}</small>'
 
 
-def _seeds(row) -> str:
+def _seeds(row: Any) -> str:
     return "1" if row.seeds == 1 else f"{row.seeds}: {row.seed_low:.3f} to {row.seed_high:.3f}"
 
 
-def _cost(cost: dict, name: str, form: str) -> str:
+def _cost(cost: Mapping[str, float], name: str, form: str) -> str:
     return form.format(cost[name]) if name in cost else f'<span title="{NO_COST}">{DASH}</span>'
-
-
-def _head(*cells: str) -> str:
-    return f'<tr class="sn-head">{"".join(f"<th>{cell}</th>" for cell in cells)}</tr>'
-
-
-def _row(name: str, *cells: str) -> str:
-    return f"<tr><th>{name}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-
-
-def _card(rows: Sequence[str], foot: str) -> None:
-    table = f'<table class="sn-table sn-wide">{"".join(rows)}</table>'
-    st.html(f'<div class="sn-card">{table}<p class="sn-foot">{foot}</p></div>')

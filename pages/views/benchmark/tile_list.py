@@ -1,117 +1,137 @@
 """The tiles behind a point of a figure, worst first; each opens in Explore."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from pages.sources.folder import preset_folder
+from pages.app.state import TILES_AT, TILES_BY, TILES_MODEL, session
+from pages.sources.folder import current_folder
 from pages.sources.gallery import thumbnail
-from pages.sources.tiles import label
-from pages.views.benchmark.selection import Selection, System
+from pages.sources.tiles import label, two_digits
+from pages.views.benchmark.selection import ScoredModel, Selection
 from scinet.errors import SciNetError
 from scinet.evaluation import scores
 from scinet.evaluation.grading import step_title, steps_around
 from scinet.evaluation.scores import Counts
 from scinet.models.card import list_models
 
-POINT = "benchmark.point"  # system, cm/px and metric of the point that was clicked last
-SHOWN, COLUMNS = "benchmark.shown", 6
+USUAL_CM_PER_PX = 15.0
 TILES_AT_ONCE = 12
+WRONG_AREA, IOU = "Wrong area", "IoU"
 
 
 def show(chosen: Selection, rows: pd.DataFrame) -> None:
-    """The list; ``rows`` are those of the figure. Two widgets choose a point as a click does."""
-    systems = {system.name: system for system in chosen.systems}
+    """Draw the list; ``rows`` are those of the figure. Two widgets choose a point, as a click does."""
+    models = {model.name: model for model in chosen.models}
     gsds = sorted(rows["cm_per_px"].unique().tolist())
-    clicked = st.session_state.pop(POINT, None)
-    if clicked is not None and clicked[0] in systems and clicked[1] in gsds:
-        st.session_state["behind_system"], st.session_state["behind_gsd"] = clicked[:2]
-        st.session_state["behind_by"] = "IoU" if clicked[2].startswith("macro") else "Wrong area"
-        st.session_state[SHOWN] = TILES_AT_ONCE
-    if st.session_state.get("behind_gsd") not in gsds:
-        st.session_state["behind_gsd"] = min(gsds, key=lambda gsd: abs(gsd - 15))
+    _use_click(models, gsds)
     left, middle, right, _ = st.columns([2, 2, 2, 3], vertical_alignment="bottom")
-    name = left.selectbox("System", list(systems), format_func=lambda n: systems[n].title, key="behind_system")
-    cm_per_px = middle.selectbox("At", gsds, format_func=lambda gsd: f"{gsd:g} cm/px", key="behind_gsd")
+    name = left.selectbox("Model", list(models), format_func=lambda n: models[n].title, key=TILES_MODEL)
+    cm_per_px = middle.selectbox("At", gsds, format_func=lambda gsd: f"{gsd:g} cm/px", key=TILES_AT)
     by = right.segmented_control(
         "Worst by",
-        ["Wrong area", "IoU"],
-        default="Wrong area",
-        key="behind_by",
+        [WRONG_AREA, IOU],
+        default=WRONG_AREA,
+        key=TILES_BY,
         required=True,
         width="stretch",
         help="Wrong area: missed and false pixels in m², as micro scores weigh tiles. IoU: as macro scores do.",
     )
-    system = systems[name]
-    tiles = worst_first(rows, system, cm_per_px, chosen.grid, by or "Wrong area")
+    model = models[name]
+    tiles = worst_first(rows, model, cm_per_px, chosen.grid, by or WRONG_AREA)
     folder = tiles_folder(tiles)
-    remark = "" if folder else " They are not in the folder of tiles, so they cannot be opened: start with --data DIR."
-    st.caption(
-        f"{len(tiles)} tiles of {system.title} at {cm_per_px:g} cm/px, {chosen.grid} grid"
-        + (f", checkpoint {tiles['model'].iloc[0]}." if len(system.models) > 1 else ".")
-        + ("" if system.cards else " This checkpoint is not on board: Explore opens them with others.")
-        + remark
-    )
-    shown = st.session_state.setdefault(SHOWN, TILES_AT_ONCE)
+    st.caption(_summary(chosen, model, tiles, cm_per_px, can_open=folder is not None))
+    shown = session().tiles_shown or TILES_AT_ONCE
     with st.container(key="behind"):
         for row in tiles.head(shown).itertuples():
             with st.container(gap="xxsmall"):
-                picture = thumbnail(str(folder / row.image)) if folder else None
-                if picture is not None:
-                    st.image(picture, width="stretch")
-                text = f"IoU {row.iou:.2f} · {row.wrong_m2:,.0f} m²"
-                if folder is None:
-                    st.caption(f"{Path(row.image).stem}: {text}")
-                    continue
-                st.page_link(
-                    "pages/explore.py",
-                    label=f"{text} →",
-                    width="stretch",
-                    query_params=address(row, system, cm_per_px),
-                    help=f"Open {Path(row.image).stem} of {row.city} in Explore",
-                )
+                _tile(row, model, cm_per_px, folder)
     if shown < len(tiles):
-        st.button(f"More of {len(tiles) - shown}", key="behind_more", on_click=_more)
+        st.button(f"Show more ({len(tiles) - shown})", key="behind_more", on_click=_show_more, args=(shown,))
 
 
-def _more() -> None:
-    st.session_state[SHOWN] += 2 * TILES_AT_ONCE
+def _use_click(models: dict[str, ScoredModel], gsds: Sequence[float]) -> None:
+    """Set the widgets to the point that was clicked last."""
+    clicked, session().clicked_point = session().clicked_point, None
+    if clicked is not None and clicked[0] in models and clicked[1] in gsds:
+        st.session_state[TILES_MODEL], st.session_state[TILES_AT], metric = clicked
+        st.session_state[TILES_BY] = IOU if metric.startswith("macro") else WRONG_AREA
+        session().tiles_shown = TILES_AT_ONCE
+    if st.session_state.get(TILES_AT) not in gsds:
+        st.session_state[TILES_AT] = min(gsds, key=lambda gsd: abs(gsd - USUAL_CM_PER_PX))
 
 
-def worst_first(rows: pd.DataFrame, system: System, cm_per_px: float, grid: str, by: str) -> pd.DataFrame:
-    """A row a tile with iou and wrong_m2 of the system's checkpoint on board, or else of its first one."""
-    model = system.cards[0].name if system.cards else system.models[0]
-    tiles = rows[(rows["model"] == model) & (rows["cm_per_px"] == cm_per_px)]
+def _summary(chosen: Selection, model: ScoredModel, tiles: pd.DataFrame, cm_per_px: float, *, can_open: bool) -> str:
+    """What is listed, and what of it cannot be opened."""
+    text = f"{len(tiles)} tiles of {model.title} at {cm_per_px:g} cm/px, {chosen.grid} grid"
+    if len(model.seeds) > 1:
+        text += f", trained as {tiles['model'].iloc[0]}"
+    text += "."
+    if not model.cards:
+        text += " This model is not on board: Explore opens the tiles with others."
+    if not can_open:
+        text += " The tiles are not in the folder, so they cannot be opened: start the app with --data DIR."
+    return text
+
+
+def _tile(row: Any, model: ScoredModel, cm_per_px: float, folder: Path | None) -> None:
+    """Draw a tile's thumbnail and its link, or its name if it cannot be opened."""
+    text = f"IoU {row.iou:.2f} · {row.wrong_m2:,.0f} m²"
+    name = Path(row.image).stem
+    if folder is None:
+        st.caption(f"{name}: {text}")
+        return
+    picture = thumbnail(folder / row.image)
+    if picture:
+        st.image(picture, width="stretch")
+    st.page_link(
+        "pages/explore.py",
+        label=f"{text} →",
+        width="stretch",
+        query_params=address(row, model, cm_per_px),
+        help=f"Open {name} of {row.city} in Explore",
+    )
+
+
+def _show_more(shown: int) -> None:
+    session().tiles_shown = shown + 2 * TILES_AT_ONCE
+
+
+def worst_first(rows: pd.DataFrame, model: ScoredModel, cm_per_px: float, grid: str, by: str) -> pd.DataFrame:
+    """One row per tile with iou and wrong_m2, for the seed on board, or else for the first one."""
+    seed = model.cards[0].name if model.cards else model.seeds[0]
+    tiles = rows[(rows["model"] == seed) & (rows["cm_per_px"] == cm_per_px)]
     counts = [Counts(r.shared, r.predicted - r.shared, r.true - r.shared) for r in tiles.itertuples()]
     side_m = tiles["native_cm_per_px" if grid == "native" else "seen_cm_per_px"] / 100
     wrong_px = tiles["predicted"] + tiles["true"] - 2 * tiles["shared"]
     tiles = tiles.assign(iou=[scores.iou(c) for c in counts], wrong_m2=wrong_px * side_m**2)
-    if by == "IoU":
+    if by == IOU:
         return tiles.sort_values(["iou", "wrong_m2"], ascending=[True, False])
     return tiles.sort_values("wrong_m2", ascending=False)
 
 
 def tiles_folder(tiles: pd.DataFrame) -> Path | None:
-    """The folder of tiles, where it holds the first of them."""
-    typed = str(st.session_state.get("folder") or "").strip()
+    """The folder of tiles, if it contains the first of them."""
     try:
-        folder = Path(typed).expanduser() if typed else preset_folder()
+        folder = current_folder()
     except SciNetError:
         return None
     return folder if (folder / "index.csv").is_file() and (folder / tiles["image"].iloc[0]).is_file() else None
 
 
-def address(row, system: System, cm_per_px: float) -> dict[str, str | list[str]]:
-    """Explore with that tile, at its step nearest to the GSD, and with the system beside another model."""
+def address(row: Any, model: ScoredModel, cm_per_px: float) -> dict[str, str | list[str]]:
+    """The address of Explore with that tile, at the nearest step, with the model next to another one."""
     native = row.native_cm_per_px
     step = min(steps_around(native), key=lambda gsd: max(gsd / row.seen_cm_per_px, row.seen_cm_per_px / gsd))
-    others = [card.title for card in list_models() if card not in system.cards]
-    titles = [card.title for card in system.cards[:1]] + others
+    others = [card.title for card in list_models() if card not in model.cards]
+    titles = [card.title for card in model.cards[:1]] + others
     return {
         "source": "Tiles",
         "city": row.city,
-        "native": f"{float(f'{native:.2g}'):g} cm/px",
+        "native": f"{two_digits(native):g} cm/px",
         "tile": label(row.image, "test"),
         "gsd": step_title(step, native),
         "models": titles[:2],

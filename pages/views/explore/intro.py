@@ -1,56 +1,55 @@
-"""What the page is for, in three sentences and a picture, at the first visit of a session."""
+"""What the page is for, in three sentences and a picture, on the first visit of a session."""
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.app import drawing
-from pages.app.result_cache import result_cache
-from pages.app.runs import MADE, Key, MaskSettings, Task, judge, run
-from pages.sources import Subject
+from pages.app.runs import MaskSettings, Task, evaluate, run
+from pages.app.state import Key, cache, session
+from pages.app.subject import Subject
 from scinet.errors import SciNetError
 from scinet.models.card import Card, list_models
 from scinet.synthetic.town import make_town
 
-OPEN = "intro.open"
 SEED, TOWN_M = 0, 30.0
 GSDS_CM_PER_PX = (5.0, 40.0)
 PICTURE_PX = 124
 TEXT = (
-    "A model that maps buildings well at 5 cm/px may fail at 40: roofs blur, neighbours fuse, small houses vanish. "
-    "Move **Ground resolution** and see on the map which buildings each model finds, misses, merges or breaks. "
-    "Start with the generated town, then take your own image: **Upload**, in the sidebar."
+    "A model that maps buildings well at 5 cm/px may fail at 40: roofs blur, neighbours merge, small houses vanish. "
+    "Move **Ground resolution** and see on the map which buildings each model finds, misses, merges or fragments. "
+    "Start with the generated town, then use your own image: **Upload**, in the sidebar."
 )
 
 
 def button() -> None:
-    """Brings the card back, or puts it away."""
+    """Draw the button that opens and closes the card."""
     st.button("?", key="intro_toggle", help="What this page shows", on_click=_toggle)
 
 
 def open_card() -> DeltaGenerator | None:
-    """The card, where it is open; returns the place of its picture."""
-    place = st.container()  # there when the card is not: what follows must not move, or its links to the address break
-    if not st.session_state.setdefault(OPEN, True):
+    """Draw the card if it is open; returns the place of its picture."""
+    place = st.container()  # also without the card: what follows must not move, or its links to the address break
+    if not session().intro_is_open:
         return None
     with place.container(border=True, key="intro"):
         left, right = st.columns([2, 5], vertical_alignment="center", gap="small")
         picture = left.container(key="intro_picture").empty()
         right.markdown(TEXT)
-        right.button("Close", key="intro_close", on_click=_toggle, help='"?" brings this back.')
+        right.button("Close", key="intro_close", on_click=_toggle, help='"?" opens it again.')
     return picture
 
 
 def fill(place: DeltaGenerator | None) -> None:
-    """Draw the card's picture: called at the end, as the page itself comes first; two small forward passes, once."""
+    """Draw the card's picture: called last, so that its two small forward passes do not hold up the page itself."""
     cards = list_models()
     if place is None or not cards:
         return
     card = cards[0]
     key: Key = ("intro", card.name, card.sha256)
     try:
-        pictures = result_cache(MADE).get_or_make(key, lambda: _pictures(card), lambda made: sum(map(len, made)))
+        pictures = cache("derived").get_or_make(key, lambda: _pictures(card), lambda made: sum(map(len, made)))
     except SciNetError:
-        return  # the page itself says what is wrong with the checkpoint
+        return  # the page itself says what is wrong with the model
     place.image(pictures, caption=[f"{card.title}, {gsd:g} cm/px" for gsd in GSDS_CM_PER_PX], width=PICTURE_PX)
 
 
@@ -58,15 +57,13 @@ def _pictures(card: Card) -> list[bytes]:
     """A generated town at two resolutions with the errors of a model, each as JPEG."""
     town = make_town(SEED, TOWN_M)
     subject = Subject("intro", "Town", town.render(min(GSDS_CM_PER_PX)), town.footprints)
-    made = []
+    pictures = []
     for cm_per_px in GSDS_CM_PER_PX:
-        verdict = judge(run(Task(subject, card, cm_per_px, "direct"), lambda _: None), MaskSettings())
-        assert verdict.diagnosis is not None
-        classes = drawing.error_classes(verdict.diagnosis, verdict.prediction)
-        colours = list(drawing.KIND_COLOURS.values())
-        made.append(drawing.overlay_picture(verdict.raster, classes, colours, side_px=2 * PICTURE_PX))
-    return made
+        found = evaluate(run(Task(subject, card, cm_per_px, "direct"), lambda _: None), MaskSettings()).evaluation
+        classes, colours = drawing.overlay_classes(found.diagnosis, found.prediction)
+        pictures.append(drawing.overlay_picture(found.raster, classes, colours, side_px=2 * PICTURE_PX))
+    return pictures
 
 
 def _toggle() -> None:
-    st.session_state[OPEN] = not st.session_state.get(OPEN, True)
+    session().intro_is_open = not session().intro_is_open

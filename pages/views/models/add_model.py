@@ -1,9 +1,10 @@
-"""Add a model of one's own: a file, what it does not say by itself, and what is refused."""
+"""The form that adds a custom model: its file, what the file does not state, and what is refused."""
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pages.app import custom_models
+from pages.app.state import session
 from scinet.errors import SciNetError
 from scinet.models import custom
 from scinet.models.architectures import NAMES, TITLES
@@ -18,98 +19,113 @@ NORMALISATIONS = {
     "none: 0 to 1": ((0.0,) * 3, (1.0,) * 3),
     "none: 0 to 255": ((0.0,) * 3, (1 / 255,) * 3),
 }
-OUTPUTS = {"Logits": "logits", "Probability": "probability"}
+OUTPUTS: dict[str, custom.Output] = {"Logits": "logits", "Probability": "probability"}
 REFUSED = f"""
-- Files of pickles (`.pt`, `.pth`, `.ckpt`, `.bin`): opening one can run code. Save the weights with
+- Pickle files (`.pt`, `.pth`, `.ckpt`, `.bin`): opening one can run code. Save the weights with
   `safetensors.torch.save_file(network.state_dict(), "mine.safetensors")`.
-- More than {custom.MAX_FILE_BYTES / 1e9:g} GB, or more than {custom_models.MOST} models in a session.
-- Weights that do not fit the architecture, tensor by tensor; another number of channels than 3.
+- More than {custom.MAX_FILE_BYTES / 1e9:g} GB, or more than {custom_models.MAX_PER_SESSION} models per session.
+- Weights that do not fit the architecture, tensor by tensor; a number of channels other than 3.
 - ONNX files that keep weights in other files, take images of another layout than float32 (N, 3, H, W), or need too
-  much memory or time for one window: they run once in a process of their own before they are taken.
-- Results that are not one finite number a pixel. With two classes, building is the second.
+  much memory or time for one window: each is first run once in a separate process.
+- Results that are not one finite number per pixel. With two classes, building is the second.
 """
 
 
 def show() -> None:
-    """The form; a model that is taken appears in the lists of Explore and Sweep."""
+    """Draw the form; a model that is accepted appears in the lists of Explore and Sweep."""
     st.write(
-        "A file with your weights joins the lists of Explore and Sweep, for this session and nobody else. "
-        "It is forgotten when you close the page."
+        "Add a file with your weights to use the model in Explore and Sweep. It is available in this session only, and "
+        "removed when you close the page."
     )
     left, right = st.columns(2, gap="medium")
     with left:
         file = st.file_uploader(
             "Weights",
             type=[suffix[1:] for suffix in custom.SUFFIXES],
-            key="own_file",
+            key="custom_file",
             max_upload_size=1000,
             help="A state dict as .safetensors, or a network as .onnx",
         )
         is_onnx = file is not None and file.name.lower().endswith(".onnx")
         architecture = "onnx" if is_onnx else choose_architecture()
-        name = st.text_input("Name", key="own_name", max_chars=40, placeholder=_stem(file), help="In lists and legends")
+        name = st.text_input(
+            "Name", key="custom_name", max_chars=40, placeholder=_stem(file), help="Shown in lists and legends"
+        )
     with right:
-        low, high = st.columns(2)
-        finest = low.number_input("Trained from, cm/px", 0.5, 1000.0, 5.0, key="own_finest", format="%g")
-        coarsest = high.number_input("to, cm/px", 0.5, 1000.0, 20.0, key="own_coarsest", format="%g")
-        window_px = st.number_input(
-            "Window, px",
-            MIN_SIDE_PX,
-            custom.MAX_WINDOW_PX,
-            512,
-            32,
-            key="own_window",
-            help="Longest side of the squares that the network sees at once, best that of its training",
-        )
-        ours = architecture in NAMES
-        normalisation = st.selectbox(
-            "Input",
-            list(NORMALISATIONS),
-            index=1 if ours else 0,
-            key=f"own_input_{'ours' if ours else 'other'}",
-            help="How its training brought pixels to numbers",
-        )
-        output = "Logits"
-        if is_onnx:
-            output = st.segmented_control("Output", list(OUTPUTS), default=output, key="own_output", required=True)
+        spec = choose_spec(architecture)
     with st.expander("What is refused, and why"):
         st.markdown(REFUSED)
-    if st.button("Add", type="primary", key="own_add", disabled=file is None) and file is not None:
-        mean, std = NORMALISATIONS[normalisation]
+    if st.button("Add", type="primary", key="custom_add", disabled=file is None) and file is not None:
         try:
-            facts = ModelSpec(architecture, (finest, coarsest), int(window_px), mean, std, OUTPUTS[output or "Logits"])  # type: ignore[arg-type]
-            take(file, name.strip() or _stem(file), facts)
+            add(file, name.strip() or _stem(file), spec)
         except SciNetError as error:
             st.error(str(error))
 
 
 def choose_architecture() -> str:
-    """The widgets for what a .safetensors file holds, as ``ModelSpec.architecture`` names it."""
+    """Draw the widgets for what a .safetensors file contains, as ``ModelSpec.architecture`` names it."""
     titles = {**TITLES, OTHER: "another of segmentation-models-pytorch"}
-    known = st.selectbox("Architecture", [*NAMES, OTHER], format_func=lambda n: titles[n], key="own_architecture")
+    known = st.selectbox("Architecture", [*NAMES, OTHER], format_func=lambda n: titles[n], key="custom_architecture")
     if known != OTHER:
         return known
     left, right = st.columns(2)
-    kind = left.selectbox("Decoder", custom.SMP_ARCHITECTURES, key="own_decoder")
+    kind = left.selectbox("Decoder", custom.SMP_ARCHITECTURES, key="custom_decoder")
     encoder = right.text_input(
-        "Encoder", "resnet34", key="own_encoder", max_chars=80, help="As smp names it; one of timm's begins with tu-"
+        "Encoder", "resnet34", key="custom_encoder", max_chars=80, help="Its name in smp; those of timm begin with tu-"
     )
     return f"{kind}/{encoder.strip()}"
 
 
-def take(file: UploadedFile, name: str, facts: ModelSpec) -> None:
-    """Open, try out and keep the file. Raises CheckpointError."""
+def choose_spec(architecture: str) -> ModelSpec:
+    """Draw the widgets for what the file does not state.
+
+    Raises:
+        CheckpointError: The values do not go together.
+    """
+    low, high = st.columns(2)
+    finest = low.number_input("Trained from, cm/px", 0.5, 1000.0, 5.0, key="custom_finest", format="%g")
+    coarsest = high.number_input("to, cm/px", 0.5, 1000.0, 20.0, key="custom_coarsest", format="%g")
+    window_px = st.number_input(
+        "Window, px",
+        MIN_SIDE_PX,
+        custom.MAX_WINDOW_PX,
+        512,
+        32,
+        key="custom_window",
+        help="Longest side of the squares that the network sees at once, ideally that of its training",
+    )
+    is_ours = architecture in NAMES
+    normalisation = st.selectbox(
+        "Input",
+        list(NORMALISATIONS),
+        index=1 if is_ours else 0,
+        key=f"custom_input_{'ours' if is_ours else 'other'}",
+        help="How pixels were normalised in its training",
+    )
+    output = "Logits"
+    if architecture == "onnx":
+        output = st.segmented_control("Output", list(OUTPUTS), default=output, key="custom_output", required=True)
+    mean, std = NORMALISATIONS[normalisation]
+    return ModelSpec(architecture, (finest, coarsest), int(window_px), mean, std, OUTPUTS[output])
+
+
+def add(file: UploadedFile, name: str, spec: ModelSpec) -> None:
+    """Open, test and keep the file.
+
+    Raises:
+        CheckpointError: It is refused.
+    """
     suffix = "." + file.name.rpartition(".")[2].lower()
-    with st.spinner("Opening it and trying it out"):  # not in turn with the runs: a bad file could hold them all up
-        model = custom.open_custom_model(name.replace("/", "-") + suffix, file.getvalue(), facts)
+    with st.spinner("Opening and testing it"):  # not in the job queue: a bad file could block it
+        model = custom.open_custom_model(name.replace("/", "-") + suffix, file.getvalue(), spec)
     custom_models.add(model, file.size)
-    st.session_state["models.added"] = model.card.title
+    session().added_title = model.card.title
     st.rerun()
 
 
-def welcome() -> None:
-    """Say once that a model was added, with the way to Explore."""
-    title = st.session_state.pop("models.added", None)
+def announce_added() -> None:
+    """Say once that a model was added, with a link to Explore."""
+    title, session().added_title = session().added_title, None
     if title is not None:
         st.success(f"{title} is in the lists of Explore and Sweep.")
         st.page_link(
@@ -119,15 +135,19 @@ def welcome() -> None:
         )
 
 
-def list_own() -> None:
-    """This session's models, each with a button that removes it."""
-    for title in custom_models.forgotten():
-        st.warning(f"{title} had to make room in memory: add its file again.")
+def list_added() -> None:
+    """Draw this session's models, each with a button that removes it."""
+    for title in custom_models.dropped_titles():
+        st.warning(f"{title} was dropped to free memory: add its file again.")
     for card in custom_models.cards():
         left, right = st.columns([5, 1], vertical_alignment="center")
-        left.write(f"**{card.title}** · {card.architecture} · {card.settings['own']['file']}")
+        left.write(f"**{card.title}** · {card.architecture} · {card.settings['file']}")
         right.button(
-            "Remove", key=f"own_remove_{card.name}", on_click=custom_models.remove, args=(card.name,), width="stretch"
+            "Remove",
+            key=f"custom_remove_{card.name}",
+            on_click=custom_models.remove,
+            args=(card.name,),
+            width="stretch",
         )
 
 

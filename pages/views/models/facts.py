@@ -1,16 +1,14 @@
-"""The facts of one checkpoint, or of two side by side, as rows of a table."""
+"""The facts of one model, or of two side by side, as rows of a table."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-import streamlit as st
-
-from pages.views.explore.panels import DASH
+from pages.app.html_table import DASH, HtmlTable
 from scinet.evaluation.benchmark import Benchmark
 from scinet.models.card import Card, checkpoints_folder
 
-Row = tuple[str, str, list[str]]  # group, name, a cell a card in HTML
+Row = tuple[str, str, list[str]]  # group, name, and one cell per card in HTML
 
 RECIPE_TITLES = {
     "epochs": "Epochs",
@@ -19,34 +17,30 @@ RECIPE_TITLES = {
     "batch": "Batch",
     "chip_px": "Chip, px",
     "learning_rate": "Learning rate",
-    "gsd_range_cm_per_px": "GSD of the chips, cm/px",
+    "gsd_range_cm_per_px": "Resolutions of the chips, cm/px",
     "seed": "Seed",
-    "bce_weight": "Weight of BCE",
-    "dice_weight": "Weight of Dice",
-    "flip_probability": "Flips",
+    "bce_weight": "Weight of BCE loss",
+    "dice_weight": "Weight of Dice loss",
+    "flip_probability": "Probability of flips",
     "precision": "Precision",
-    "selection": "Selection",
+    "selection": "Selected by",
 }
 
 
-def table(cards: Sequence[Card], benchmark: Benchmark | None) -> None:
-    """All facts of the cards; where there are two, what differs stands out."""
-    rows = list(all_rows(cards, benchmark))
-    body, group = [f'<tr class="sn-head"><th></th>{"".join(f"<th>{escape(c.title)}</th>" for c in cards)}</tr>'], ""
-    for of, name, cells in rows:
+def show(cards: Sequence[Card], benchmark: Benchmark | None) -> None:
+    """Draw all facts of the cards; if there are two, differences stand out."""
+    table, group = HtmlTable("sn-facts-table"), ""
+    table.head("", *(escape(card.title) for card in cards))
+    for of, name, cells in all_rows(cards, benchmark):
         if of != group:
-            body.append(f'<tr class="sn-head"><th colspan="{1 + len(cards)}">{escape(of)}</th></tr>')
+            table.head(escape(of))
             group = of
-        differs = ' class="sn-differs"' if len(set(cells)) > 1 else ""
-        body.append(f"<tr{differs}><th>{escape(name)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
-    foot = "Bold: where the two differ." if len(cards) > 1 else ""
-    st.html(
-        f'<div class="sn-card"><table class="sn-table sn-facts-table">{"".join(body)}</table>'
-        f'<p class="sn-foot">{foot}</p></div>'
-    )
+        table.row(escape(name), cells, is_emphasized=len(set(cells)) > 1)
+    table.show("Bold: where the two differ." if len(cards) > 1 else "")
 
 
 def all_rows(cards: Sequence[Card], benchmark: Benchmark | None) -> Iterator[Row]:
+    """The table's rows, group by group."""
     yield from _what_it_is(cards, benchmark)
     yield from _scores(cards)
     yield from _training(cards)
@@ -61,12 +55,12 @@ def _what_it_is(cards: Sequence[Card], benchmark: Benchmark | None) -> Iterator[
     yield group, "GMACs at 1024 px", [_number(cost.get("gmacs_1024_px"), "{:,.0f}") for cost in costs]
     yield group, "Receptive field", [reach(card, cost) for card, cost in zip(cards, costs, strict=True)]
     yield group, "Trained at", ["{:g} to {:g} cm/px".format(*card.gsd_range_cm_per_px) for card in cards]
-    yield group, "Strategy canonical works at", [f"{card.canonical_cm_per_px:.3g} cm/px" for card in cards]
+    yield group, "Canonical resolution", [f"{card.canonical_cm_per_px:.3g} cm/px" for card in cards]
     yield group, "Window", [_window(card) for card in cards]
     yield group, "Input", [_normalisation(card) for card in cards]
     yield group, "File", [_file(card) for card in cards]
     yield group, "SHA-256", [f'<span title="{card.sha256}">{card.sha256[:12]}</span>' for card in cards]
-    yield group, "Revision of the code", [escape(card.revision[:12]) or DASH for card in cards]
+    yield group, "Code revision", [escape(card.revision[:12]) or DASH for card in cards]
 
 
 def _scores(cards: Sequence[Card]) -> Iterator[Row]:
@@ -95,25 +89,25 @@ def _started(settings: Mapping[str, Any]) -> str:
 
 
 def _data(cards: Sequence[Card]) -> Iterator[Row]:
-    """A row a data set: tiles and GSDs; its licence follows."""
+    """One row per data set: tiles, resolutions and licence."""
     held = [{each["dataset"]: each for each in card.data if "dataset" in each} for card in cards]
     for name in dict.fromkeys(name for data in held for name in data):
         cells = []
         for data in held:
-            own_data = data.get(name)
-            if own_data is None:
+            entry = data.get(name)
+            if entry is None:
                 cells.append(DASH)
                 continue
-            gsds = own_data.get("cm_per_px") or []
+            gsds = entry.get("cm_per_px") or []
             span = f" at {min(gsds):.3g} to {max(gsds):.3g} cm/px" if len(gsds) > 3 else ""
             span = span or (f" at {', '.join(f'{gsd:g}' for gsd in gsds)} cm/px" if gsds else "")
-            licence = f'<small class="sn-under">{escape(str(own_data.get("licence", "")))}</small>'
-            cells.append(f"{own_data.get('tiles', '?'):,} tiles{span}{licence}")
+            licence = f'<small class="sn-under">{escape(str(entry.get("licence", "")))}</small>'
+            cells.append(f"{entry.get('tiles', '?'):,} tiles{span}{licence}")
         yield "Data and licences", name.capitalize(), cells
 
 
 def reach(card: Card, cost: Mapping[str, Any]) -> str:
-    """The receptive field in words: by convolutions, and what pools over the whole window."""
+    """The receptive field in words: that of the convolutions, and what pools over the whole window."""
     if "reach_px" not in cost:
         return DASH
     if cost["reach_px"] is None:
@@ -136,12 +130,12 @@ def _normalisation(card: Card) -> str:
 
 def _file(card: Card) -> str:
     if card.is_custom:
-        return escape(card.settings["file"])
+        return escape(str(card.settings["file"]))
     path = checkpoints_folder() / f"{card.name}.safetensors"
     return f"{escape(path.name)}, {path.stat().st_size / 1e6:.0f} MB" if path.is_file() else escape(path.name)
 
 
-def _number(value: Any, form: str) -> str:
+def _number(value: float | None, form: str) -> str:
     return DASH if value is None else form.format(value)
 
 

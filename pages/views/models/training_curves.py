@@ -1,4 +1,4 @@
-"""How a training went: validation score and loss per epoch, from the table that lies beside a checkpoint."""
+"""Validation score and loss per epoch of a training, from the table next to a model's weights."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ PANELS = {"micro_iou": "Micro-IoU on validation tiles", "loss": "Loss"}
 
 
 def read_curve(card: Card) -> pd.DataFrame | None:
-    """epoch, loss and micro_iou of a checkpoint's training; None where `<name>.csv` is not there or none of that."""
+    """The columns epoch, loss and micro_iou of a model's training; None if there is no `<name>.csv` with them."""
     path = checkpoints_folder() / f"{card.name}.csv"
     try:
         table = pd.read_csv(path)
@@ -23,9 +23,12 @@ def read_curve(card: Card) -> pd.DataFrame | None:
 
 
 def show(cards: Sequence[Card]) -> None:
+    """Draw the curves of the models that have one."""
     tables = {card.title: (card, table) for card in cards if (table := read_curve(card)) is not None}
     if not tables:
-        st.caption("No training curve lies beside it: a copy of its metrics.csv as <name>.csv would be shown here.")
+        st.caption(
+            "There is no training curve: copy the training's metrics.csv to <name>.csv next to the weights to show it."
+        )
         return
     with st.container(key="curves-cost"):
         for column, title in PANELS.items():

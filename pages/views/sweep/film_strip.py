@@ -7,18 +7,18 @@ import streamlit as st
 from PIL import Image, ImageDraw, ImageFont
 
 from pages.app.runs import MaskSettings, Run
-from pages.views.sweep import results
+from pages.views.sweep import rows
 from scinet.evaluation.grading import step_title
 from scinet.models.card import Card
 
-Cells = dict[tuple[float, str], Run]  # by cm/px and the checkpoint's name
+Cells = dict[tuple[float, str], Run]  # by cm/px and the model's name
 SHEET_PX, MARGIN_PX, LINE_PX = 360, 12, 26
 
 
 def show(
     cells: Cells, gsds: Sequence[float], cards: Sequence[Card], settings: MaskSettings, caption: Callable[[Run], str]
 ) -> None:
-    """The strip; a cell's score leads to the same image, model and resolution in Explore."""
+    """Draw the strip; a cell's score links to the same image, model and resolution in Explore."""
     with st.container(key="strip"):
         for cm_per_px in gsds:
             columns = st.columns([1, *[4] * len(cards)], gap="small", wrap=False, vertical_alignment="center")
@@ -28,8 +28,8 @@ def show(
                 if run is None:
                     column.html('<div class="sn-awaited">not run yet</div>')
                     continue
-                column.image(results.cell(run, settings), width="stretch", alt=f"{run.task.text}: {caption(run)}")
-                # A link, not st.switch_page, which refuses while widgets of the page are bound to the address
+                column.image(rows.cell(run, settings), width="stretch", alt=f"{run.task.text}: {caption(run)}")
+                # A link, as st.switch_page fails while widgets of the page are bound to the address
                 column.page_link(
                     "pages/explore.py",
                     label=f"{card.title} · {caption(run)} →",
@@ -40,7 +40,7 @@ def show(
 
 
 def _address(run: Run, cards: Sequence[Card]) -> dict[str, str]:
-    """What differs in Explore's address from what the session keeps: its resolution, and the sides of the map."""
+    """The part of Explore's address that the session does not keep: resolution and sides of the map."""
     native = run.task.subject.raster.cm_per_px
     other = next((card.title for card in cards if card.name != run.task.card.name), "Image")
     return {
@@ -54,7 +54,7 @@ def sheet(
     cells: Cells, gsds: Sequence[float], cards: Sequence[Card], settings: MaskSettings, caption: Callable[[Run], str]
 ) -> bytes:
     """The strip as one PNG on white, for a report."""
-    pictures = {key: Image.open(BytesIO(results.cell(run, settings))).convert("RGB") for key, run in cells.items()}
+    pictures = {key: Image.open(BytesIO(rows.cell(run, settings))).convert("RGB") for key, run in cells.items()}
     for picture in pictures.values():
         picture.thumbnail((SHEET_PX, SHEET_PX))
     cell_height = max((picture.height for picture in pictures.values()), default=SHEET_PX)

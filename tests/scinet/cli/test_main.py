@@ -12,9 +12,9 @@ import rasterio
 from PIL import Image
 
 from pages.app import runs
-from pages.sources import Subject
+from pages.app.subject import Subject
 from pages.views.explore.downloads import files
-from pages.views.sweep import results
+from pages.views.sweep.rows import table as sweep_table
 from scinet.cli.main import main
 from scinet.evaluation.truth import read_truth, truth_labels
 from scinet.models.card import list_models
@@ -140,8 +140,8 @@ def test_score_gives_the_apps_figures(scene, truth, cm_per_px, capsys):
     asked = [] if cm_per_px is None else ["--cm-per-px", cm_per_px]
     ours = run_json(capsys, "score", scene, "--truth", truth, *options, *asked)
     _, run = the_apps(scene, truth, cm_per_px)
-    verdict = runs.judge(run, runs.MaskSettings(0.45, 0.05))
-    (button,) = [file for file in files(verdict) if file.name.endswith(".json")]
+    evaluation = runs.evaluate(run, runs.MaskSettings(0.45, 0.05))
+    (button,) = [file for file in files(evaluation) if file.name.endswith(".json")]
     theirs = json.loads(button.make())
     native = ours["native"]
     assert ours == theirs
@@ -157,7 +157,7 @@ def test_sweep_gives_the_apps_figures(scene, truth, capsys):
     ours = run_json(capsys, "sweep", scene, "--truth", truth, *options)
     gsds = sorted({row["cm_per_px"] for row in ours["rows"]})
     assert len(gsds) == 2 and ours["native_cm_per_px"] in gsds
-    table = results.table([the_apps(scene, truth, gsd)[1] for gsd in gsds], runs.MaskSettings(0.5))
+    table = sweep_table([the_apps(scene, truth, gsd)[1] for gsd in gsds], runs.MaskSettings(0.5))
     for row, (_, theirs) in zip(ours["rows"], table.iterrows(), strict=True):
         assert list(row) == list(theirs.index)
         for name, value in row.items():

@@ -1,0 +1,45 @@
+"""What every page begins with: its style sheet, and a line on the image."""
+
+from html import escape
+from pathlib import Path
+
+import streamlit as st
+
+from pages.app.subject import Choice, Subject
+from scinet.raster.raster import Raster
+
+
+def apply_style() -> None:
+    """Add the style sheet of the app to the page."""
+    st.html(Path(__file__).parent / "style.css")
+
+
+def show_messages(choice: Choice) -> None:
+    """Say why there is no image, or not the one that was asked for."""
+    if choice.problem:
+        st.error(choice.problem)
+    if choice.hint:
+        st.info(choice.hint)
+
+
+def image_facts(subject: Subject) -> None:
+    """Show one line on the image, and notes on how it was read."""
+    raster = subject.raster
+    metres = [size * side for size, side in zip(raster.metres_per_px, (raster.width, raster.height), strict=True)]
+    parts = [
+        f"{raster.width} &times; {raster.height} px",
+        f"native {raster.cm_per_px:.3g} cm/px",
+        f"{metres[0]:,.0f} &times; {metres[1]:,.0f} m",
+        "no georeference" if raster.crs is None else _crs_name(raster),
+    ]
+    notes = "".join(f"<li>{escape(note)}</li>" for note in raster.notes)
+    st.html(
+        f'<div class="sn-facts"><b>{escape(subject.title)}</b><span>{"</span><span>".join(parts)}</span>'
+        + (f"<ul>{notes}</ul>" if notes else "")
+        + "</div>"
+    )
+
+
+def _crs_name(raster: Raster) -> str:
+    code = raster.crs.to_epsg() if raster.crs else None
+    return f"EPSG:{code}" if code else "custom CRS"

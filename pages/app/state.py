@@ -1,0 +1,131 @@
+"""Everything the app remembers: per session in `Session`, for all sessions in the caches of `CACHE_BYTES`.
+
+Results that hold pixels go into `cache`, which bounds their bytes. Streamlit's own caches bound only the number of
+their entries, so they are left for what is small: open files and their metadata, tables, and the objects of which a
+server has one. tests/pages/test_state.py lists them.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import streamlit as st
+
+from pages.app.result_cache import ResultCache
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+    from pages.app.subject import Subject
+    from pages.map.target import Target
+    from scinet.job_queue import Job
+    from scinet.models.card import Card
+
+Key = tuple[object, ...]  # of a cached result: all that it depends on
+Window = tuple[int, int, int, int]  # column, row, width and height in px of an image
+
+# ---- one session
+
+SESSION = "session"
+
+
+@dataclass
+class SweepRun:
+    """A sweep in progress, which survives the reruns of the page."""
+
+    subject_key: str
+    started_s: float
+    done_work: float = 0.0
+    ahead: "Job[Any] | None" = None  # the next task, which runs while the page is drawn
+
+
+@dataclass
+class Session:
+    """What a session remembers, apart from the values of widgets, which Streamlit keeps by the widgets' keys."""
+
+    entered_through_app: bool = False
+    page: str | None = None  # the hash of the page that ran last
+
+    # The image
+    subject: "Subject | None" = None  # shown on every page
+    uploads: dict[str, "UploadedFile"] = field(default_factory=dict)  # by the uploader's key
+    digests: dict[str, str] = field(default_factory=dict)  # SHA-256 of uploads by their id
+    dialog: str | None = None  # the one that is open
+    window_of: str | None = None  # the key of the scene that the column and row widgets refer to
+    picked_window: tuple[str, Window] | None = None  # in the dialog, with the scene's key
+    overview_click: tuple[float, float] | None = None  # the last one that was handled
+    world_click: str | None = None  # the last one that was handled
+    world_scene: str | None = None  # chosen on the world map, not yet in the selectbox
+
+    # Explore
+    intro_is_open: bool = True
+    slider_of: str | None = None  # the key of the subject that the resolution slider refers to
+    has_shown_masks: bool = False
+    requested_native: set[Key] = field(default_factory=set)  # keys of the tasks at native resolution that have run
+    target: "Target | None" = None  # marked on the map
+
+    # Sweep
+    steps_of: str | None = None  # the key of the subject that the range of steps refers to
+    sweep: SweepRun | None = None
+    sweep_problems: dict[Key, str] = field(default_factory=dict)  # by the task's key
+
+    # Benchmark
+    clicked_point: tuple[str, float, str] | None = None  # model, cm/px and score, not yet in the list of tiles
+    tiles_shown: int = 0
+
+    # Models
+    custom_cards: "list[Card]" = field(default_factory=list)
+    added_title: str | None = None  # of the model that was added last, not yet announced
+
+
+def session() -> Session:
+    """The state of the session that runs this script."""
+    if SESSION not in st.session_state:
+        st.session_state[SESSION] = Session()
+    found: Session = st.session_state[SESSION]
+    return found
+
+
+# Widgets whose value some other code sets or reads
+FOLDER, TILE, SCENE, COLUMN, ROW = "folder", "tile", "scene", "column", "row"
+RESOLUTION, STEPS = "gsd", "steps"
+RANKED_AT, TILES_MODEL, TILES_AT, TILES_BY = "rank_at", "behind_system", "behind_gsd", "behind_by"
+
+# Widgets of the image's source: deep links set them, and another page keeps them
+SOURCE_WIDGETS = (
+    "source",
+    "town",
+    "town_gsd",
+    FOLDER,
+    "city",
+    "native",
+    TILE,
+    "scene_file",
+    SCENE,
+    "path",
+    "truth_path",
+    "side",
+    COLUMN,
+    ROW,
+)
+
+
+# ---- all sessions
+
+CacheName = Literal["runs", "derived", "map", "sweep", "images", "thumbnails", "models", "custom models"]
+MB = 1_000_000
+CACHE_BYTES: dict[CacheName, int] = {
+    "runs": 800 * MB,  # probabilities, which cost seconds
+    "derived": 800 * MB,  # what follows from them without a model: masks, diagnoses, resampled images
+    "map": 300 * MB,  # pictures and outlines as files
+    "sweep": 100 * MB,  # rows of the sweep's table and pictures of its film strip
+    "images": 800 * MB,  # tiles, windows, overviews, reference buildings, towns
+    "thumbnails": 20 * MB,
+    "models": 1500 * MB,  # networks of the models on board
+    "custom models": 3000 * MB,  # networks that users added
+}
+
+
+@st.cache_resource(show_spinner=False)
+def cache(name: CacheName) -> ResultCache:
+    """One of the server's caches, shared by all sessions."""
+    return ResultCache(CACHE_BYTES[name])
