@@ -3,6 +3,7 @@
 import argparse
 import csv
 import sys
+from math import isnan
 from typing import Any
 
 from scinet.cli.inputs import add_truth, subject_of
@@ -15,15 +16,15 @@ from scinet.evaluation.sweep import resolutions_held, sweep
 from scinet.raster.resolution import STEPS_CM_PER_PX
 from scinet.segmentation.segment import segment
 
-SCORE = """Segment an image and compare the mask with the truth: scores, error shares and the buildings by kind, on
-the working grid (truth brought to the model's grid: what the model can be blamed for), and the scores on the native
-one (the mask brought back: what is lost by flying higher)."""
+SCORE = """Segment an image and compare the mask with the truth: scores of pixels and of objects, error shares and the
+buildings by kind, on the working grid (truth brought to the model's grid: what the model can be blamed for), and the
+scores on the native one (the mask brought back: what is lost by flying higher)."""
 SCORE_EXAMPLES = """examples:
   python -m scinet score tile.tif --truth tile.geojson --model sci-net --cm-per-px 20
   python -m scinet score scene.tif --truth buildings.gpkg --window 4096 2048 1024 1024 --model unet --json
 """
-SWEEP = """Segment an image at many resolutions: scores and error shares on both grids, agreement with the model's own
-mask at the native GSD, and how far each model holds. Without --truth, the agreement alone."""
+SWEEP = """Segment an image at many resolutions: scores, error shares and object scores on both grids, agreement with
+the model's own mask at the native GSD, and how far each model holds. Without --truth, the agreement alone."""
 SWEEP_EXAMPLES = """examples:
   python -m scinet sweep tile.tif --truth mask.png --model sci-net --model unet
   python -m scinet sweep tile.tif --truth mask.png --model unet --from 5 --to 40 --json > sweep.json
@@ -117,11 +118,16 @@ def _text(content: dict[str, Any]) -> str:
     lines = [
         f"{content['image']['name']}, {content['model']['name']} at {content['working']['cm_per_px']:.3g} cm/px "
         f"(native {content['image']['cm_per_px']:.3g})",
-        f"{'':14}{'working':>9}{'native':>9}",
+        f"{'':24}{'working':>9}{'native':>9}",
     ]
-    for group in ("scores", "shares"):
+    for group, prefix in (("scores", ""), ("shares", ""), ("objects", "object ")):
         for name, value in truth[group].items():
-            lines.append(f"{name.replace('_', ' '):14}{value:>9.3f}{native[group][name]:>9.3f}")
-    lines.append("buildings     " + ", ".join(f"{count} {kind}" for kind, count in truth["buildings"].items()))
-    lines.append("components    " + ", ".join(f"{count} {kind}" for kind, count in truth["components"].items()))
+            title = f"{prefix}{name.replace('_', ' ')}"
+            lines.append(f"{title:24}{_figure(value)}{_figure(native[group][name])}")
+    for group in ("buildings", "components"):
+        lines.append(f"{group:24}" + ", ".join(f"{count} {kind}" for kind, count in truth[group].items()))
     return "\n".join(lines) + "\n"
+
+
+def _figure(value: float) -> str:
+    return f"{value:>9}" if isinstance(value, int) else f"{'-' if isnan(value) else format(value, '.3f'):>9}"

@@ -7,11 +7,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from scinet.evaluation.boundary import boundary_counts, boundary_width_px
 from scinet.evaluation.diagnose import Diagnosis, diagnose
 from scinet.evaluation.grading import Grid, mask_on
+from scinet.evaluation.objects import Objects, find_objects
 from scinet.evaluation.truth import Truth, truth_labels
 from scinet.raster.components import Spans, components
 from scinet.raster.raster import Raster
+from scinet.raster.resample import resample_probability
 
 # Reference buildings as `read_truth` gives them, or what gives their labels int32 (H, W) on a raster's grid
 Reference = Truth | Callable[[Raster], NDArray[np.int32]]
@@ -25,6 +28,8 @@ class Evaluation:
         raster: The image on that grid.
         prediction: bool (H, W), True where the model sees a building.
         diagnosis: What is wrong with it; None without reference buildings.
+        objects: Its components matched with the reference buildings, with confidences and boundaries; None without
+            reference buildings.
         threshold: Probability in (0, 1) above which a pixel is building.
         min_area_m2: Smaller predicted components were dropped.
     """
@@ -32,6 +37,7 @@ class Evaluation:
     raster: Raster
     prediction: NDArray[np.bool_]
     diagnosis: Diagnosis | None
+    objects: Objects | None
     threshold: float
     min_area_m2: float
 
@@ -70,7 +76,7 @@ def evaluate(
         min_area_m2: Smaller predicted components are dropped.
 
     Returns:
-        The mask and, where there is a reference, its diagnosis.
+        The mask and, where there is a reference, its diagnosis and objects.
 
     Example:
         >>> from scinet import evaluate, load_model, make_town, segment
@@ -80,12 +86,16 @@ def evaluate(
         >>> evaluation.prediction.shape, evaluation.diagnosis.buildings.kind.size == len(town.footprints.polygons)
         ((60, 60), True)
     """
+    probability = resample_probability(probability, raster.shape)
     prediction = mask_on(raster, probability, threshold, min_area_m2)
-    diagnosis = None
+    diagnosis, objects = None, None
     if reference is not None:
         labels = reference(raster) if callable(reference) else truth_labels(reference, raster)
         diagnosis = diagnose(labels, prediction, valid=raster.valid, pixel_area_m2=raster.pixel_area_m2)
-    return Evaluation(raster, prediction, diagnosis, threshold, min_area_m2)
+        width_px = boundary_width_px(raster.pixel_area_m2)
+        boundary = boundary_counts(labels, prediction, width_px=width_px, valid=raster.valid)
+        objects = find_objects(diagnosis, probability=probability, boundary=boundary)
+    return Evaluation(raster, prediction, diagnosis, objects, threshold, min_area_m2)
 
 
 def evaluate_on_grids(

@@ -28,7 +28,7 @@ def report(image: str, card: Card, strategy: str, working: Evaluation, native: E
 
     Returns:
         "image", "model", "settings", "working", "mask", and what needs reference buildings: "truth" has the working
-        grid's scores, error shares and buildings by kind, "native" the scores and shares of the mask brought back.
+        grid's scores, error shares, object scores and buildings by kind, "native" the scores of the mask brought back.
         Both are None without them. Scores and shares are in [0, 1], NaN where there is nothing to score.
     """
     mask, raster, at_native = working.prediction, working.raster, native.raster
@@ -42,8 +42,8 @@ def report(image: str, card: Card, strategy: str, working: Evaluation, native: E
             "share_of_valid_pixels": float(mask.sum() / raster.valid.sum()) if raster.valid.any() else nan,
             "components": working.predicted.sizes_px.size,
         },
-        "truth": None if working.diagnosis is None else _against_truth(working.diagnosis),
-        "native": None if native.diagnosis is None else {"grid": "native", **_scores(native.diagnosis)},
+        "truth": None if working.diagnosis is None else _against_truth(working, working.diagnosis),
+        "native": None if native.diagnosis is None else {"grid": "native", **_scores(native, native.diagnosis)},
     }
 
 
@@ -52,18 +52,23 @@ def to_json(content: dict[str, Any]) -> str:
     return json.dumps(_without_nan(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _against_truth(diagnosis: Diagnosis) -> dict[str, Any]:
+def _against_truth(evaluation: Evaluation, diagnosis: Diagnosis) -> dict[str, Any]:
     return {
         "grid": "working",
         "counts_px": {"tp": diagnosis.counts.tp, "fp": diagnosis.counts.fp, "fn": diagnosis.counts.fn},
-        **_scores(diagnosis),
+        **_scores(evaluation, diagnosis),
         "buildings": _by_kind(diagnosis.buildings.kind, BUILDING_KINDS),
         "components": _by_kind(diagnosis.components.kind, COMPONENT_KINDS),
     }
 
 
-def _scores(diagnosis: Diagnosis) -> dict[str, Any]:
-    return {"scores": Scores.of(diagnosis.counts)._asdict(), "shares": diagnosis.shares._asdict()}
+def _scores(evaluation: Evaluation, diagnosis: Diagnosis) -> dict[str, Any]:
+    assert evaluation.objects is not None
+    return {
+        "scores": Scores.of(diagnosis.counts)._asdict(),
+        "shares": diagnosis.shares._asdict(),
+        "objects": evaluation.objects.tally.scores._asdict(),
+    }
 
 
 def _by_kind(kinds: NDArray[np.str_], names: Sequence[str]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scinet.evaluation.diagnose import Shares, Tally
 from scinet.evaluation.evaluate import Evaluation, evaluate_on_grids
 from scinet.evaluation.grading import Grid, agreement, holds_to
+from scinet.evaluation.object_scores import ObjectScores
 from scinet.evaluation.scores import Scores
 from scinet.evaluation.truth import Truth, truth_labels
 from scinet.job_queue import Job, JobQueue
@@ -26,7 +27,8 @@ from scinet.segmentation.strategies import Strategy
 _WORKERS = 2  # so that a core which one run leaves at its end has the next one's windows
 _PROGRESS_EVERY_S = 0.1
 
-FIGURES = (*Scores._fields, *Shares._fields)
+OBJECT_COLUMNS = {name: f"object_{name}" for name in ObjectScores._fields}
+FIGURES = (*Scores._fields, *Shares._fields, *OBJECT_COLUMNS.values())
 COLUMNS = ("model", "cm_per_px", "grid", *FIGURES, "building_area_m2", "components", "agreement")
 
 
@@ -40,6 +42,7 @@ class SweepPoint:
         building_area_m2: Predicted building area, on the working grid.
         components: Number of predicted components, on the working grid.
         tallies: Pixel counts by grid; empty without reference buildings.
+        objects: Object scores by grid; empty without reference buildings.
         agreement: IoU with the model's own mask at the native resolution; NaN where that has not run.
     """
 
@@ -48,19 +51,20 @@ class SweepPoint:
     building_area_m2: float
     components: int
     tallies: Mapping[Grid, Tally] = field(default_factory=dict)
+    objects: Mapping[Grid, ObjectScores] = field(default_factory=dict)
     agreement: float = nan
 
     @classmethod
     def of(cls, model: str, cm_per_px: float, evaluations: Mapping[Grid, Evaluation]) -> "SweepPoint":
         """The point of a model's evaluations by grid, as `evaluate_on_grids` gives them; without the agreement."""
         working = evaluations["working"]
-        diagnoses = {grid: evaluation.diagnosis for grid, evaluation in evaluations.items()}
         return cls(
             model,
             cm_per_px,
             working.building_area_m2,
             working.predicted.sizes_px.size,
-            {grid: diagnosis.tally for grid, diagnosis in diagnoses.items() if diagnosis is not None},
+            {grid: found.diagnosis.tally for grid, found in evaluations.items() if found.diagnosis is not None},
+            {grid: found.objects.tally.scores for grid, found in evaluations.items() if found.objects is not None},
         )
 
 
@@ -80,7 +84,7 @@ def sweep_rows(points: Iterable[SweepPoint]) -> list[dict[str, Any]]:
         }
         for grid in ("native", "working"):
             row = {"model": point.model, "cm_per_px": point.cm_per_px, "grid": grid}
-            rows.append({**row, **_figures(point.tallies.get(grid)), **mask})
+            rows.append({**row, **_figures(point, grid), **mask})
     return rows
 
 
@@ -216,7 +220,10 @@ def _work(cm_per_px: float) -> float:
     return cm_per_px**-2.0
 
 
-def _figures(tally: Tally | None) -> dict[str, float]:
-    if tally is None:
-        return dict.fromkeys(FIGURES, nan)
-    return {**Scores.of(tally.counts)._asdict(), **tally.shares._asdict()}
+def _figures(point: SweepPoint, grid: Grid) -> dict[str, float]:
+    figures = dict.fromkeys(FIGURES, nan)
+    if grid in point.tallies:
+        figures |= Scores.of(point.tallies[grid].counts)._asdict() | point.tallies[grid].shares._asdict()
+    if grid in point.objects:
+        figures |= {OBJECT_COLUMNS[name]: value for name, value in point.objects[grid]._asdict().items()}
+    return figures

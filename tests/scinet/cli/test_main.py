@@ -159,8 +159,9 @@ def test_sweep_gives_the_apps_figures(scene, truth, capsys):
     assert len(gsds) == 2 and ours["native_cm_per_px"] in gsds
     table = sweep_table([the_apps(scene, truth, gsd)[1] for gsd in gsds], runs.MaskSettings(0.5))
     for row, (_, theirs) in zip(ours["rows"], table.iterrows(), strict=True):
-        assert list(row) == list(theirs.index)
-        for name, value in row.items():
+        assert set(theirs.index) <= set(row)
+        for name in theirs.index:
+            value = row[name]
             if value is None:
                 assert isnan(theirs[name])
             else:

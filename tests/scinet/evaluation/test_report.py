@@ -37,7 +37,10 @@ def test_a_report_has_settings_scores_and_kinds(noise_raster: Raster) -> None:
     assert against["shares"]["omission"] == pytest.approx(500 / 800)
     assert against["buildings"] == {"found": 1, "missed": 1, "merged": 0, "fragmented": 0}
     assert against["components"] == {"good": 1, "merger": 0, "false": 1}
-    assert content["native"] == {"grid": "native", "scores": against["scores"], "shares": against["shares"]}
+    assert against["objects"]["f1"] == 0.5 and against["objects"]["mean_iou"] == 0.75
+    assert against["objects"]["average_precision"] == pytest.approx(51 / 101)
+    same = {name: against[name] for name in ("scores", "shares", "objects")}
+    assert content["native"] == {"grid": "native", **same}
 
 
 def test_a_report_tells_the_working_grid_from_the_native_one(noise_raster: Raster) -> None:

@@ -8,13 +8,23 @@ import pytest
 
 from scinet.evaluation.diagnose import Tally
 from scinet.evaluation.evaluate import evaluate_on_grids
+from scinet.evaluation.object_scores import ObjectTally
 from scinet.evaluation.sweep import COLUMNS, SweepPoint, resolutions_held, sweep, sweep_rows
 from scinet.models.checkpoint import Model
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
 
 HALF_FOUND = Tally(true=200, predicted=100, shared=100, largest_pieces=100, largest_owners=100)
-POINT = SweepPoint("UNet", 20.0, 50.0, 3, {"working": HALF_FOUND, "native": HALF_FOUND}, agreement=0.9)
+HOUSES = ObjectTally(buildings=4, components=3, matches=np.array([3, 2, 1])).scores
+POINT = SweepPoint(
+    "UNet",
+    20.0,
+    50.0,
+    3,
+    {"working": HALF_FOUND, "native": HALF_FOUND},
+    {"working": HOUSES, "native": HOUSES},
+    agreement=0.9,
+)
 
 
 def test_a_point_counts_the_mask_on_the_working_grid_and_errors_on_both(noise_raster: Raster) -> None:
@@ -27,9 +37,10 @@ def test_a_point_counts_the_mask_on_the_working_grid_and_errors_on_both(noise_ra
     assert (point.model, point.cm_per_px, point.components) == ("UNet", 40.0, 2)
     assert point.building_area_m2 == pytest.approx(40 * 0.16, rel=0.01)
     assert point.tallies["working"].true == 36 and point.tallies["native"].true == 24 * 24
+    assert point.objects["working"].recall == 1.0 and point.objects["working"].precision == 0.5
     assert isnan(point.agreement)
     without = SweepPoint.of("UNet", 40.0, evaluate_on_grids(probability, working, noise_raster))
-    assert without == replace(point, tallies={}, agreement=without.agreement)
+    assert without == replace(point, tallies={}, objects={}, agreement=without.agreement)
 
 
 def test_rows_come_by_model_then_resolution_then_grid() -> None:
@@ -42,12 +53,13 @@ def test_rows_come_by_model_then_resolution_then_grid() -> None:
     ]
     assert all(tuple(row) == COLUMNS for row in rows)
     assert rows[0]["iou"] == pytest.approx(0.5, abs=1e-6) and rows[0]["omission"] == 0.5
+    assert rows[0]["object_recall"] == 0.5 and rows[0]["object_buildings"] == 4
     assert (rows[0]["building_area_m2"], rows[0]["components"], rows[0]["agreement"]) == (50.0, 3, 0.9)
 
 
 def test_without_a_reference_there_is_the_agreement_alone() -> None:
-    (row, _) = sweep_rows([replace(POINT, tallies={})])
-    assert isnan(row["iou"]) and isnan(row["holes"]) and row["agreement"] == 0.9
+    (row, _) = sweep_rows([replace(POINT, tallies={}, objects={})])
+    assert isnan(row["iou"]) and isnan(row["holes"]) and isnan(row["object_f1"]) and row["agreement"] == 0.9
 
 
 def test_how_far_models_hold_is_told_by_iou_or_by_agreement() -> None:
