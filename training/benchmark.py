@@ -14,12 +14,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from scinet.atomic_write import atomic_write
+from scinet.datasets.tiles import Tile
 from scinet.evaluation.benchmark import nearest_step
 from scinet.evaluation.bootstrap import estimates
 from scinet.evaluation.diagnose import Tally
@@ -33,7 +35,7 @@ from scinet.raster.open import read_raster
 from scinet.segmentation.segment import segment
 from training.command import run_command
 from training.errors import DataError
-from training.packed_tiles import read_index
+from training.packed_tiles import labelled_tiles
 
 STEPS_CM_PER_PX = (5.18, 7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0)
 FINEST_AGAINST_NATIVE = 0.5  # finer steps than half the native GSD show a model nothing but interpolation
@@ -42,7 +44,7 @@ TALLY = [field.name for field in fields(Tally)]
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m training.benchmark", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m training.benchmark", description="Score models on test tiles.")
     parser.add_argument("--data", type=Path, help="a folder with index.csv and a test split")
     parser.add_argument(
         "--model",
@@ -64,14 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     if options.data is None:
         raise DataError("Scoring a model needs a folder of tiles: --data DIR.")
-    index = read_index(options.data)
-    index = index[index["split"] == options.split]
-    if index.empty:
-        raise DataError(f"{options.data / 'index.csv'} has no tile in the split {options.split!r}.")
+    tiles = labelled_tiles(options.data, options.split)
     out.mkdir(parents=True, exist_ok=True)
     for name in options.model:
         model = load_model(name, options.device)
-        rows = pd.DataFrame(evaluate(model, options.data, index))
+        rows = pd.DataFrame(evaluate(model, options.data, tiles))
         table = merged(out / "benchmark.parquet", rows, model.card.name)
         write_benchmark(table, out)
         write_scores(rows, model.card, out)
@@ -80,11 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"{name} {row['dataset']}: micro-IoU {row['micro']['iou']:.4f} at native GSD, {row['tiles']} tiles")
 
 
-def evaluate(model: Model, data: Path, index: pd.DataFrame) -> Iterator[dict]:
+def evaluate(model: Model, data: Path, tiles: Sequence[Tile]) -> Iterator[dict[str, Any]]:
     """One row per tile, working GSD and grid: names, GSDs in cm/px and the tally in pixels of that grid."""
-    for entry in tqdm(index.itertuples(), total=len(index), desc=model.card.name, unit="tile", file=sys.stderr):
-        raster = read_raster(data / str(entry.image), cm_per_px=float(entry.cm_per_px))
-        labels_on = partial(truth_labels, read_mask(data / str(entry.mask), raster))
+    for tile in tqdm(tiles, desc=model.card.name, unit="tile", file=sys.stderr):
+        assert tile.truth is not None
+        raster = read_raster(tile.image, cm_per_px=tile.cm_per_px)
+        labels_on = partial(truth_labels, read_mask(tile.truth, raster))
         for cm_per_px in working_steps(raster.cm_per_px):
             working, probability = segment(raster, model, cm_per_px)
             evaluations = evaluate_on_grids(probability, working, raster, labels_on, threshold=THRESHOLD)
@@ -92,10 +92,10 @@ def evaluate(model: Model, data: Path, index: pd.DataFrame) -> Iterator[dict]:
                 assert evaluation.diagnosis is not None
                 yield {
                     "model": model.card.name,
-                    "dataset": entry.dataset,
-                    "city": entry.city,
-                    "image": entry.image,
-                    "native_cm_per_px": float(entry.cm_per_px),
+                    "dataset": tile.dataset,
+                    "city": tile.city,
+                    "image": tile.image.relative_to(data).as_posix(),
+                    "native_cm_per_px": tile.cm_per_px,
                     "cm_per_px": cm_per_px,
                     "is_native": cm_per_px == raster.cm_per_px,
                     "grid": grid,

@@ -26,7 +26,7 @@ from training.augment import (
     turned,
 )
 from training.errors import DataError
-from training.packed_tiles import PackedTiles, Tile
+from training.packed_tiles import PackedTile, PackedTiles
 from training.recipe import Recipe
 
 ENOUGH_COVERED = 0.25  # of a chip; a small tile fills less of a coarse one, and another place is drawn
@@ -38,7 +38,7 @@ class Place:
     """A square of a scene's pixel grid that becomes a chip."""
 
     pack: PackedTiles
-    tile: Tile
+    tile: PackedTile
     column: int
     row: int
     side: int
@@ -67,7 +67,7 @@ class Chips(Dataset[tuple[Tensor, Tensor]]):
         self.recipe = recipe
         self.count = count
         self.tiles = [(pack, tile) for pack in packs for tile in pack.tiles]
-        self.alike: dict[tuple[str, float, int, int], list[tuple[PackedTiles, Tile]]] = defaultdict(list)
+        self.alike: dict[tuple[str, float, int, int], list[tuple[PackedTiles, PackedTile]]] = defaultdict(list)
         for pack, tile in self.tiles:
             self.alike[_kind(tile)].append((pack, tile))
         area = np.array([tile.width * tile.height * tile.cm_per_px**2 for _, tile in self.tiles])
@@ -135,7 +135,7 @@ class Chips(Dataset[tuple[Tensor, Tensor]]):
         row = _corner(random, tile.row, tile.height, side)
         return Place(pack, tile, column, row, side)
 
-    def _mosaic(self, tile: Tile, side: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    def _mosaic(self, tile: PackedTile, side: int, random: np.random.Generator) -> NDArray[np.uint8]:
         """A square filled with tiles drawn from those of the same data set, resolution and size, each laid at will."""
         alike = self.alike[_kind(tile)]
         cell = min(tile.width, tile.height)
@@ -181,7 +181,7 @@ def standardised(image: Tensor) -> Tensor:
     return (image - mean) / (deviation + 0.05)
 
 
-def _kind(tile: Tile) -> tuple[str, float, int, int]:
+def _kind(tile: PackedTile) -> tuple[str, float, int, int]:
     return tile.dataset, tile.cm_per_px, tile.width, tile.height
 
 

@@ -37,7 +37,9 @@ REACH_PX = (32, 6144)  # height and width of the strip along which the reach is 
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m training.costs", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m training.costs", description="Measure what each of the seven models costs."
+    )
     parser.add_argument("--out", type=Path, help="where benchmark.json is (default: the checkpoints' folder)")
     path = (parser.parse_args(arguments).out or checkpoints_folder()) / "benchmark.json"
     try:

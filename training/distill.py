@@ -42,7 +42,9 @@ STATISTICS_STEPS = 50  # the teacher's means and deviations are estimated over t
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m training.distill", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m training.distill", description="Teach an encoder the features of a pretrained network."
+    )
     recipe = Recipe()
     parser.add_argument("--encoder", required=True, choices=tuple(ENCODERS))
     parser.add_argument(

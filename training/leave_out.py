@@ -24,7 +24,7 @@ from scinet.segmentation.segment import segment
 from training import train
 from training.chips import standardised
 from training.command import run_command
-from training.packed_tiles import PackedTiles, Tile
+from training.packed_tiles import PackedTile, PackedTiles
 from training.train_options import parse_arguments, recipe_of
 
 FOLDS = (("kampala", "christchurch"), ("zanzibar", "philippines"))
@@ -46,7 +46,11 @@ class Standardised(nn.Module):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m training.leave_out", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m training.leave_out",
+        description="How a recipe does where nobody trained. Other options go to training.train.",
+        allow_abbrev=False,
+    )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--setting", help="name of the recipe in the table")
     what.add_argument("--show", action="store_true", help="print the table as Markdown and do nothing else")
@@ -90,7 +94,7 @@ def run_fold(setting: str, fold: Sequence[str], recipe_options: Sequence[str]) -
     return rows
 
 
-def place_scores(model: Model, tiles: Sequence[tuple[PackedTiles, Tile]]) -> dict[str, float]:
+def place_scores(model: Model, tiles: Sequence[tuple[PackedTiles, PackedTile]]) -> dict[str, float]:
     """Micro-IoU at the tiles' own resolution and at each step that is not finer, on the model's grid."""
     counts = {name: Counts(0, 0, 0) for name in SCORES}
     for pack, tile in tiles:
@@ -108,7 +112,7 @@ def place_scores(model: Model, tiles: Sequence[tuple[PackedTiles, Tile]]) -> dic
     return {name: float("nan") if counts[name] == nothing else float(iou(counts[name])) for name in SCORES}
 
 
-def evenly(items: Sequence[tuple[PackedTiles, Tile]], most: int) -> list[tuple[PackedTiles, Tile]]:
+def evenly(items: Sequence[tuple[PackedTiles, PackedTile]], most: int) -> list[tuple[PackedTiles, PackedTile]]:
     """At most `most` of the items, evenly spaced."""
     return [items[i] for i in np.unique(np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int))]
 

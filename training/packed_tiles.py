@@ -12,19 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from scinet.atomic_write import atomic_write
-from scinet.errors import WriteError
+from scinet.datasets.tiles import Tile, tiles_in
+from scinet.errors import RasterError, WriteError
 from training.errors import DataError
+
+_NEEDED = ("truth", "dataset", "cm_per_px", "shape", "split")
 
 
 @dataclass(frozen=True)
-class Tile:
+class PackedTile:
     """Where a tile lies in the packed array, and where in its scene: tiles of a scene share a pixel grid."""
 
-    image: str
     dataset: str
     scene: tuple[str, ...]
     cm_per_px: float
@@ -44,27 +46,26 @@ class PackedTiles:
     """
 
     def __init__(self, data: Path, split: str, cache: Path, leave_out: Collection[str] = ()):
-        index = read_index(data)
-        rows = index[index["split"] == split]
-        if rows.empty:
-            raise DataError(f"{data / 'index.csv'} has no tile in the split {split!r}.")
-        every = _layout(rows)
-        self.pixels = _packed(data, rows, every, split, cache)
+        tiles = labelled_tiles(data, split)
+        every = _layout(tiles)
+        self.pixels = _packed(tiles, every, split, cache)
         self.tiles = [tile for tile in every if tile.dataset not in leave_out]
-        self._by_scene: dict[tuple[str, ...], list[Tile]] = defaultdict(list)
+        self._by_scene: dict[tuple[str, ...], list[PackedTile]] = defaultdict(list)
         for tile in self.tiles:
             self._by_scene[tile.scene].append(tile)
 
-    def tile(self, tile: Tile) -> tuple[np.ndarray, np.ndarray]:
+    def tile(self, tile: PackedTile) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """RGB uint8 (H, W, 3) and building bool (H, W) of one tile."""
         block = self.block(tile)
         return block[..., :3], block[..., 3] > 0
 
-    def block(self, tile: Tile) -> np.ndarray:
+    def block(self, tile: PackedTile) -> NDArray[np.uint8]:
         flat = self.pixels[tile.offset : tile.offset + tile.width * tile.height]
         return flat.reshape(tile.height, tile.width, 4)
 
-    def window(self, scene: tuple[str, ...], column: int, row: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+    def window(
+        self, scene: tuple[str, ...], column: int, row: int, side: int
+    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """A square of the scene's grid put together of its tiles, uint8 (side, side, 4), and where they cover it."""
         out = np.zeros((side, side, 4), np.uint8)
         covered = np.zeros((side, side), bool)
@@ -79,58 +80,76 @@ class PackedTiles:
         return out, covered
 
 
-def read_index(data: Path) -> pd.DataFrame:
-    """The folder's index.csv. Raises DataError where it or a column is missing."""
-    path = data / "index.csv"
-    if not path.is_file():
-        raise DataError(f"{data} holds no index.csv; give the folder that does with --data.")
+def labelled_tiles(folder: Path, split: str | None = None) -> list[Tile]:
+    """The tiles of a folder's index.csv, or those of one split.
+
+    Raises DataError where there is no index or no tile, or a row lacks what training needs.
+    """
+    if not (folder / "index.csv").is_file():
+        raise DataError(f"{folder} holds no index.csv; give the folder that does with --data.")
     try:
-        index = pd.read_csv(path)
-    except ValueError as error:  # empty, ragged or no text
-        raise DataError(f"{path} cannot be read as CSV: {str(error).strip()}.") from error
-    missing = {"image", "mask", "dataset", "cm_per_px", "width", "height", "split", "licence"} - set(index.columns)
-    if missing:
-        raise DataError(f"{path} lacks the column {', '.join(sorted(missing))}.")
-    return index
+        tiles = tiles_in(folder)
+    except RasterError as error:
+        raise DataError(str(error)) from error
+    for tile in tiles:
+        missing = [name for name in _NEEDED if not getattr(tile, name)]
+        if missing:
+            raise DataError(f"{folder / 'index.csv'} says nothing of the {missing[0]} of {tile.name}.")
+    chosen = [tile for tile in tiles if split in (None, tile.split)]
+    if not chosen:
+        raise DataError(f"{folder / 'index.csv'} has no tile in the split {split!r}.")
+    return chosen
 
 
-def _layout(rows: pd.DataFrame) -> list[Tile]:
-    tiles, offset = [], 0
-    for row in rows.itertuples():
-        placed = "x_min" in rows and pd.notna(row.x_min) and pd.notna(row.crs)
-        # Tiles without a place are scenes of their own; the zooms of one place are scenes apart.
-        scene = (row.dataset, row.crs, f"{row.metres_per_px:.6g}") if placed else (row.dataset, row.image)
-        column = round(row.x_min / row.metres_per_px) if placed else 0
-        line = round(-row.y_max / row.metres_per_px) if placed else 0
-        tiles.append(
-            Tile(row.image, row.dataset, scene, row.cm_per_px, column, line, row.width, row.height, offset, row.licence)
+def _layout(tiles: Sequence[Tile]) -> list[PackedTile]:
+    packed, offset = [], 0
+    for tile in tiles:
+        height, width = tile.shape or (0, 0)
+        scene, column, row = _place_in_scene(tile)
+        packed.append(
+            PackedTile(tile.dataset, scene, tile.cm_per_px or 0.0, column, row, width, height, offset, tile.licence)
         )
-        offset += row.width * row.height
-    return tiles
+        offset += width * height
+    return packed
 
 
-def _packed(data: Path, rows: pd.DataFrame, tiles: list[Tile], split: str, cache: Path) -> np.ndarray:
-    total = tiles[-1].offset + tiles[-1].width * tiles[-1].height
-    digest = hashlib.sha256(f"{data.resolve()}\n{rows.to_csv()}".encode()).hexdigest()[:12]
-    path = cache / f"{split}-{digest}.npy"
+def _place_in_scene(tile: Tile) -> tuple[tuple[str, ...], int, int]:
+    """The scene, and the column and row of the tile's upper left corner on its pixel grid.
+
+    Tiles without a place are scenes of their own; the zooms of one place are scenes apart.
+    """
+    if tile.place is None:
+        return (tile.dataset, tile.name), 0, 0
+    transform, crs = tile.place
+    scene = (tile.dataset, crs.to_string(), f"{transform.a:.6g}")
+    return scene, round(transform.c / transform.a), round(-transform.f / transform.a)
+
+
+def _packed(tiles: Sequence[Tile], layout: Sequence[PackedTile], split: str, cache: Path) -> NDArray[np.uint8]:
+    total = layout[-1].offset + layout[-1].width * layout[-1].height
+    path = cache / f"{split}-{hashlib.sha256(repr(tiles).encode()).hexdigest()[:12]}.npy"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
         try:
-            with (
-                atomic_write(path) as part,
-                part.open("wb") as file,
-            ):  # written in order: a map on a full disk would end in a bus error
+            # Written in order: a memory map on a full disk would end in a bus error
+            with atomic_write(path) as part, part.open("wb") as file:
                 header = {"descr": "|u1", "fortran_order": False, "shape": (total, 4)}
                 np.lib.format.write_array_header_1_0(file, header)
-                for row, tile in zip(rows.itertuples(), tiles, strict=True):
-                    image, mask = _decoded(data / row.image, "RGB", tile), _decoded(data / row.mask, "L", tile)
-                    file.write(np.dstack([image, np.where(mask > 0, np.uint8(255), np.uint8(0))]).tobytes())
+                for tile in tiles:
+                    file.write(_pixels(tile).tobytes())
         except WriteError as error:
             raise DataError(f"{str(error).removesuffix('.')}; free some disk space.") from error
     return np.load(path, mmap_mode="r")
 
 
-def _decoded(path: Path, mode: str, tile: Tile) -> np.ndarray:
+def _pixels(tile: Tile) -> NDArray[np.uint8]:
+    """Red, green, blue and building (0 or 255), uint8 (H, W, 4)."""
+    assert tile.truth is not None
+    image, mask = _decoded(tile.image, "RGB", tile), _decoded(tile.truth, "L", tile)
+    return np.dstack([image, np.where(mask > 0, np.uint8(255), np.uint8(0))])
+
+
+def _decoded(path: Path, mode: str, tile: Tile) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert(mode))
@@ -138,9 +157,9 @@ def _decoded(path: Path, mode: str, tile: Tile) -> np.ndarray:
         raise DataError(f"{path} is missing; index.csv names it.") from error
     except (UnidentifiedImageError, OSError) as error:
         raise DataError(f"{path} cannot be read as an image: {error}.") from error
-    if pixels.shape[:2] != (tile.height, tile.width):
-        found = f"{pixels.shape[1]} x {pixels.shape[0]}"
-        raise DataError(f"{path} is {found} px, but index.csv says {tile.width} x {tile.height}.")
+    if tile.shape and pixels.shape[:2] != tile.shape:
+        found, said = (f"{width} x {height}" for height, width in (pixels.shape[:2], tile.shape))
+        raise DataError(f"{path} is {found} px, but index.csv says {said}.")
     return pixels
 
 
@@ -151,7 +170,7 @@ def resolution_range(packs: Sequence[PackedTiles]) -> tuple[float, float]:
 
 
 def describe(packs: Sequence[PackedTiles]) -> list[dict]:
-    """One row a data set for a checkpoint's card: tiles, GSD range in cm/px, and the attribution it carries."""
+    """One row per data set for a model's card: tiles, resolutions in cm/px, and the attribution it carries."""
     tiles = [tile for pack in packs for tile in pack.tiles]
     return [
         {

@@ -24,7 +24,7 @@ from training.command import run_command
 from training.errors import DataError
 from training.learner import Learner, validate
 from training.loop import Loading, Progress, run_steps
-from training.packed_tiles import PackedTiles, describe, read_index, resolution_range
+from training.packed_tiles import PackedTiles, describe, labelled_tiles, resolution_range
 from training.provenance import describe_weights, git_revision
 from training.recipe import Recipe
 from training.resume import StopAtInterrupt, read_state, save_state, write_row
@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def check_names(names: Sequence[str], folders: Sequence[Path]) -> None:
     """Raises DataError where no folder has a data set of one of the names."""
-    known = {name for folder in folders for name in read_index(folder)["dataset"].unique()}
+    known = {name for folder in folders for name in {tile.dataset for tile in labelled_tiles(folder)}}
     unknown = set(names) - known
     if unknown:
         raise DataError(f"No data set is named {', '.join(sorted(unknown))}. There are {', '.join(sorted(known))}.")

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,8 @@ class Tile:
     cm_per_px  native GSD, where the file does not say it
     place      transform and CRS, where the file has none and the folder knows them
     licence    its attribution
+    dataset    what training weights it by
+    shape      height and width in px, where the folder says them
     """
 
     name: str
@@ -37,6 +40,8 @@ class Tile:
     city: str = ""
     split: str = ""
     licence: str = ""
+    dataset: str = ""
+    shape: tuple[int, int] | None = None
 
     def open(self, cm_per_px: float | None = None) -> Scene:
         """Its header; `cm_per_px` counts where neither the file nor the folder knows. Raises as `open_scene`."""
@@ -90,11 +95,11 @@ def _from_index(folder: Path) -> Iterator[Tile]:
                 city=row.get("city") or "",
                 split=row.get("split") or "",
                 licence=row.get("licence") or "",
+                dataset=row.get("dataset") or "",
+                shape=(int(row["height"]), int(row["width"])) if row.get("height") and row.get("width") else None,
             )
         except (KeyError, ValueError, TypeError, CRSError) as error:
-            raise RasterError(
-                f"Line {number} of {path} describes no tile ({error!r}). See docs/training.md."
-            ) from None
+            raise RasterError(f"Line {number} of {path} describes no tile ({error!r}). See docs/training.md.") from None
 
 
 def _place(row: dict[str, str]) -> tuple[Affine, CRS] | None:
@@ -104,4 +109,10 @@ def _place(row: dict[str, str]) -> tuple[Affine, CRS] | None:
     values = float(row["x_min"]), float(row["y_max"]), size
     if not np.isfinite(values).all() or size <= 0:
         raise ValueError(values)
-    return from_origin(values[0], values[1], size, size), CRS.from_string(row["crs"])
+    return from_origin(values[0], values[1], size, size), _crs(row["crs"])
+
+
+@cache
+def _crs(text: str) -> CRS:
+    """An index names the same few in every row, and reading one takes a while."""
+    return CRS.from_string(text)

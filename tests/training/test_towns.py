@@ -1,11 +1,12 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from training.chips import Chips
-from training.packed_tiles import PackedTiles, read_index
+from training.packed_tiles import PackedTiles
 from training.recipe import Recipe
 from training.towns import write_towns
 
@@ -13,7 +14,7 @@ from training.towns import write_towns
 @pytest.mark.slow
 def test_towns_are_a_data_folder_that_chips_come_from(tmp_path: Path):
     write_towns(tmp_path / "towns", count=2, first_seed=7)
-    index = read_index(tmp_path / "towns")
+    index = pd.read_csv(tmp_path / "towns" / "index.csv")
     assert len(index) == 2 and set(index["split"]) == {"train"}
     for row in index.itertuples():
         image = Image.open(tmp_path / "towns" / row.image)

@@ -53,7 +53,9 @@ class Prepared:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m training.prepare", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m training.prepare", description="Cut published scenes into tiles with masks."
+    )
     parser.add_argument("--scenes", required=True, type=Path, metavar="DIR", help="a folder with train_tier_1")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the data folder to write")
     parser.add_argument(
