@@ -179,6 +179,7 @@ def unrounded(name: str) -> Model:
     return Model(for_inference(network, torch.device("cpu")), card, torch.device("cpu"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [card.name for card in list_models()] or [None])
 def test_lower_precision_gives_the_masks_of_float32(data_dir, name, monkeypatch):
     """Under 0.2 % of the pixels differ, and micro-IoU by under 0.1 point, on real tiles.
