@@ -46,7 +46,7 @@ def walk(browser: Browser, address: str, first: int, count: int) -> list[float]:
         for reader in readers:
             reader.move(1)
         for reader in readers:
-            reader.page.get_by_text(f"Working grid, {reader.cm_per_px:.3g} cm/px").wait_for()
+            reader.page.get_by_text(f"Scored at {reader.cm_per_px:.3g} cm/px").wait_for()
         taken.append(time.perf_counter() - begun)
     for reader in readers:
         reader.page.context.close()
