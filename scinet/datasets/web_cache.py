@@ -93,9 +93,11 @@ class CachedScene(Scene):
     cache: DiskCache = field(kw_only=True)
 
     def overview(self, max_px: int) -> Raster:
+        """As that of a `Scene`, from the cache where it is there."""
         return self._cached((max_px,), lambda: Scene.overview(self, max_px))
 
     def window(self, column_px: int, row_px: int, width_px: int, height_px: int) -> Raster:
+        """As that of a `Scene`, from the cache where it is there."""
         place = column_px, row_px, width_px, height_px
         return self._cached(place, lambda: Scene.window(self, *place))
 

@@ -1,4 +1,4 @@
-"""The seven models of the paper: their names and titles, in the paper's order."""
+"""The seven architectures of the paper: names and titles, in the paper's order."""
 
 TITLES: dict[str, str] = {
     "sci-net": "Sci-Net",

@@ -1,7 +1,7 @@
-"""The six systems that the paper compares with Sci-Net (section 5.2), from smp and timm.
+"""The six models that the paper compares with Sci-Net (section 5.2), from smp and timm.
 
 All start from RegNetY-1.6GF except HRNet, which is its own backbone. Parameters and GMACs of each
-are held to the paper's Table 1 by ``tests/scinet/test_models.py``.
+are held to the paper's Table 1 by ``tests/scinet/models/test_build.py``.
 """
 
 from typing import Any
@@ -27,21 +27,31 @@ def unet() -> nn.Module:
 
 
 def unet_aspp() -> nn.Module:
-    """UNet with ASPP in the place of DenseASPP: section 4.2's rates and pooled branch, 256 channels."""
+    """UNet with ASPP instead of DenseASPP: section 4.2's rates and pooled branch, 256 channels."""
     aspp = ASPP(ENCODER_CHANNELS[-1], 256, atrous_rates=(8, 12, 18), separable=False, dropout=0.0)
     return UNet(aspp, 256)
 
 
 def pspnet() -> nn.Module:
-    return smp.PSPNet(SMP_ENCODER, encoder_weights=None, encoder_depth=5, psp_out_channels=512, upsampling=32)
+    """PSPNet."""
+    network: nn.Module = smp.PSPNet(
+        SMP_ENCODER, encoder_weights=None, encoder_depth=5, psp_out_channels=512, upsampling=32
+    )
+    return network
 
 
 def deeplabv3plus() -> nn.Module:
-    return smp.DeepLabV3Plus(SMP_ENCODER, encoder_weights=None, decoder_channels=256)
+    """DeepLabV3+."""
+    network: nn.Module = smp.DeepLabV3Plus(SMP_ENCODER, encoder_weights=None, decoder_channels=256)
+    return network
 
 
 def manet() -> nn.Module:
-    return smp.MAnet(SMP_ENCODER, encoder_weights=None, decoder_channels=DECODER_CHANNELS, decoder_pab_channels=64)
+    """MANet."""
+    network: nn.Module = smp.MAnet(
+        SMP_ENCODER, encoder_weights=None, decoder_channels=DECODER_CHANNELS, decoder_pab_channels=64
+    )
+    return network
 
 
 class HRNet(nn.Module):

@@ -1,4 +1,4 @@
-"""The seven systems of the paper by name: ``build("sci-net")``."""
+"""The seven architectures of the paper by name: ``build("sci-net")``."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +29,7 @@ MIN_SIDE_PX = 32
 class AnySize(nn.Module):
     """Lets a network with strides up to 32 take any size from 32 px: pads at the right and bottom, then crops.
 
-    The border is repeated, not blackened: a black edge would look like the end of the scene.
+    The padding repeats the border: black pixels would look like the end of the scene.
     """
 
     def __init__(self, network: nn.Module):
@@ -44,25 +44,31 @@ class AnySize(nn.Module):
         right, bottom = -width % 32, -height % 32
         if right or bottom:
             image = F.pad(image, (0, right, 0, bottom), mode="replicate")
-        return self.network(image)[..., :height, :width]
+        logits: Tensor = self.network(image)
+        return logits[..., :height, :width]
 
 
 def encoder_name(name: str) -> str:
-    """The timm name of a system's encoder: ``encoder_name("unet") == "regnety_016"``."""
+    """The timm name of an architecture's encoder: ``encoder_name("unet") == "regnety_016"``."""
     return "hrnet_w32" if name == "hrnet" else ENCODER
 
 
 def build(name: str, encoder_weights: str | Path | None = None) -> AnySize:
-    """One of ``NAMES`` with fresh weights.
+    """Build an architecture with fresh weights.
 
-    ``encoder_weights``: None (random), "imagenet" (timm's, fetched from its hub) or the path of a
-    safetensors file with the encoder's weights under timm's ``features_only`` names.
+    Args:
+        name: One of ``NAMES``.
+        encoder_weights: None (random), "imagenet" (timm's, downloaded from its hub) or the path of a safetensors file
+            with the encoder's weights under timm's ``features_only`` names.
 
-    The network maps float32 (N, 3, H, W), normalised, to logits (N, 1, H, W), for any H and W from 32 px.
-    Raises CheckpointError for an unknown name or weights that do not fit.
+    Returns:
+        A network that maps float32 (N, 3, H, W), normalised, to logits (N, 1, H, W), for any H and W from 32 px.
+
+    Raises:
+        CheckpointError: The name is unknown, or the weights do not fit.
     """
     if name not in _BUILDERS:
-        raise CheckpointError(f"There is no architecture {name!r}; choose one of {', '.join(NAMES)}.")
+        raise CheckpointError(f"The architecture {name!r} is unknown; choose one of {', '.join(NAMES)}.")
     network = _BUILDERS[name]()
     if encoder_weights is not None:
         _load_encoder(network, encoder_name(name), encoder_weights)
@@ -79,7 +85,7 @@ def _load_encoder(network: nn.Module, timm_name: str, weights: str | Path) -> No
     else:
         try:
             state = load_file(weights)
-        except Exception as error:  # safetensors raises several kinds of its own
+        except Exception as error:  # safetensors raises errors of several types
             raise CheckpointError(f"{weights} cannot be read as safetensors: {error}.") from error
     try:
         encoder.load_state_dict(state)

@@ -1,7 +1,7 @@
-"""A model of the reader's own: weights as safetensors for a known architecture, or an ONNX file.
+"""Custom models: weights as safetensors for a known architecture, or an ONNX file.
 
-``open_custom_model`` gives the same ``Model`` as ``load_model``, so everything that segments takes it unchanged.
-Weights are untrusted: nothing is unpickled, their cost is bounded, and they run once before they are accepted.
+``open_custom_model`` gives the same ``Model`` as ``load_model``, so everything that segments can use it. Weights are
+untrusted: nothing is unpickled, memory and time are bounded, and the network runs once before it is accepted.
 """
 
 import json
@@ -36,23 +36,24 @@ SUFFIXES = (".safetensors", ".onnx")
 SMP_ARCHITECTURES: tuple[str, ...] = tuple(smp.MODEL_ARCHITECTURES_MAPPING)
 IMAGENET_MEAN: Colour = (0.485, 0.456, 0.406)
 IMAGENET_STD: Colour = (0.229, 0.224, 0.225)
-TRIAL_SIDES_PX = (
-    MIN_SIDE_PX,
-    2 * MIN_SIDE_PX + 1,
-)  # beside a whole window: the smallest, and one that is no power of 2
-FIX_FACTS = "give gsd_range_cm_per_px, window_px, mean and std as README.md shows"
+# Tried in addition to a whole window: the smallest size, and one that is not a power of 2
+TRIAL_SIDES_PX = (MIN_SIDE_PX, 2 * MIN_SIDE_PX + 1)
+FIX_SPEC = "give gsd_range_cm_per_px, window_px, mean and std as docs/python.md shows"
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a file of weights does not say by itself.
+    """What a file of weights does not say.
 
-    architecture         one of ``architectures.NAMES``, or "<architecture>/<encoder>" as segmentation-models-pytorch
-                         names them ("unet/resnet34", "fpn/tu-regnety_016" for one of timm's); "onnx" for an ONNX file
-    gsd_range_cm_per_px  what its training saw
-    window_px            longest side of the windows of ``segment``
-    mean, std            per channel, of images in [0, 1]: the network gets (image - mean) / std
-    output               of an ONNX file: logits or probability, (N, 1, H, W), or (N, 2, H, W) with building last
+    Attributes:
+        architecture: One of `scinet.models.architectures.NAMES`, or "<architecture>/<encoder>" as
+            segmentation-models-pytorch names them ("unet/resnet34", "fpn/tu-regnety_016" for one of timm's); "onnx"
+            for an ONNX file.
+        gsd_range_cm_per_px: Finest and coarsest resolution that its training saw.
+        window_px: Longest side of the windows that it sees.
+        mean: Per channel, of images in [0, 1]: the network gets (image - mean) / std.
+        std: Per channel.
+        output: Of an ONNX file: "logits" or "probability", (N, 1, H, W), or (N, 2, H, W) with building last.
     """
 
     architecture: str
@@ -65,9 +66,9 @@ class ModelSpec:
     def __post_init__(self) -> None:
         low, high = self.gsd_range_cm_per_px
         if not 0 < low <= high < 100_000:
-            raise CheckpointError(f"The GSD range {low:g} to {high:g} cm/px is impossible: give finest, then coarsest.")
+            raise CheckpointError(f"The GSD range {low:g} to {high:g} cm/px is not possible: give the finest first.")
         if not MIN_SIDE_PX <= self.window_px <= MAX_WINDOW_PX:
-            raise CheckpointError(f"A window has {MIN_SIDE_PX} to {MAX_WINDOW_PX} px a side, not {self.window_px}.")
+            raise CheckpointError(f"A window has {MIN_SIDE_PX} to {MAX_WINDOW_PX} px per side, not {self.window_px}.")
         if not all(map(isfinite, (*self.mean, *self.std))) or min(self.std) <= 0:
             raise CheckpointError("Mean and std are three numbers each, and no std is 0 or less.")
         if self.output not in get_args(Output):
@@ -75,7 +76,7 @@ class ModelSpec:
 
     @classmethod
     def from_json(cls, text: str, source: str) -> "ModelSpec":
-        """ModelSpec from JSON with their names; a checkpoint's card has them too. Raises CheckpointError."""
+        """Read the attributes from JSON; a model's card has them too. Raises CheckpointError."""
         try:
             values = json.loads(text)
             low, high = (float(value) for value in values["gsd_range_cm_per_px"])
@@ -88,31 +89,41 @@ class ModelSpec:
                 output=values.get("output", cls.output),
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise CheckpointError(f"{source} does not describe a model ({error}): {FIX_FACTS}.") from error
+            raise CheckpointError(f"{source} does not describe a model ({error}): {FIX_SPEC}.") from error
 
 
 def open_custom_file(path: Path, device: torch.device | None = None) -> Model:
-    """The model in a .safetensors or .onnx file, described by the JSON of the same name beside it: see ``ModelSpec``.
+    """Open a .safetensors or .onnx file that is described by a JSON of the same name next to it.
 
-    Raises CheckpointError where a file is missing, too large or does not fit.
+    Args:
+        path: The file; its JSON has the attributes of `ModelSpec`.
+        device: Where to run it; by default CUDA, else MPS, else the CPU.
+
+    Raises:
+        CheckpointError: A file is missing, too large or does not fit.
     """
     described = path.with_suffix(".json")
     for needed in (path, described):
         if not needed.is_file():
-            raise CheckpointError(
-                f"There is no file {needed}: a model of your own is its weights and a JSON beside them."
-            )
+            raise CheckpointError(f"{needed} is missing: a custom model is a file of weights and a JSON next to it.")
     if path.stat().st_size > MAX_FILE_BYTES:
         raise CheckpointError(_too_large(path.name))
-    facts = ModelSpec.from_json(described.read_text(errors="replace"), described.name)
-    return open_custom_model(path.name, path.read_bytes(), facts, device)
+    spec = ModelSpec.from_json(described.read_text(errors="replace"), described.name)
+    return open_custom_model(path.name, path.read_bytes(), spec, device)
 
 
-def open_custom_model(file_name: str, content: bytes, facts: ModelSpec, device: torch.device | None = None) -> Model:
-    """The model in the bytes of a file, under the file's name; its suffix tells what it is.
+def open_custom_model(file_name: str, content: bytes, spec: ModelSpec, device: torch.device | None = None) -> Model:
+    """Open a model from the bytes of a file.
 
-    Raises CheckpointError with what is wrong and what to do: too large, no safetensors or ONNX, an unknown
-    architecture, weights that do not fit it, a result of another shape than the image or not finite.
+    Args:
+        file_name: Name of the file; its suffix, .safetensors or .onnx, tells what it is.
+        content: The file.
+        spec: What the file does not say.
+        device: Where to run it; by default CUDA, else MPS, else the CPU.
+
+    Raises:
+        CheckpointError: The file is too large, is not safetensors or ONNX, does not fit its architecture, or its
+            result does not have the shape of the image or is not finite.
     """
     if len(content) > MAX_FILE_BYTES:
         raise CheckpointError(_too_large(file_name))
@@ -120,38 +131,38 @@ def open_custom_model(file_name: str, content: bytes, facts: ModelSpec, device: 
     one_size = False
     device = device or default_device()
     if suffix == ".onnx":
-        facts = replace(facts, architecture="onnx")
-        opened = open_onnx(content, file_name, facts.window_px, facts.output)
+        spec = replace(spec, architecture="onnx")
+        opened = open_onnx(content, file_name, spec.window_px, spec.output)
         one_size = opened.side_px is not None
-        facts = replace(facts, window_px=opened.side_px or facts.window_px)
+        spec = replace(spec, window_px=opened.side_px or spec.window_px)
         network: nn.Module = opened
         device = torch.device("cpu")  # where onnxruntime runs it
     elif suffix == ".safetensors":
-        network = _from_safetensors(file_name, content, facts.architecture)
+        network = _from_safetensors(file_name, content, spec.architecture)
     else:
         raise CheckpointError(
-            f"{file_name} is no .safetensors or .onnx file. Files of pickles (.pt, .pth, .ckpt, .bin) can run code "
-            "when they are opened, so they are refused: save the state dict with safetensors.torch.save_file."
+            f"{file_name} is not a .safetensors or .onnx file. Pickles (.pt, .pth, .ckpt, .bin) can run code when "
+            "they are opened, so they are refused: save the state dict with safetensors.torch.save_file."
         )
     card = Card(
         name=name,
-        architecture=facts.architecture,
-        gsd_range_cm_per_px=facts.gsd_range_cm_per_px,
-        window_px=facts.window_px,
-        mean=0.0,  # done by the network, channel by channel
+        architecture=spec.architecture,
+        gsd_range_cm_per_px=spec.gsd_range_cm_per_px,
+        window_px=spec.window_px,
+        mean=0.0,  # the network normalises, per channel
         std=1.0,
-        settings={"file": file_name, "mean": facts.mean, "std": facts.std},
+        settings={"file": file_name, "mean": spec.mean, "std": spec.std},
         is_custom=True,
-        sha256=sha256(content + repr(facts).encode()).hexdigest(),
+        sha256=sha256(content + repr(spec).encode()).hexdigest(),
     )
-    whole = Normalised(network, facts.mean, facts.std).requires_grad_(False).eval()
-    _try_out(whole, file_name, [facts.window_px] if suffix == ".onnx" else [*TRIAL_SIDES_PX, facts.window_px])
+    whole = Normalised(network, spec.mean, spec.std).requires_grad_(False).eval()
+    _try_out(whole, file_name, [spec.window_px] if suffix == ".onnx" else [*TRIAL_SIDES_PX, spec.window_px])
     fold_batch_norms(whole)
     return Model(whole.to(memory_format=torch.channels_last).to(device), card, device, one_size)
 
 
 class Normalised(nn.Module):
-    """A network that takes images in [0, 1]: each channel less its mean, by its standard deviation, comes first."""
+    """A network for images in [0, 1]: subtracts each channel's mean and divides by its standard deviation first."""
 
     mean: Tensor
     std: Tensor
@@ -164,11 +175,12 @@ class Normalised(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Image (N, 3, H, W) in [0, 1] to logits (N, 1, H, W)."""
-        return self.network((image - self.mean) / self.std)
+        logits: Tensor = self.network((image - self.mean) / self.std)
+        return logits
 
 
 class BuildingOfTwo(nn.Module):
-    """The logit of building from a network with two classes, background and building."""
+    """The logit of building, from a network with two classes, background and building."""
 
     def __init__(self, network: nn.Module):
         super().__init__()
@@ -176,7 +188,7 @@ class BuildingOfTwo(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Image (N, 3, H, W) to logits (N, 1, H, W): softmax of two logits is the sigmoid of their difference."""
-        logits = self.network(image)
+        logits: Tensor = self.network(image)
         return logits[:, 1:] - logits[:, :1]
 
 
@@ -184,7 +196,7 @@ def _from_safetensors(file_name: str, content: bytes, architecture: str) -> nn.M
     try:
         state = load(content)
     except (SafetensorError, KeyError, ValueError) as error:
-        raise CheckpointError(f"{file_name} is no safetensors file ({error}).") from error
+        raise CheckpointError(f"{file_name} is not a safetensors file ({error}).") from error
     if not state:
         raise CheckpointError(f"{file_name} holds no weights.")
     for prefix in ("module.", "model."):  # as PyTorch's data parallel and Lightning save them
@@ -195,27 +207,28 @@ def _from_safetensors(file_name: str, content: bytes, architecture: str) -> nn.M
     kind, _, encoder = architecture.partition("/")
     if kind.lower() not in SMP_ARCHITECTURES or not encoder:
         raise CheckpointError(
-            f"There is no architecture {architecture!r}: choose one of {', '.join(NAMES)}, or "
+            f"The architecture {architecture!r} is unknown: choose one of {', '.join(NAMES)}, or "
             f"<architecture>/<encoder> of segmentation-models-pytorch with one of {', '.join(SMP_ARCHITECTURES)}."
         )
     classes = 2 if any(key.startswith("segmentation_head") and len(t) == 2 for key, t in state.items() if t.ndim) else 1
 
     def make() -> nn.Module:
-        return smp.create_model(kind, encoder, encoder_weights=None, in_channels=3, classes=classes)
+        network: nn.Module = smp.create_model(kind, encoder, encoder_weights=None, in_channels=3, classes=classes)
+        return network
 
     network = _filled(make, state, file_name, architecture)
     return AnySize(network if classes == 1 else BuildingOfTwo(network))
 
 
 def _filled(make: Callable[[], nn.Module], state: dict[str, Tensor], file_name: str, architecture: str) -> nn.Module:
-    """The network with the weights in it; no memory is taken for it before they are known to fit."""
+    """Build a network and load the weights; it takes no memory until they are known to fit."""
     try:
         try:
             with torch.device("meta"):
                 network = make()
-        except RuntimeError:  # some encoders compute numbers as they are built; smp's own are small enough for that
+        except RuntimeError:  # some encoders compute numbers when they are built; those of smp are small enough
             network = make()
-    except Exception as error:  # an unknown encoder raises whatever smp and timm raise
+    except Exception as error:  # smp and timm raise errors of many types for an unknown encoder
         raise CheckpointError(
             f"segmentation-models-pytorch cannot build {architecture} ({_first_line(error)}). "
             "Encoders of timm begin with tu-, as in unet/tu-resnet34."
@@ -223,7 +236,7 @@ def _filled(make: Callable[[], nn.Module], state: dict[str, Tensor], file_name: 
     wanted = network.state_dict()
     _check_state(wanted, state, file_name, architecture)
     if any(buffer.is_meta for name, buffer in network.named_buffers() if name not in wanted):
-        network = make()  # tables that are no weights, such as positions in Swin's windows
+        network = make()  # tables that are not weights, such as positions in Swin's windows
     full = {key: tensor.to(wanted[key].dtype) for key, tensor in state.items()}
     network.load_state_dict(full, assign=True)
     return network
@@ -247,7 +260,7 @@ def _check_state(wanted: dict[str, Tensor], state: dict[str, Tensor], file_name:
 
 @torch.inference_mode()
 def _try_out(network: nn.Module, file_name: str, sides_px: list[int]) -> None:
-    """Run the network once a size: it must give one finite number a pixel."""
+    """Run the network once per size: it must give one finite number per pixel."""
     generator = torch.Generator().manual_seed(0)
     for side_px in sorted(set(sides_px)):
         image = torch.rand((1, 3, side_px, side_px), generator=generator)
@@ -255,7 +268,7 @@ def _try_out(network: nn.Module, file_name: str, sides_px: list[int]) -> None:
             logits = network(image)
         except CheckpointError:
             raise
-        except Exception as error:  # whatever a stranger's architecture raises
+        except Exception as error:  # an unknown architecture can raise anything
             raise CheckpointError(
                 f"{file_name} fails on an image of {side_px} x {side_px} px ({_first_line(error)}). "
                 "It must take any size from 32 px: export it as ONNX with a fixed size otherwise."
@@ -263,7 +276,7 @@ def _try_out(network: nn.Module, file_name: str, sides_px: list[int]) -> None:
         if logits.shape != (1, 1, side_px, side_px):
             raise CheckpointError(
                 f"{file_name} gives {tuple(logits.shape)} for an image of {side_px} x {side_px} px, not one number "
-                "a pixel."
+                "per pixel."
             )
         if not torch.isfinite(logits).all():
             raise CheckpointError(f"{file_name} gives numbers that are not finite: its weights, mean or std are wrong.")
@@ -279,6 +292,6 @@ def _too_large(file_name: str) -> str:
 
 
 def _colour(value: Any) -> Colour:
-    """Three numbers, or one for all channels."""
+    """Three numbers, from one per channel or one for all."""
     first, second, third = (float(v) for v in (value if isinstance(value, list | tuple) else [value] * 3))
     return first, second, third

@@ -6,7 +6,7 @@ from scinet.errors import CheckpointError
 
 
 def default_device() -> torch.device:
-    """The best there is: CUDA, else MPS, else the CPU."""
+    """The fastest that is available: CUDA, else MPS, else the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
@@ -23,7 +23,7 @@ def parse_device(text: str) -> torch.device:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device computes in bfloat16 itself: elsewhere it would only be slower."""
+    """Whether the device computes in bfloat16 natively: elsewhere it is only slower."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())

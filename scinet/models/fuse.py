@@ -1,7 +1,7 @@
-"""Networks made ready to run: batch norms folded into the convolutions before them, and weights in bfloat16.
+"""Prepares networks for inference: folds batch norms into the convolutions before them, casts weights to bfloat16.
 
-The first leaves out a pass over the pixels for each norm. The second saves casting the weights at every window, and
-half of their memory, where autocast has the convolutions run in bfloat16 anyway: the numbers are the same.
+Folding saves a pass over the pixels for each norm. Where autocast runs the convolutions in bfloat16 anyway, casting
+their weights once saves half of their memory and a cast per window; the numbers are the same.
 """
 
 from collections import Counter
@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from timm.layers import BatchNormAct2d
+from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.overrides import TorchFunctionMode
@@ -22,7 +22,7 @@ TRIAL_PX = 64
 
 
 def for_inference(network: nn.Module, device: torch.device) -> nn.Module:
-    """A network in evaluation mode, changed in place to run on a device, under autocast if that has bfloat16."""
+    """Prepare a network in evaluation mode, in place, to run on a device, under autocast if that has bfloat16."""
     fold_batch_norms(network.requires_grad_(False))
     if has_bfloat16(device):
         for module in network.modules():
@@ -32,10 +32,13 @@ def for_inference(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 def fold_batch_norms(network: nn.Module) -> int:
-    """Fold, in place, each batch norm that is all that follows a convolution; how many those were.
+    """Fold, in place, each batch norm that is the only one to use the output of a convolution.
 
-    The network is in evaluation mode and takes images (N, 3, H, W) of TRIAL_PX a side: one is sent through it to see
-    what follows what.
+    Args:
+        network: In evaluation mode. An image of TRIAL_PX x TRIAL_PX px is sent through it to see what follows what.
+
+    Returns:
+        How many norms were folded.
     """
     names = {id(module): name for name, module in network.named_modules()}
     pairs = _pairs(network)
@@ -77,7 +80,7 @@ def _by_weight(network: nn.Module, kind: type[nn.Module]) -> Iterator[tuple[int,
 
 
 class _Calls(TorchFunctionMode):
-    """What the functions of a forward pass took and gave: tensors by their id, all kept so that no id comes twice."""
+    """Records what the functions of a forward pass take and return: tensors by id, kept so that ids are unique."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,13 +90,17 @@ class _Calls(TorchFunctionMode):
         self._kept: list[Tensor] = []
 
     def __torch_function__(
-        self, function: Callable, types: Any, arguments: tuple = (), keywords: dict | None = None
+        self,
+        function: Callable[..., Any],
+        types: Any,
+        arguments: tuple[Any, ...] = (),
+        keywords: dict[str, Any] | None = None,
     ) -> Any:
         keywords = keywords or {}
         found = function(*arguments, **keywords)
         taken, given = _tensors((arguments, keywords)), _tensors(found)
         self._kept += [*taken, *given]
-        if given:  # who only asks for a shape does not use the values
+        if given:  # a function that only reads a shape does not use the values
             self.uses.update(id(tensor) for tensor in taken)
         if function is F.conv2d:
             self.convolution_weights[id(found)] = id(arguments[1])

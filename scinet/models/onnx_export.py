@@ -1,4 +1,4 @@
-"""Checkpoints as ONNX files, which run without PyTorch."""
+"""Writes models as ONNX files, which run without PyTorch."""
 
 import json
 import warnings
@@ -15,25 +15,34 @@ from scinet.models.card import Card
 OPSET = 17
 TRIAL_SIDES_PX = ((96, 64), (45, 130))
 LARGEST_DIFFERENCE = 1e-3  # of probabilities
-# A PSPNet pools to 1, 2, 3 and 6 cells a side, which ONNX has for a fixed size alone, and for whole cells of stride 32.
+# A PSPNet pools to 1, 2, 3 and 6 cells per side, which ONNX supports for fixed sizes in multiples of stride 32 only.
 _FIXED_SIZE = ("pspnet",)
 _FIXED_STEP_PX = 6 * 32
 
 
 def export_onnx(network: nn.Module, card: Card, path: str | Path) -> float:
-    """Write a checkpoint, as `load_trained` gives it, as `path`, an ONNX file, and beside it the JSON that opens it.
+    """Write a model as an ONNX file, and next to it the JSON that `open_custom_file` needs.
 
-    Its input "image" is RGB in [0, 1], float32 (N, 3, H, W), of any size; its output "logits" float32 (N, 1, H, W),
-    before the sigmoid. A PSPNet takes windows of its card's size alone. Returns the largest difference of its
-    probabilities from the checkpoint's on random images.
+    The input "image" is RGB in [0, 1], float32 (N, 3, H, W), of any size; the output "logits" float32 (N, 1, H, W),
+    before the sigmoid. A PSPNet takes windows of its card's size only.
 
-    Raises CheckpointError where a package is missing or the difference exceeds 1e-3, and WriteError.
+    Args:
+        network: As `load_trained` gives it.
+        card: Its card.
+        path: The file to write; it ends in .onnx.
+
+    Returns:
+        The largest difference of its probabilities from the network's on random images.
+
+    Raises:
+        CheckpointError: A package is missing, or the difference exceeds 1e-3.
+        WriteError: A file cannot be written.
     """
     try:
         import onnx  # noqa: F401
         import onnxruntime
     except ImportError:
-        raise CheckpointError("ONNX needs two packages more: .venv/bin/pip install onnx onnxruntime.") from None
+        raise CheckpointError("ONNX needs two more packages: pip install onnx onnxruntime.") from None
     path = Path(path)
     if path.suffix != ".onnx":
         raise CheckpointError(f"{path} cannot be written: give a path that ends in .onnx.")
@@ -47,7 +56,7 @@ def export_onnx(network: nn.Module, card: Card, path: str | Path) -> float:
     exported = _Exported(network, card).eval()
     dynamic = None if fixed else {name: {0: "n", 2: "height", 3: "width"} for name in ("image", "logits")}
     with atomic_write(path) as partial, warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # the exporter warns of every size that it reads
+        warnings.simplefilter("ignore")  # the exporter warns about every size that it reads
         torch.onnx.export(
             exported,
             (torch.rand(1, 3, *sides[0]),),
@@ -65,14 +74,14 @@ def export_onnx(network: nn.Module, card: Card, path: str | Path) -> float:
             found = torch.from_numpy(session.run(None, {"image": image.numpy()})[0])
             difference = max(difference, float((exported(image).sigmoid() - found.sigmoid()).abs().max()))
         if not difference <= LARGEST_DIFFERENCE:
-            raise CheckpointError(f"{card.name} as ONNX differs by {difference:.2g} from the checkpoint: not written.")
+            raise CheckpointError(f"{card.name} as ONNX differs by {difference:.2g}, so it is not written.")
     with atomic_write(path.with_suffix(".json")) as partial:
         partial.write_text(_description(card))
     return difference
 
 
 class _Exported(nn.Module):
-    """A checkpoint's network with its normalisation, for images of any size: without branches, which ONNX would fix."""
+    """A network with its normalisation, for images of any size: without branches, which ONNX would fix."""
 
     def __init__(self, network: nn.Module, card: Card) -> None:
         super().__init__()
@@ -84,10 +93,14 @@ class _Exported(nn.Module):
         """RGB in [0, 1] (N, 3, H, W) to logits (N, 1, H, W)."""
         image = (image - self.mean) / self.std
         if not self.pads:
-            return self.network(image)
+            return self._logits(image)
         height, width = image.shape[-2:]
         image = F.pad(image, (0, -width % 32, 0, -height % 32), mode="replicate")
-        return self.network(image)[..., :height, :width]
+        return self._logits(image)[..., :height, :width]
+
+    def _logits(self, image: Tensor) -> Tensor:
+        logits: Tensor = self.network(image)
+        return logits
 
 
 def _description(card: Card) -> str:

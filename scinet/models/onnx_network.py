@@ -1,6 +1,6 @@
-"""An ONNX file as a network: checked, tried out in a process of its own, run by onnxruntime on the processor.
+"""An ONNX file as a network: checked, tried in a separate process, run by onnxruntime on the CPU.
 
-The packages onnx and onnxruntime are optional: ``pip install onnx onnxruntime``.
+The packages onnx and onnxruntime are optional: ``pip install scinet-explorer[onnx]``.
 """
 
 import json
@@ -52,22 +52,29 @@ class OnnxNetwork(nn.Module):
 
 
 def open_onnx(content: bytes, file_name: str, window_px: int, output: str) -> OnnxNetwork:
-    """The network in an ONNX file.
+    """Open an ONNX file as a network.
 
-    Raises CheckpointError where a package is missing, where the file is none, refers to other files, wants another
-    input than (N, 3, H, W), gives something else than a mask, or fails in its trial.
+    Args:
+        content: The file.
+        file_name: What to call it in messages.
+        window_px: Side of the windows that it will get, where it takes any size.
+        output: "logits" or "probability".
+
+    Raises:
+        CheckpointError: A package is missing, the file is not an ONNX file, refers to other files, wants an input other
+            than (N, 3, H, W), does not give a mask, or fails in its trial.
     """
     try:
         import onnx
         import onnxruntime
     except ImportError as error:
         raise CheckpointError(
-            "ONNX files need two packages more: .venv/bin/pip install onnx onnxruntime, then start again."
+            "ONNX files need two more packages: pip install onnx onnxruntime, then start again."
         ) from error
     try:
         model = onnx.load_model_from_string(content)
-    except Exception as error:  # protobuf's own kinds
-        raise CheckpointError(f"{file_name} is no ONNX file, or it is cut off.") from error
+    except Exception as error:  # of protobuf's own types
+        raise CheckpointError(f"{file_name} is not an ONNX file, or is incomplete.") from error
     if any(tensor.external_data or tensor.data_location for tensor in _tensors(model)):
         raise CheckpointError(f"{file_name} keeps weights in other files: save it as one file (external_data=False).")
     side_px = _side_px(model, file_name)
@@ -80,7 +87,7 @@ def open_onnx(content: bytes, file_name: str, window_px: int, output: str) -> On
 
 
 def _tensors(model: Any) -> Iterator[Any]:
-    """All tensors of a model, those of subgraphs and functions too."""
+    """All tensors of a model, including those of subgraphs and functions."""
     graphs, nodes = [model.graph], [node for function in model.functions for node in function.node]
     while graphs or nodes:
         if graphs:
@@ -99,11 +106,11 @@ def _tensors(model: Any) -> Iterator[Any]:
 
 
 def _side_px(model: Any, file_name: str) -> int | None:
-    """The side of the images that the file takes, None where it takes any."""
+    """The side of the images that the file takes; None where it takes any size."""
     held = {tensor.name for tensor in model.graph.initializer}
     inputs = [each for each in model.graph.input if each.name not in held]
     if len(inputs) != 1 or not model.graph.output:
-        raise CheckpointError(f"{file_name} has {len(inputs)} inputs: one image, float32 (N, 3, H, W), is taken.")
+        raise CheckpointError(f"{file_name} has {len(inputs)} inputs; it must have one, float32 (N, 3, H, W).")
     kind = inputs[0].type.tensor_type
     shape = [dimension.dim_value or None for dimension in kind.shape.dim]
     if kind.elem_type != 1 or len(shape) != 4 or shape[1] != 3:
@@ -114,15 +121,15 @@ def _side_px(model: Any, file_name: str) -> int | None:
     height, width = shape[2:]
     if height != width:
         raise CheckpointError(
-            f"{file_name} takes {width} x {height} px alone: export it with a dynamic size, or square."
+            f"{file_name} takes {width} x {height} px only: export it with a dynamic size, or square."
         )
     if height is not None and not 32 <= height <= 2048:
-        raise CheckpointError(f"{file_name} takes {height} px a side; 32 to 2048 px are possible.")
+        raise CheckpointError(f"{file_name} takes {height} x {height} px; 32 to 2048 px per side are possible.")
     return height
 
 
 def _try_apart(content: bytes, file_name: str, side_px: int, output: str) -> None:
-    """One run in a process of its own: what ends it, or takes too much, does not end this one."""
+    """Run the file once in a separate process, so that a crash or too much memory does not end this one."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "model.onnx").write_bytes(content)
         command = [sys.executable, "-P", str(Path(__file__).with_name("onnx_trial.py")), "model.onnx", str(side_px)]
@@ -133,11 +140,11 @@ def _try_apart(content: bytes, file_name: str, side_px: int, output: str) -> Non
             answer = json.loads(done.stdout.splitlines()[-1])
         except subprocess.TimeoutExpired:
             raise CheckpointError(
-                f"{file_name} takes over {TRIAL_S} s for one window: choose smaller windows."
+                f"{file_name} takes more than {TRIAL_S} s for one window: choose smaller windows."
             ) from None
         except (ValueError, IndexError):
             raise CheckpointError(
-                f"{file_name} broke off in its trial on {side_px} x {side_px} px: it takes too much memory or time, or "
+                f"{file_name} crashed in its trial on {side_px} x {side_px} px: it takes too much memory or time, or "
                 "is damaged."
             ) from None
     if "problem" in answer:
@@ -145,10 +152,10 @@ def _try_apart(content: bytes, file_name: str, side_px: int, output: str) -> Non
     shape = answer["shape"]
     if len(shape) != 4 or shape[0] != 1 or shape[1] not in (1, 2) or shape[2:] != [side_px, side_px]:
         raise CheckpointError(
-            f"{file_name} gives {shape} for an image of {side_px} x {side_px} px: (1, 1, H, W) is wanted, or "
+            f"{file_name} gives {shape} for an image of {side_px} x {side_px} px: it must be (1, 1, H, W), or "
             "(1, 2, H, W) with building last."
         )
     if output == "probability" and not 0 <= answer["min"] <= answer["max"] <= 1:
         raise CheckpointError(
-            f"{file_name} gives {answer['min']:.3g} to {answer['max']:.3g}, which are no probabilities: choose logits."
+            f"{file_name} gives {answer['min']:.3g} to {answer['max']:.3g}, which are not probabilities: choose logits."
         )

@@ -76,4 +76,5 @@ def _forward(windows: list[NDArray[np.uint8]], model: Model, threads: int) -> ND
     # Twice as fast where the processor has it; on the trained checkpoints under 0.1 % of the mask's pixels differ
     with torch.autocast(model.device.type, torch.bfloat16, enabled=has_bfloat16(model.device)):
         logits = model.network(image)
-    return logits[:, 0].float().sigmoid().cpu().numpy()
+    probability: NDArray[np.float32] = logits[:, 0].float().sigmoid().cpu().numpy()
+    return probability

@@ -24,11 +24,13 @@ Patch = tuple[slice, slice, np.ndarray]  # rows, columns, coverage float32
 
 
 def building_shadow(building: Building, reach: np.ndarray) -> Iterable[np.ndarray]:
+    """Outlines of what the walls of a building darken."""
     for ring in rings_of(building.footprint):
         yield from wall_shadows(np.asarray(ring.coords), reach)
 
 
 def item_shadow(item: Item, reach: np.ndarray) -> Iterable[np.ndarray]:
+    """Outlines of what an item darkens."""
     if item.height_m > 0:
         yield from wall_shadows(np.vstack([item.polygon, item.polygon[:1]]), reach)
         yield item.polygon + reach
@@ -41,6 +43,7 @@ def wall_shadows(ring: np.ndarray, reach: np.ndarray) -> Iterable[np.ndarray]:
 
 
 def crown_shadow(tree: Tree, reach: np.ndarray) -> np.ndarray:
+    """Outline of what the crown of a tree darkens."""
     turn = np.linspace(0, 2 * math.pi, 40)
     lobes = 0.88 + 0.1 * np.sin(5 * turn + tree.x) + 0.07 * np.sin(11 * turn + tree.y)
     radius = tree.radius_m * lobes * (0.7 if tree.palm else 1.0)
@@ -98,6 +101,7 @@ def soft_masks(plan: Plan) -> list[Image.Image]:
 
 
 def read_soft(mask: Image.Image, window: Window) -> np.ndarray:
+    """The part of a soft mask in a window, at the window's resolution."""
     scale = window.metres_per_px / _SOFT_M
     top, bottom = window.row * scale, (window.row + window.height) * scale
     box = (0.0, min(top, mask.height), min(window.width * scale, mask.width), min(bottom, mask.height))
@@ -118,6 +122,7 @@ def in_rows(things: list[Thing], span: np.ndarray, window: Window) -> list[Thing
 
 
 def rings_of(polygon: Polygon) -> list[shapely.LinearRing]:
+    """The outer ring of a polygon, then those of its holes."""
     return [polygon.exterior, *polygon.interiors]
 
 
@@ -133,6 +138,7 @@ def subpixels(pixels: np.ndarray, scale: int) -> list[float]:
 
 
 def bounds_in(window: Window, pixels: np.ndarray) -> tuple[slice, slice] | None:
+    """Rows and columns that pixels of a window span; None outside it."""
     left, top = np.floor(pixels.min(axis=0)).astype(int)
     right, bottom = np.ceil(pixels.max(axis=0)).astype(int) + 1
     left, top, right, bottom = max(left, 0), max(top, 0), min(right, window.width), min(bottom, window.height)
@@ -175,6 +181,7 @@ def fill(
     colour: tuple[float, float, float],
     strength: float = 1.0,
 ) -> None:
+    """Paint an outline in one colour."""
     patch = coverage(window, [ring])
     if patch is not None:
         rows, columns, cover = patch
@@ -184,5 +191,6 @@ def fill(
 
 
 def mix(canvas: np.ndarray, colour: np.ndarray, share: np.ndarray) -> None:
+    """Blend a colour into the canvas, pixel by pixel."""
     for channel in range(3):
         canvas[channel] += share * (colour[channel] - canvas[channel])

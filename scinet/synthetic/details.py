@@ -36,6 +36,7 @@ _RUBBISH: tuple[tuple[Colour, float], ...] = (
 
 
 def make_style(rng: np.random.Generator, climate: Climate) -> TownStyle:
+    """Draw the sun, the soil and the greenness of a town."""
     soils, shares = list(climate.soils), list(climate.soils.values())
     turn, elevation = rng.uniform(0, 2 * math.pi), math.radians(rng.uniform(*climate.sun_elevation_degrees))
     return TownStyle(

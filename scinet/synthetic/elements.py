@@ -41,6 +41,8 @@ class Wing:
 
 @dataclass(frozen=True)
 class Roof:
+    """How a roof looks."""
+
     shape: str  # "gable", "hip", "mono" (one slope) or "flat"
     palette: np.ndarray  # float32 (SHEETS, 3): colours of its sheets
     stain: Colour  # rust or soot
@@ -62,6 +64,8 @@ class Item:
 
 @dataclass(frozen=True)
 class Building:
+    """A building: its exact footprint, and its roof."""
+
     footprint: Polygon
     height_m: float
     wings: tuple[Wing, ...]
@@ -71,6 +75,8 @@ class Building:
 
 @dataclass(frozen=True)
 class Tree:
+    """A broad-leaved tree or a palm."""
+
     x: float
     y: float
     radius_m: float
@@ -83,13 +89,17 @@ class Tree:
 
 @dataclass(frozen=True)
 class Road:
+    """A straight piece of road."""
+
     line: LineString
     width_m: float
     paved: bool
 
     @property
     def area(self) -> Polygon:
-        return self.line.buffer(self.width_m / 2, cap_style="flat")
+        """The ground that the road covers."""
+        strip: Polygon = self.line.buffer(self.width_m / 2, cap_style="flat")
+        return strip
 
 
 @dataclass(frozen=True)
@@ -228,10 +238,12 @@ def rectangle(x: float, y: float, angle: float, half_length: float, half_width: 
     """Corners, float (4, 2), counter-clockwise."""
     along = np.array([math.cos(angle), math.sin(angle)]) * half_length
     across = np.array([-math.sin(angle), math.cos(angle)]) * half_width
-    return np.array([x, y]) + np.array([-along - across, along - across, along + across, across - along])
+    corners: np.ndarray = np.array([x, y]) + np.array([-along - across, along - across, along + across, across - along])
+    return corners
 
 
 def disc(x: float, y: float, radius: float, corners: int = 12) -> np.ndarray:
+    """Corners of a circle, float (corners, 2)."""
     turn = np.arange(corners) * (2 * math.pi / corners)
     return np.column_stack([x + radius * np.cos(turn), y + radius * np.sin(turn)])
 
@@ -293,9 +305,11 @@ def tree(rng: np.random.Generator, x: float, y: float, radius: float, leaf: Colo
 
 
 def as_colour(values: np.ndarray) -> Colour:
+    """Three numbers as a colour."""
     red, green, blue = (float(value) for value in values)
     return red, green, blue
 
 
 def as_pair(values: np.ndarray) -> tuple[float, float]:
+    """Two numbers as floats."""
     return float(values[0]), float(values[1])

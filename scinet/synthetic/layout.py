@@ -34,7 +34,7 @@ from scinet.synthetic.elements import (
 from scinet.synthetic.lots import cut, cut_corner, fit_rectangle, frame_of, outline, parts_of, squareness, to_plane
 
 _HALL_FROM_M = 160.0
-_MARGIN_M = 12.0  # the town goes on beyond its extent, so that buildings are cut by the border as in a tile
+_MARGIN_M = 12.0  # the town continues beyond its extent, so that buildings are cut by the border as in a tile
 _SMALLEST_M2 = 0.6  # what the border leaves of a building below this is taken away, from the image too
 
 
@@ -57,7 +57,7 @@ class _Planner:
         land = self._courts(land)
         land = self._roads(land)
         for block in self._blocks(land):
-            self._settle(block)
+            self._fill_block(block)
         self._clip()
         add_drains(rng, self.plan)
         scatter_litter(rng, self.plan)
@@ -110,7 +110,7 @@ class _Planner:
         return land
 
     def _roads(self, land: BaseGeometry) -> BaseGeometry:
-        """A main road and smaller ones across and beside it, clear of what is built already."""
+        """A main road and smaller ones across and along it, clear of what is built already."""
         rng, roads = self.rng, self.plan.roads
         built = shapely.union_all([building.footprint for building in self.plan.buildings])
         for number in range(max(1, round(self.plan.size_m / 60))):
@@ -161,7 +161,7 @@ class _Planner:
 
     # What stands in a block
 
-    def _settle(self, block: Polygon) -> None:
+    def _fill_block(self, block: Polygon) -> None:
         rng = self.rng
         if block.area < 6:
             return
@@ -350,12 +350,14 @@ class _Planner:
 
     def _clip(self) -> None:
         """Cut footprints at the extent; a footprint in two pieces becomes two buildings of the same roof."""
-        kept = []
+        kept: list[Building] = []
         for building in self.plan.buildings:
             inside = building.footprint.intersection(self.extent)
-            for piece in parts_of(inside):
-                if piece.area >= _SMALLEST_M2:
-                    kept.append(Building(piece, building.height_m, building.wings, building.roof, building.items))
+            kept += [
+                Building(piece, building.height_m, building.wings, building.roof, building.items)
+                for piece in parts_of(inside)
+                if piece.area >= _SMALLEST_M2
+            ]
         self.plan.buildings[:] = sorted(kept, key=lambda one: one.height_m)
 
     def _spot(self, piece: Polygon) -> tuple[float, float]:

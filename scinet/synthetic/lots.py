@@ -67,14 +67,17 @@ def frame_of(piece: BaseGeometry) -> Wing:
 
 
 def squareness(piece: Polygon) -> float:
+    """How much of the smallest rectangle around a piece it covers, in (0, 1]."""
     return float(piece.area / shapely.minimum_rotated_rectangle(piece).area)
 
 
 def outline(wing: Wing) -> Polygon:
+    """The rectangle of a wing."""
     return Polygon(rectangle(wing.x, wing.y, wing.angle, wing.half_length, wing.half_width))
 
 
 def to_plane(frame: Wing, points: object) -> np.ndarray:
+    """Points in the frame of a wing to the town's plane, float (N, 2)."""
     local = np.asarray(points, float)
     cos, sin = math.cos(frame.angle), math.sin(frame.angle)
     return np.column_stack(
@@ -83,12 +86,14 @@ def to_plane(frame: Wing, points: object) -> np.ndarray:
 
 
 def to_frame(frame: Wing, points: np.ndarray) -> np.ndarray:
+    """Points in the town's plane to the frame of a wing, float (N, 2)."""
     x, y = points[:, 0] - frame.x, points[:, 1] - frame.y
     cos, sin = math.cos(frame.angle), math.sin(frame.angle)
     return np.column_stack([cos * x + sin * y, cos * y - sin * x])
 
 
 def parts_of(shape: BaseGeometry) -> list[Polygon]:
+    """The polygons of a shape, without slivers."""
     return [part for part in shapely.get_parts(shape) if part.geom_type == "Polygon" and part.area > 0.01]
 
 

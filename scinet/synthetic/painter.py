@@ -25,7 +25,7 @@ from scinet.synthetic.coverage import (
     subpixels,
     to_pixels,
 )
-from scinet.synthetic.elements import Building, Item, OpenGround, Plan, Tree
+from scinet.synthetic.elements import Building, Item, OpenGround, Plan, Roof, Tree
 from scinet.synthetic.noise import Noise, Window, smooth_step
 
 _BAND_PX = 1_500_000
@@ -203,15 +203,7 @@ class Painter:
             + 0.035 * fields[0.14][rows, columns]
             + 0.02 * fields[0.06][rows, columns]
         )
-        if roof.rib > 0:
-            tone += roof.rib * self._streaks(along, across, roof.phase[0], pixel)
-        if pixel < 0.2:
-            seam = (v - sheet_v) * roof.sheet_m[1]
-            tone -= np.where(seam < 0.07, 0.16 if roof.shape != "flat" else 0.05, 0)
-            ridge = np.abs(across) if roof.shape == "gable" else np.full_like(across, 9)
-            tone += np.where(ridge < 0.12, 0.1, 0)
-        if roof.shape == "flat":
-            tone += np.where(height < 0.28, 0.14, 0) - np.where((height >= 0.28) & (height < 0.5), 0.2, 0)
+        self._add_relief(tone, roof, (height, along, across), (v - sheet_v) * roof.sheet_m[1], pixel)
         bias = ((which >> 4) & 15) * (1 / 15) - 0.5
         level = 1.6 - 2.6 * roof.stain_level
         stained = smooth_step(spots + 0.55 * grain + 0.5 * fields[4.1][rows, columns] + 1.1 * bias, level, level + 2.0)
@@ -230,6 +222,25 @@ class Painter:
                 for ring in item_shadow(item, self._reach(item)):
                     fill(canvas, window, ring, (30, 26, 22), self.plan.look.shadow_strength)
             fill(canvas, window, item.polygon, item.colour)
+
+    def _add_relief(
+        self,
+        tone: np.ndarray,
+        roof: Roof,
+        slope: tuple[np.ndarray, np.ndarray, np.ndarray],
+        seam: np.ndarray,
+        pixel: float,
+    ) -> None:
+        """Add ribs and streaks, seams between sheets, a ridge, and the parapet of a flat roof."""
+        height, along, across = slope
+        if roof.rib > 0:
+            tone += roof.rib * self._streaks(along, across, roof.phase[0], pixel)
+        if pixel < 0.2:
+            tone -= np.where(seam < 0.07, 0.16 if roof.shape != "flat" else 0.05, 0)
+            ridge = np.abs(across) if roof.shape == "gable" else np.full_like(across, 9)
+            tone += np.where(ridge < 0.12, 0.1, 0)
+        if roof.shape == "flat":
+            tone += np.where(height < 0.28, 0.14, 0) - np.where((height >= 0.28) & (height < 0.5), 0.2, 0)
 
     def _streaks(self, along: np.ndarray, across: np.ndarray, phase: int, pixel: float) -> np.ndarray:
         """Ribs and rain streaks: fast along the ridge, slow down the slope."""

@@ -40,7 +40,7 @@ def test_a_custom_model_has_scores_in_explore(page: Page, address: str) -> None:
         page.get_by_role("button", name="Add", exact=True).click()
 
     give("half.safetensors", weights[: len(weights) // 2])
-    page.get_by_text("half.safetensors is no safetensors file").wait_for()
+    page.get_by_text("half.safetensors is not a safetensors file").wait_for()
     assert page.get_by_test_id("stException").count() == 0
 
     give("village.safetensors", weights)

@@ -134,8 +134,8 @@ def test_a_name_that_is_taken_and_too_many_are_refused(fresh, random_checkpoints
 @pytest.mark.parametrize(
     "name, content, says",
     [
-        ("a.safetensors", b"no weights", "no safetensors file"),
-        ("a.onnx", b"\xff\xff", "no ONNX file"),
+        ("a.safetensors", b"no weights", "not a safetensors file"),
+        ("a.onnx", b"\xff\xff", "not an ONNX file"),
     ],
 )
 def test_bad_files_are_refused_in_a_sentence(fresh, random_checkpoints, name, content, says) -> None:

@@ -116,7 +116,7 @@ def test_onnx_of_probabilities_and_of_two_classes(noise_raster):
     np.testing.assert_allclose(segment(noise_raster, own).probability, expected(noise_raster), atol=1e-5)
 
 
-def test_a_file_with_its_facts_beside_it(tmp_path, noise_raster, random_checkpoints):
+def test_a_file_with_its_description_next_to_it(tmp_path, noise_raster, random_checkpoints):
     save_file(small_unet().state_dict(), tmp_path / "mine.safetensors")
     with pytest.raises(CheckpointError, match=r"mine\.json"):
         open_custom_file(tmp_path / "mine.safetensors")
@@ -141,20 +141,20 @@ def weights_with(key, tensor):
 @pytest.mark.parametrize(
     "name, content, facts, says",
     [
-        ("a.pt", pickle.dumps({}), FACTS, "pickles"),
-        ("a.safetensors", b"", FACTS, "no safetensors file"),
-        ("a.safetensors", b"\xff" * 100, FACTS, "no safetensors file"),
+        ("a.pt", pickle.dumps({}), FACTS, "Pickles"),
+        ("a.safetensors", b"", FACTS, "not a safetensors file"),
+        ("a.safetensors", b"\xff" * 100, FACTS, "not a safetensors file"),
         ("a.safetensors", save({}), FACTS, "no weights"),
         ("a.safetensors", save({"a": torch.zeros(1)}), FACTS, "are missing"),
         ("a.safetensors", save({"a": torch.zeros(1)}), replace(FACTS, architecture="sci-net"), "does not fit sci-net"),
-        ("a.safetensors", save({"a": torch.zeros(1)}), replace(FACTS, architecture="resnet34"), "no architecture"),
+        ("a.safetensors", save({"a": torch.zeros(1)}), replace(FACTS, architecture="resnet34"), "is unknown: choose"),
         ("a.safetensors", save({"a": torch.zeros(1)}), replace(FACTS, architecture="unet/nosuch"), "begin with tu-"),
         ("a.safetensors", save({"a": torch.zeros(1)}), replace(FACTS, architecture="unet/tu-nosuch"), "cannot build"),
         ("a.safetensors", weights_with("more", torch.zeros(1)), FACTS, "more is unknown"),
         ("a.safetensors", weights_with("segmentation_head.0.bias", torch.zeros(3)), FACTS, r"is \(3,\)"),
         ("a.safetensors", weights_with("segmentation_head.0.bias", torch.zeros(1).int()), FACTS, "int32"),
         ("a.safetensors", weights_with("segmentation_head.0.bias", torch.full((1,), torch.nan)), FACTS, "not finite"),
-        ("a.onnx", b"\xff\xfe no protobuf", FACTS, "no ONNX file"),
+        ("a.onnx", b"\xff\xfe no protobuf", FACTS, "not an ONNX file"),
         ("a.onnx", b"", FACTS, "0 inputs"),
     ],
 )
