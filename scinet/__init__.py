@@ -25,13 +25,12 @@ if TYPE_CHECKING:
     from scinet.models.card import Card, list_models
     from scinet.models.checkpoint import Model, load_model
     from scinet.raster.geotiff import write_mask
-    from scinet.raster.open import read_raster
     from scinet.raster.raster import Raster
-    from scinet.raster.scene import Scene, open_scene
+    from scinet.raster.scene import Scene, open_scene, read_raster
     from scinet.segmentation.scene import segment_to_file
     from scinet.segmentation.segment import Segmentation, segment
     from scinet.synthetic.town import make_town
-    from scinet.vector.footprints import write_footprints
+    from scinet.vector.footprint_file import write_footprints
 
 __version__ = "0.2.0"
 
@@ -48,12 +47,12 @@ _MODULES = {
     "load_model": "models.checkpoint",
     "make_town": "synthetic.town",
     "open_scene": "raster.scene",
-    "read_raster": "raster.open",
+    "read_raster": "raster.scene",
     "read_truth": "evaluation.truth",
     "segment": "segmentation.segment",
     "segment_to_file": "segmentation.scene",
     "sweep": "evaluation.sweep",
-    "write_footprints": "vector.footprints",
+    "write_footprints": "vector.footprint_file",
     "write_mask": "raster.geotiff",
 }
 

@@ -1,39 +1,55 @@
-"""Files that appear whole or not at all."""
+"""Files that appear complete or not at all."""
 
-import uuid
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from rasterio._err import CPLE_BaseError
-from rasterio.errors import RasterioError
 
 from scinet.errors import WriteError
 
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """A path beside `path`, with its suffix, to write to; the file takes its name when the block ends well.
+    """Give a temporary path in the folder of `path`, which is renamed to `path` when the block ends well.
 
-    Raises WriteError where it cannot be written. Nothing is left behind then.
+    Files that belong together are written in one `with` statement: none is renamed before all are complete.
+
+    Args:
+        path: The file to write. Its folder must exist; a file of that name is replaced.
+
+    Yields:
+        The temporary path, with the suffix of `path`. It is removed where the block fails.
+
+    Raises:
+        WriteError: The folder does not exist, or an OSError occurred in the block.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     weights, card = Path(folder) / "net.safetensors", Path(folder) / "net.json"
+        ...     with atomic_write(weights) as weights_part, atomic_write(card) as card_part:
+        ...         _ = weights_part.write_bytes(b"0")
+        ...         _ = card_part.write_text("{}")
+        ...     sorted(file.name for file in Path(folder).iterdir())
+        ['net.json', 'net.safetensors']
     """
     path = Path(path)
     if not path.parent.is_dir():
         raise WriteError(f"{path} cannot be written: its folder does not exist.")
-    partial = path.with_name(f".{path.stem}.{uuid.uuid4().hex}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{os.urandom(16).hex()}{path.suffix}")
     try:
-        with writing(path):
-            yield partial
-            partial.replace(path)
+        with write_errors(path):
+            yield temporary
+            temporary.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def writing(path: str | Path) -> Iterator[None]:
-    """Within, what goes wrong with a file becomes a WriteError that names `path`."""
+def write_errors(path: str | Path) -> Iterator[None]:
+    """Turn an OSError in the block into a WriteError that names `path`."""
     try:
         yield
-    except (RasterioError, CPLE_BaseError, OSError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or "the disk or its permissions refuse it"
+    except OSError as error:
+        reason = error.strerror or "the disk or its permissions refuse it"
         raise WriteError(f"{path} cannot be written: {reason}.") from None

@@ -47,8 +47,8 @@ class BenchmarkError(SciNetError):
 
 
 class ResolutionError(SciNetError):
-    """A resolution in cm/px is no usable number, or leads to an image that does not fit in memory."""
+    """A resolution in cm/px is not usable, or leads to an image that does not fit in memory."""
 
 
 class DownloadError(SciNetError):
-    """A file cannot be fetched from the web, or not kept on the disk."""
+    """A file cannot be fetched from the web, or cannot be stored on disk."""

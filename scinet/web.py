@@ -1,4 +1,4 @@
-"""Files at http and https addresses: what GDAL may do there, and in words why an address gives no file."""
+"""Files at http and https addresses: GDAL's options for them, and why an address cannot be read, in words."""
 
 import urllib.error
 import urllib.request
@@ -39,22 +39,23 @@ def file_name(url: str) -> str:
     """What to call the file at an address."""
     try:
         parts = urlsplit(url)
-    except ValueError:  # no address at all: asking for it says so
+    except ValueError:  # not an address: requesting it says so
         return url
     return unquote(parts.path.rstrip("/").rpartition("/")[2]) or parts.netloc or url
 
 
 def gdal_path(url: str) -> str:
+    """What GDAL calls the file at an address."""
     return f"/vsicurl/{url}"
 
 
 def request(url: str, **headers: str) -> urllib.request.Request:
-    """A request as this program makes them. Raises ValueError for what is no address."""
+    """A request with this program's user agent. Raises ValueError where `url` is not an address."""
     return urllib.request.Request(url, headers={"User-Agent": USER_AGENT, **headers})
 
 
 def reason(url: str, error: Exception) -> str:
-    """What an error of urllib's says about an address: what is wrong and what to do, without a subject."""
+    """What is wrong with an address and what to do, from an error of urllib: a sentence without its subject."""
     if isinstance(error, urllib.error.HTTPError):
         return _REASONS.get(error.code, f"the server answers with the error {error.code}. Try again later")
     if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError):
@@ -62,22 +63,23 @@ def reason(url: str, error: Exception) -> str:
     if isinstance(error, OSError):
         host = urlsplit(url).netloc or "the server"
         return f"{host} cannot be reached. Check the address and the internet connection"
-    return f"{url[:80]} is no address that can be read. Give one like https://host/file.tif"
+    return f"{url[:80]} cannot be read as an address. Give one like https://host/file.tif"
 
 
 def check_url(url: str) -> None:
-    """Ask for the first bytes of a file, as GDAL would, and say in a sentence what is wrong with the answer.
+    """Request the first bytes of a file, as GDAL would, and say in a sentence what is wrong with the answer.
 
-    Raises RasterError where the address is none, cannot be reached, is refused, holds no TIFF, or its server
-    does not hand out parts of files.
+    Raises:
+        RasterError: It is not an address, cannot be reached, is refused, does not hold a TIFF, or its server does not
+            answer range requests.
     """
     name = file_name(url)
     try:
         with urllib.request.urlopen(request(url, Range="bytes=0-15"), timeout=CONNECT_S) as answer:
             status, start = answer.status, answer.read(16)
-    except Exception as error:  # http.client's and the URL parser's own too, for addresses and servers that are none
+    except Exception as error:  # errors of http.client and of the URL parser too, for malformed addresses and answers
         raise RasterError(f"{name} cannot be opened: {reason(url, error)}.") from None
     if not start.startswith(_TIFF):
-        raise RasterError(f"{name} is no GeoTIFF. Give the address of a Cloud Optimized GeoTIFF (COG).")
+        raise RasterError(f"{name} is not a GeoTIFF. Give the address of a Cloud Optimized GeoTIFF (COG).")
     if status != 206:
         raise RasterError(f"The server of {name} does not hand out parts of files. Download the file and open that.")

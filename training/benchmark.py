@@ -31,7 +31,7 @@ from scinet.evaluation.truth import read_mask, truth_labels
 from scinet.models.card import Card, checkpoints_folder
 from scinet.models.checkpoint import Model, load_model
 from scinet.models.device import parse_device
-from scinet.raster.open import read_raster
+from scinet.raster.scene import read_raster
 from scinet.segmentation.segment import segment
 from training.command import run_command
 from training.errors import DataError

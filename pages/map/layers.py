@@ -18,7 +18,8 @@ from pages.app.runs import Result, truth_on
 from pages.app.state import cache
 from pages.app.subject import Subject
 from scinet.raster.raster import Raster
-from scinet.vector.footprints import Footprints, polygonize
+from scinet.vector.footprints import Footprints
+from scinet.vector.trace import polygonize
 
 FILL, OUTLINES, PROBABILITY = "Fill", "Outlines", "Probability"
 STYLES = (FILL, OUTLINES, PROBABILITY)
@@ -46,7 +47,7 @@ def _reference_buildings(subject: Subject) -> bytes:
     if isinstance(subject.truth, Footprints):
         polygons, crs = subject.truth.polygons, subject.truth.crs
     else:
-        polygons, crs = tuple(polygonize(truth_on(subject, raster), raster)), raster.crs
+        polygons, crs = tuple(polygonize(truth_on(subject, raster), raster.transform)), raster.crs
     return collection(drawing.outlines([polygons[i - 1] for i in ids], crs, [{"id": int(i)} for i in ids]))
 
 
@@ -94,7 +95,7 @@ def _components(style: str, result: Result) -> bytes:
     if result.evaluation.diagnosis is None:
         if style != OUTLINES:
             return b""
-        shapes = polygonize(result.evaluation.predicted_labels, result.evaluation.raster)
+        shapes = polygonize(result.evaluation.predicted_labels, result.evaluation.raster.transform)
         plain = {"colour": drawing.MASK_COLOUR, "weight": 2, "title": "", "rows": []}
         return collection(drawing.outlines(shapes, result.evaluation.raster.crs, [plain] * len(shapes)))
     kinds = result.evaluation.diagnosis.components.kind
@@ -127,7 +128,7 @@ def component_shapes(result: Result, indices: Sequence[int] | NDArray[np.intp]) 
     assert result.evaluation.diagnosis is not None
     kept = np.zeros(len(result.evaluation.diagnosis.components.kind) + 1, bool)
     kept[np.asarray(indices, int) + 1] = True
-    polygons = polygonize(result.evaluation.diagnosis.predicted.keep(kept).pixels(), result.evaluation.raster)
+    polygons = polygonize(result.evaluation.diagnosis.predicted.keep(kept).pixels(), result.evaluation.raster.transform)
     places = np.cumsum(kept[1:]) - 1  # those that are kept have new numbers
     return [polygons[places[i]] for i in indices]
 

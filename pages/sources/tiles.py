@@ -17,7 +17,7 @@ from scinet.datasets.open_cities import scenes_in
 from scinet.datasets.tiles import Tile, tiles_in
 from scinet.errors import RasterError
 from scinet.evaluation.truth import read_truth
-from scinet.raster.open import read_raster
+from scinet.raster.scene import read_raster
 
 SPLITS = ("test", "val", "train")
 SPLIT_REMARKS = {

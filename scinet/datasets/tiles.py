@@ -47,7 +47,8 @@ class Tile:
         """Its header; `cm_per_px` counts where neither the file nor the folder knows. Raises as `open_scene`."""
         scene = open_scene(self.image, cm_per_px=self.cm_per_px or cm_per_px)
         if scene.crs is None and self.place is not None:
-            return replace(scene, transform=self.place[0], crs=self.place[1])
+            transform, crs = self.place
+            return replace(scene, grid=replace(scene.grid, transform=transform, crs=crs))
         return scene
 
 

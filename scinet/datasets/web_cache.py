@@ -18,6 +18,7 @@ from scinet import web
 from scinet.atomic_write import atomic_write
 from scinet.download import cache_folder, download, find_file
 from scinet.errors import RasterError, SciNetError, WriteError
+from scinet.raster.grid import Grid
 from scinet.raster.raster import Raster
 from scinet.raster.scene import Scene, open_scene
 
@@ -135,10 +136,12 @@ def open_cached_scene(url: str, cache: DiskCache) -> CachedScene:
         return CachedScene(
             source=url,
             name=web.file_name(url),
-            width=header["width"],
-            height=header["height"],
-            transform=Affine(*header["transform"]),
-            crs=CRS.from_wkt(header["crs"]) if header["crs"] else None,
+            grid=Grid(
+                header["height"],
+                header["width"],
+                Affine(*header["transform"]),
+                CRS.from_wkt(header["crs"]) if header["crs"] else None,
+            ),
             block=tuple(header["block"]),
             overviews=tuple(header["overviews"]),
             notes=tuple(header["notes"]),

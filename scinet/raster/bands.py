@@ -28,11 +28,12 @@ Colours = tuple[NDArray[np.uint8], NDArray[np.bool_]]
 class Rendering:
     """How the values of a file become colours, the same for all of its windows.
 
-    bands    the bands (from 1) that are shown: [grey] or [red, green, blue]
-    alpha    the band of transparency
-    palette  RGBA uint8 (n, 4) for every value of the first band's dtype
-    stretch  the values that become 0 and 255
-    notes    what was chosen, in sentences for the page
+    Attributes:
+        bands: The bands (from 1) that are shown: [grey] or [red, green, blue].
+        alpha: The band of transparency.
+        palette: RGBA uint8 (n, 4) for every value of the first band's dtype.
+        stretch: The values that become 0 and 255.
+        notes: What was chosen, in sentences for the reader.
     """
 
     bands: list[int]
@@ -49,7 +50,8 @@ def choose_rendering(dataset: DatasetReader) -> Rendering:
     their 2nd and 98th percentile, taken over the valid pixels of all three bands together so that colours
     keep their hue.
 
-    Raises RasterError for complex numbers; lets rasterio's errors through.
+    Raises:
+        RasterError: The values are complex numbers. Errors of rasterio pass through.
     """
     bands, alpha, notes = choose_bands(dataset)
     palette = _palette(dataset)
@@ -60,48 +62,48 @@ def choose_rendering(dataset: DatasetReader) -> Rendering:
     return Rendering(bands, alpha, palette, stretch, notes)
 
 
-def read_colours(dataset: DatasetReader, look: Rendering, part: Window | None = None) -> Colours:
+def read_colours(dataset: DatasetReader, rendering: Rendering, part: Window | None = None) -> Colours:
     """The pixels of a dataset, or of a part of it, as (RGB uint8 (H, W, 3), valid bool (H, W)).
 
-    Pixels that are not valid are 0. Lets rasterio's errors through.
+    Pixels that are not valid are 0. Errors of rasterio pass through.
     """
     part = part or Window(0, 0, dataset.width, dataset.height)
     pixels = np.zeros((part.height, part.width, 3), np.uint8)
     valid = np.zeros((part.height, part.width), np.bool_)
-    for window in _pieces(dataset, len(look.bands), part):
+    for window in _pieces(dataset, len(rendering.bands), part):
         top, left = window.row_off - part.row_off, window.col_off - part.col_off
         where = np.s_[top : top + window.height, left : left + window.width]
-        pixels[where], valid[where] = _colours(dataset, look, {"window": window})
+        pixels[where], valid[where] = _colours(dataset, rendering, {"window": window})
     return pixels, valid
 
 
-def read_decimated_colours(dataset: DatasetReader, look: Rendering, shape: tuple[int, int]) -> Colours:
+def read_decimated_colours(dataset: DatasetReader, rendering: Rendering, shape: tuple[int, int]) -> Colours:
     """The whole dataset as `read_colours` gives it, averaged to (H, W) = `shape`, from overviews where it has them."""
-    average = look.palette is None  # the mean of two indices is another colour
+    average = rendering.palette is None  # the mean of two indices is another colour
     resampling = Resampling.average if average else Resampling.nearest
-    return _colours(dataset, look, {"out_shape": shape, "resampling": resampling})
+    return _colours(dataset, rendering, {"out_shape": shape, "resampling": resampling})
 
 
-def _colours(dataset: DatasetReader, look: Rendering, how: dict[str, Any]) -> Colours:
-    # With the alpha band in one go, as GDAL would fetch and decode the same blocks once more for it; not where it
-    # averages, which it does by that band.
-    also = [] if look.alpha is None or "out_shape" in how else [look.alpha]
-    values = _read(dataset, [*look.bands, *also], how)
-    ok = read_validity(dataset, look.bands, look.alpha, how, values[-1] if also else None)
-    values = values[: len(look.bands)]
-    if look.palette is not None:
-        rgba = look.palette[values[0]]
+def _colours(dataset: DatasetReader, rendering: Rendering, how: dict[str, Any]) -> Colours:
+    # The alpha band in the same call: GDAL would fetch and decode the same blocks again for it. Not where GDAL
+    # averages, as it weights by that band.
+    also = [] if rendering.alpha is None or "out_shape" in how else [rendering.alpha]
+    values = _read(dataset, [*rendering.bands, *also], how)
+    ok = read_validity(dataset, rendering.bands, rendering.alpha, how, values[-1] if also else None)
+    values = values[: len(rendering.bands)]
+    if rendering.palette is not None:
+        rgba = rendering.palette[values[0]]
         colours, ok = rgba[..., :3], ok & (rgba[..., 3] >= OPAQUE)
-    elif look.stretch is None:
+    elif rendering.stretch is None:
         colours = np.moveaxis(values, 0, -1)
         # Only with an alpha band: there, opaque black is what compression or a careless export left of
         # the collar. Without one, black may as well be a shadow or a tarred roof, and nothing says
         # that a collar exists, so such pixels stay valid unless the file names them nodata.
-        if look.alpha is not None and len(look.bands) == 3:
+        if rendering.alpha is not None and len(rendering.bands) == 3:
             ok &= colours.max(axis=-1) > NEARLY_BLACK
     else:
         ok &= np.isfinite(values).all(axis=0)
-        colours = np.moveaxis(_stretched(values, look.stretch), 0, -1)
+        colours = np.moveaxis(_stretched(values, rendering.stretch), 0, -1)
     return np.where(ok[..., np.newaxis], colours, np.uint8(0)).astype(np.uint8, copy=False), ok
 
 
@@ -124,14 +126,16 @@ def read_brightness(dataset: DatasetReader) -> tuple[NDArray[Any], NDArray[np.bo
 
 
 def choose_bands(dataset: DatasetReader) -> tuple[list[int], int | None, tuple[str, ...]]:
-    """Which bands (from 1) to show: ([grey] or [red, green, blue], alpha or None, notes for the page)."""
+    """Which bands (from 1) to show: ([grey] or [red, green, blue], alpha or None, notes)."""
     meanings = list(dataset.colorinterp)
     if any(np.issubdtype(np.dtype(dtype), np.complexfloating) for dtype in dataset.dtypes):
-        raise RasterError("The image holds complex numbers, no colours. Convert it to 8-bit RGB.")
+        raise RasterError("The image holds complex numbers instead of colours. Convert it to 8-bit RGB.")
     alpha = meanings.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in meanings else None
     if alpha is None and dataset.count == 4 and _looks_like_alpha(dataset, 4):
         alpha = 4
-        notes: tuple[str, ...] = ("The fourth band is used as transparency: unmarked, but it looks so.",)
+        notes: tuple[str, ...] = (
+            "The fourth band is not marked as transparency but looks like it, and is used as such.",
+        )
     else:
         notes = ()
     colours = [band for band in range(1, dataset.count + 1) if band != alpha] or [1]
@@ -161,7 +165,7 @@ def read_validity(
     `opacity` is what the alpha band holds, where it has been read already.
 
     A pixel with nodata in one of its bands only is valid: 0 is nodata in many files, and a colour without
-    any blue is no hole.
+    any blue is not a hole.
     """
     flags = [dataset.mask_flag_enums[band - 1] for band in bands]
     valid: NDArray[np.bool_] | None = None
@@ -174,7 +178,7 @@ def read_validity(
             break
     if alpha is not None:
         opacity = dataset.read(alpha, **how) if opacity is None else opacity
-        # Beyond 8 bits, full opacity is 1, 255, 32767 or 65535, as the writing program pleased.
+        # Beyond 8 bits, full opacity is 1, 255, 32767 or 65535, depending on the program that wrote it.
         opaque = opacity >= (OPAQUE if opacity.dtype == np.uint8 else 1)
         valid = opaque if valid is None else valid & opaque
     assert valid is not None
@@ -251,8 +255,8 @@ def _stretch_range(dataset: DatasetReader, bands: list[int], alpha: int | None) 
 
 def _stretched(values: NDArray[Any], stretch: tuple[float, float]) -> NDArray[np.uint8]:
     low, high = stretch
-    share = (values.astype(np.float64) - low) / (high - low)
-    return np.rint(255.0 * np.clip(np.nan_to_num(share), 0.0, 1.0)).astype(np.uint8)
+    fraction = (values.astype(np.float64) - low) / (high - low)
+    return np.rint(255.0 * np.clip(np.nan_to_num(fraction), 0.0, 1.0)).astype(np.uint8)
 
 
 def _stretch_note(dtype: str, stretch: tuple[float, float]) -> str:

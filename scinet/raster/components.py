@@ -1,7 +1,7 @@
-"""Connected components of masks, and how two labellings overlap, by the spans of pixels that their rows are made of.
+"""Connected components of masks, and how two labellings overlap, by run-length encoding.
 
-A mask of buildings has a hundred times fewer spans than pixels, so that what is counted by spans takes a hundredth of
-the time and memory, and only who draws a labelling needs its pixels.
+A span is a run of pixels with the same label in a row. A mask of buildings has a hundred times fewer spans than pixels,
+so counting by spans takes a hundredth of the time and memory. Pixels are needed only to draw a labelling.
 """
 
 import math
@@ -14,18 +14,21 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-_BAND_PX = 16_000_000  # looked at together
+_BAND_PX = 16_000_000  # encoded at a time
 
 Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Spans:
-    """Labelled pixels of an image (H, W), as spans along its rows, in reading order.
+    """Labelled pixels of an image (H, W), run-length encoded: spans along its rows, in reading order.
 
-    starts, ends  int64 (n,): positions as if every row had one pixel more, so that no span touches the next row's;
-                  ends are the first positions behind
-    labels        int64 (n,), from 1
+    Attributes:
+        shape: (H, W) of the image.
+        starts: int64 (n,): position of the first pixel of each span, counted row by row as if every row had one pixel
+            more, so that no span touches one of the next row.
+        ends: int64 (n,): position after the last pixel.
+        labels: int64 (n,), from 1.
     """
 
     shape: tuple[int, int]
@@ -35,7 +38,7 @@ class Spans:
 
     @classmethod
     def of(cls, values: NDArray[Any]) -> "Spans":
-        """Those of labels int (H, W), 0 for none, or of a mask bool (H, W), all labelled 1."""
+        """The spans of labels int (H, W), 0 for none, or of a mask bool (H, W), all labelled 1."""
         parts = list(_changes(values))
         starts, ends, labels = (np.concatenate(part) for part in zip(*parts, strict=True)) if parts else 3 * [_NONE]
         return cls((values.shape[0], values.shape[1]), starts, ends, labels)
@@ -56,13 +59,13 @@ class Spans:
         return steps[:-1].reshape(height, width + 1)[:, :width]
 
     def keep(self, kept: NDArray[np.bool_]) -> "Spans":
-        """Those whose label is kept, bool (largest label + 1,); kept labels are numbered from 1 again."""
+        """The spans of some labels, numbered from 1 again; `kept` is bool (largest label + 1,)."""
         numbers = renumbered(kept)[self.labels]
         there = numbers > 0
         return replace(self, starts=self.starts[there], ends=self.ends[there], labels=numbers[there])
 
     def compact(self, valid: NDArray[np.bool_] | None = None) -> "Spans":
-        """Those parts that lie where `valid` (bool (H, W)) is; labels that are left are numbered from 1 again."""
+        """The parts of the spans where `valid`, bool (H, W), is True; the labels left are numbered from 1 again."""
         spans = self
         if valid is not None and not valid.all():
             where = Spans.of(valid)
@@ -86,7 +89,7 @@ def components(mask: NDArray[np.bool_]) -> Spans:
 
 
 def holes(mask: NDArray[np.bool_]) -> Spans:
-    """Background components (8-connected, the counterpart of 4-connected foreground) that touch no image edge."""
+    """Background components (8-connected, as the foreground is 4-connected) that do not touch the image's edge."""
     height, width = mask.shape
     background = _connected(Spans.of(~mask), corners=True)
     row, column = np.divmod(background.starts, width + 1)
@@ -107,9 +110,9 @@ def label(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
 
 
 def without_small(mask: NDArray[np.bool_], min_area_m2: float, pixel_area_m2: float) -> NDArray[np.bool_]:
-    """A bool mask (H, W) without its 4-connected components of less than ``min_area_m2``.
+    """A bool mask (H, W) without its 4-connected components of less than `min_area_m2`.
 
-    Holes stay as they are. Areas that ``pixel_area_m2`` divides are kept in spite of rounding.
+    Holes stay as they are. Areas that `pixel_area_m2` divides are kept in spite of rounding.
     """
     least_px = math.ceil(min_area_m2 / pixel_area_m2 - 1e-6)
     if least_px <= 1:
@@ -130,7 +133,7 @@ def renumbered(keep: NDArray[np.bool_]) -> Indices:
 
 
 def overlaps(rows: Spans, columns: Spans) -> sparse.csr_array:
-    """Shared pixels n_ij of label i + 1 of ``rows`` and label j + 1 of ``columns``, of one image.
+    """Shared pixels n_ij of label i + 1 of `rows` and label j + 1 of `columns`, of one image.
 
     A sparse table (labels of rows, labels of columns): a dense one of a whole scene would not fit in memory.
     """
@@ -154,13 +157,13 @@ def _changes(values: NDArray[Any]) -> Iterator[tuple[Indices, Indices, Indices]]
         if flat[0]:
             changes = np.concatenate([[0], changes])
         labels = flat[changes].astype(np.int64)
-        begins = np.flatnonzero(labels)  # the last change is to 0, in the pixel that each row has more
+        begins = np.flatnonzero(labels)  # the last change is to 0, in the additional pixel of the row
         offset = top * (width + 1)
         yield changes[begins] + offset, changes[begins + 1] + offset, labels[begins]
 
 
 def _connected(spans: Spans, corners: bool) -> Spans:
-    """Labelled by the component that each span belongs to."""
+    """The spans labelled by their connected components."""
     below = spans.shape[1] + 1
     first, last = _between(spans.starts + below, spans.ends + below, spans, touching=corners)
     counts = last - first

@@ -13,7 +13,14 @@ from scinet.raster.resolution import ground_m2_per_px, ground_metres_per_px, par
 
 @dataclass(frozen=True)
 class Grid:
-    """Height and width in px; `transform` and `crs` as in `Raster`."""
+    """The pixels of an image without their values.
+
+    Attributes:
+        height: Rows in px.
+        width: Columns in px.
+        transform: As in `Raster`.
+        crs: As in `Raster`.
+    """
 
     height: int
     width: int
@@ -22,21 +29,22 @@ class Grid:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """Height and width in px."""
         return self.height, self.width
 
     @cached_property
     def metres_per_px(self) -> tuple[float, float]:
-        """Ground metres a column (x) and a row (y), at the centre."""
+        """Ground metres per column (x) and per row (y), at the centre."""
         return ground_metres_per_px(self.transform, self.crs, self.width, self.height)
 
     @property
     def cm_per_px(self) -> float:
-        """GSD: ground centimetres a pixel, the geometric mean of x and y."""
+        """GSD: ground centimetres per pixel, the geometric mean of x and y."""
         return 100.0 * math.sqrt(math.prod(self.metres_per_px))
 
     @cached_property
     def pixel_area_m2(self) -> float:
-        """Ground area of a pixel in m2, at the centre."""
+        """Ground area in m2 of one pixel, at the centre."""
         return ground_m2_per_px(self.transform, self.crs, self.width, self.height)
 
     def exact_size_at(self, cm_per_px: float) -> tuple[float, float]:
@@ -47,7 +55,8 @@ class Grid:
     def at(self, cm_per_px: float) -> "Grid":
         """The grid over the same extent whose pixels are the nearest to `cm_per_px` that divide it.
 
-        Raises ResolutionError where `cm_per_px` is no usable number.
+        Raises:
+            ResolutionError: `cm_per_px` is not a number from 0.5 to 2000.
         """
         return self.resized([max(1, round(side)) for side in self.exact_size_at(parse_cm_per_px(cm_per_px))])
 

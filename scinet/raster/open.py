@@ -1,4 +1,4 @@
-"""Opens raster files that others wrote: the only place that does, with known drivers and bounded memory."""
+"""Opens raster files from untrusted sources: the only place that does, with known drivers and bounded memory."""
 
 import math
 import warnings
@@ -16,9 +16,8 @@ from rasterio.transform import Affine
 
 from scinet import web
 from scinet.errors import GsdMissingError, RasterError
-from scinet.raster.bands import choose_rendering, read_colours
-from scinet.raster.raster import Raster
-from scinet.raster.resolution import ground_metres_per_px, has_place_on_earth, parse_cm_per_px
+from scinet.raster.grid import Grid
+from scinet.raster.resolution import has_place_on_earth
 
 MAX_PIXELS = 100_000_000
 
@@ -34,7 +33,7 @@ _DRIVERS = ["GTiff", "PNG", "JPEG", "WEBP", "JP2OpenJPEG"]  # GTiff reads COG to
 
 _GDAL_OPTIONS = {
     "GDAL_CACHEMAX": 64_000_000,  # bytes of decoded blocks; by default a twentieth of the machine's memory
-    # The file alone counts: no world files, .aux.xml, .msk or .ovr that happen to lie beside it.
+    # The file alone counts: no world files, .aux.xml, .msk or .ovr that happen to lie next to it.
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": False,
     # Damaged JPEG and PNG files must fail. By default the first gives grey blocks, and GDAL's own decoder
@@ -42,29 +41,6 @@ _GDAL_OPTIONS = {
     "GDAL_ERROR_ON_LIBJPEG_WARNING": True,
     "GDAL_PNG_WHOLE_IMAGE_OPTIM": False,
 }
-
-
-def read_raster(source: Source, *, cm_per_px: float | None = None, max_pixels: int = MAX_PIXELS) -> Raster:
-    """Read an image from a path, from bytes or from an open binary file.
-
-    GeoTIFF (COG too), PNG, JPEG, WebP and JPEG 2000, told by their content; 1 to many bands of any real
-    type, palettes, alpha, masks and nodata (see `scinet.raster.bands.read_colours`). A georeference is a CRS and a
-    transform within the file; `cm_per_px` (ground centimetres) is used only where there is none.
-
-    Raises GsdMissingError where there is neither, ResolutionError where `cm_per_px` is no usable number and
-    RasterError where the file cannot be read, is smaller than 8 px, has more than `max_pixels` pixels
-    (checked before any is decoded), is not on the earth, or holds nodata only.
-    """
-    if cm_per_px is not None:
-        cm_per_px = parse_cm_per_px(cm_per_px)
-    name = source_name(source)
-    with open_raster(source, name, max_pixels=max_pixels) as dataset:
-        transform, crs, notes = georeference(dataset, name, cm_per_px)
-        look = choose_rendering(dataset)
-        pixels, valid = read_colours(dataset, look)
-    if not valid.any():
-        raise RasterError(f"{name} holds no image: all of its pixels are nodata or transparent.")
-    return Raster(pixels, valid, transform, crs, (*look.notes, *notes))
 
 
 def source_name(source: Source) -> str:
@@ -86,14 +62,28 @@ def open_raster(
     by_windows: bool = False,
     overview: int | None = None,
 ) -> Iterator[DatasetReader]:
-    """Open a raster file; within, whatever GDAL cannot read becomes a RasterError.
+    """Open a raster file; in the block, whatever GDAL cannot read becomes a RasterError.
 
-    It has at most `max_pixels` pixels, unless it is to be read `by_windows` and its format can be: then a
-    GeoTIFF may have any size, as long as its blocks fit in memory, and lie at an http or https address.
-    `overview` opens the file's own overview of that index (from 0) in its place.
+    Args:
+        source: Path, bytes or open binary file; an http or https address too where `by_windows`.
+        name: What to call it in a message.
+        max_pixels: The most pixels that the file may have.
+        by_windows: Whether it is read by windows: then a GeoTIFF may have any size, if its blocks fit in memory.
+        overview: Index (from 0) of the overview to open in place of the image; None for the image.
+
+    Raises:
+        RasterError: The file cannot be opened or read, or is too large.
     """
     by_url = by_windows and web.is_url(source)
-    path, content = (web.gdal_path(str(source)), b"") if by_url else _path_or_bytes(source, name)
+    content = b""
+    if by_url:
+        path: str | None = web.gdal_path(str(source))
+    elif isinstance(source, str | Path):
+        path = _local_path(source, name)
+    else:
+        path, content = None, source_bytes(source, name)
+        if not content:
+            raise RasterError(f"{name} is empty (0 bytes).")
     drivers, options = (["GTiff"], _GDAL_OPTIONS | web.GDAL_OPTIONS) if by_url else (_DRIVERS, _GDAL_OPTIONS)
     opened = False
     try:
@@ -115,7 +105,7 @@ def open_raster(
             ) from None
         if not opened:
             raise RasterError(
-                f"{name} is no image that can be read. Give a GeoTIFF, PNG, JPEG, WebP or JPEG 2000."
+                f"{name} cannot be read as an image. Give a GeoTIFF, PNG, JPEG, WebP or JPEG 2000."
             ) from None
         raise RasterError(f"{name} is damaged or incomplete: its pixels cannot be read.") from None
     except MemoryError:
@@ -123,13 +113,13 @@ def open_raster(
 
 
 def _read_directories(path: str, drivers: list[str]) -> None:
-    """Have GDAL fetch a file's header and those of its overviews, which it then has at hand.
+    """Have GDAL fetch and cache the headers of a file and of its overviews.
 
-    Opening an overview does so while other threads run. Where it is left to rasterio's questions about overviews and
-    masks, those wait for the network with Python's lock held, and all sessions of the app with them.
+    Opening an overview fetches them with Python's lock released. Otherwise rasterio's properties for overviews and
+    masks would fetch them while holding it, and all sessions of the app would wait for the network.
     """
     with suppress(RasterioError, CPLE_BaseError), DatasetReader(path, driver=drivers, overview_level=0):
-        pass  # a file without overviews is opened in vain
+        pass  # there is nothing more to fetch for a file without overviews
 
 
 @contextmanager
@@ -139,65 +129,89 @@ def _dataset(path: str | None, content: bytes, drivers: list[str], overview: int
         with DatasetReader(path, **options) as dataset:
             yield dataset
     else:
-        with MemoryFile(content) as memory, memory.open(**options) as dataset:  # no copy of the bytes
+        with MemoryFile(content) as memory, memory.open(**options) as dataset:  # does not copy the bytes
             yield dataset
 
 
-def georeference(
-    dataset: DatasetReader, name: str, cm_per_px: float | None
-) -> tuple[Affine, CRS | None, tuple[str, ...]]:
-    """Transform, CRS and notes of an open file; `cm_per_px` is used only where it has no place on the earth.
+def grid_of(dataset: DatasetReader, name: str, cm_per_px: float | None) -> tuple[Grid, tuple[str, ...]]:
+    """The grid of an open file, and notes about it.
 
-    Raises GsdMissingError where there is neither, RasterError where the file is smaller than 8 px or off the earth.
+    Args:
+        dataset: The open file.
+        name: What to call it in a message.
+        cm_per_px: Its resolution on the ground, used only where it has no place on the earth.
+
+    Raises:
+        GsdMissingError: It has no place on the earth and `cm_per_px` is None.
+        RasterError: It is smaller than 8 px, or its georeference is off the earth.
     """
     if min(dataset.width, dataset.height) < MIN_SIDE_PX:
         raise RasterError(
             f"{name} is only {dataset.width} x {dataset.height} px. "
             f"Give an image of at least {MIN_SIDE_PX} x {MIN_SIDE_PX} px."
         )
-    transform, crs = _place(dataset)
+    transform, crs = place(dataset)
     if crs is None:
         if cm_per_px is None:
             raise GsdMissingError(f"{name} carries no georeference. Give its resolution in cm/px.")
         metres = cm_per_px / 100.0
         transform = Affine(metres, 0.0, 0.0, 0.0, -metres, 0.0)
-    x, y = ground_metres_per_px(transform, crs, dataset.width, dataset.height)
+    grid = Grid(dataset.height, dataset.width, transform, crs)
+    x, y = grid.metres_per_px
     if abs(x / y - 1.0) <= 0.01:
-        return transform, crs, ()
+        return grid, ()
     note = (
         f"Pixels are {100 * x:.3g} x {100 * y:.3g} cm on the ground; "
         f"their geometric mean, {100 * math.sqrt(x * y):.3g} cm, counts as the resolution."
     )
-    return transform, crs, (note,)
+    return grid, (note,)
 
 
-def _path_or_bytes(source: Source, name: str) -> tuple[str | None, bytes]:
+def place(dataset: DatasetReader) -> tuple[Affine, CRS | None]:
+    """The transform and CRS of an open file; None where the file does not place every pixel on the earth.
+
+    The identity is what GDAL gives for "none"; ground control points and RPCs need a rectification first;
+    a transform without a CRS (a world file's) has unknown units.
+    """
+    if dataset.transform == Affine.identity() or not has_place_on_earth(dataset.crs):
+        return dataset.transform, None
+    return dataset.transform, dataset.crs
+
+
+def source_bytes(source: bytes | BinaryIO, name: str) -> bytes:
+    """The content of bytes or of an open binary file, from its start. Raises RasterError where it cannot be read."""
+    if isinstance(source, bytes):
+        return source
+    with _open_errors(name):
+        source.seek(0)
+        return source.read()
+
+
+def _local_path(source: str | Path, name: str) -> str:
+    """A plain local file, absolute: GDAL would take "/vsicurl/...", "zip://" or "GTIFF_DIR:" for more."""
+    with _open_errors(name):
+        path = Path(source).resolve()
+        if path.is_dir():
+            raise RasterError(f"{name} is a folder. Give an image file.")
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise RasterError(f"{name} is empty (0 bytes).")
+        return str(path)
+
+
+@contextmanager
+def _open_errors(name: str) -> Iterator[None]:
     try:
-        if isinstance(source, str | Path):
-            # A plain local file, absolute: GDAL would take "/vsicurl/...", "zip://" or "GTIFF_DIR:" for more.
-            path = Path(source).resolve()
-            if path.is_dir():
-                raise RasterError(f"{name} is a folder. Give an image file.")
-            with path.open("rb") as file:
-                empty = not file.read(1)
-            content, local = b"", str(path)
-        else:
-            if not isinstance(source, bytes):
-                source.seek(0)
-                source = source.read()
-            content, local, empty = source, None, not source
+        yield
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "no such file"
+        reason = (isinstance(error, OSError) and error.strerror) or "no such file"
         raise RasterError(f"{name} cannot be opened: {reason}.") from None
-    if empty:
-        raise RasterError(f"{name} is empty (0 bytes).")
-    return local, content
 
 
 def _check_size(dataset: DatasetReader, name: str, max_pixels: int) -> None:
     """Refuse what would not fit in memory from the header alone: a small file can claim any size."""
     if dataset.count == 0:
-        raise RasterError(f"{name} holds no bands. Give an image.")
+        raise RasterError(f"{name} has no bands. Give an image.")
     values = dataset.width * dataset.height * dataset.count
     # Bands beyond the shown ones are decoded with them where pixels are interleaved, hence a limit for both.
     if dataset.width * dataset.height > max_pixels or values > 16 * max_pixels:
@@ -210,21 +224,10 @@ def _check_size(dataset: DatasetReader, name: str, max_pixels: int) -> None:
 def _check_blocks(dataset: DatasetReader, name: str) -> None:
     """Refuse blocks that would not fit in memory: GDAL decodes whole ones, whatever the window."""
     if dataset.count == 0:
-        raise RasterError(f"{name} holds no bands. Give an image.")
+        raise RasterError(f"{name} has no bands. Give an image.")
     height, width = max(dataset.block_shapes)
     if height * width * dataset.count > MAX_BLOCK_VALUES:
         raise RasterError(
             f"{name} is stored in pieces of {width} x {height} px, too large to read a part of it. "
             "Save it in tiles: gdal_translate -of COG IN OUT."
         )
-
-
-def _place(dataset: DatasetReader) -> tuple[Affine, CRS | None]:
-    """The transform and CRS, which is None where the file does not place every pixel on the earth.
-
-    The identity is what GDAL gives for "none"; ground control points and RPCs need a rectification first;
-    a transform without a CRS (a world file's) has unknown units.
-    """
-    if dataset.transform == Affine.identity() or not has_place_on_earth(dataset.crs):
-        return dataset.transform, None
-    return dataset.transform, dataset.crs

@@ -13,14 +13,24 @@ from scinet.raster.grid import Grid
 
 @dataclass(frozen=True, eq=False)
 class Raster:
-    """An RGB image that knows its ground resolution.
+    """An RGB image in memory that knows its ground resolution.
 
-    pixels     uint8 (H, W, 3), RGB; 0 where not valid
-    valid      bool (H, W); False is nodata
-    transform  pixel coordinates -> CRS units; where `crs` is None: -> metres in a local plane (x to the
-               right, y up, origin at the upper left corner)
-    crs        None where the image has no place on the earth
-    notes      what reading did to the image, in sentences for the page
+    Attributes:
+        pixels: uint8 (H, W, 3), RGB; 0 where not valid.
+        valid: bool (H, W); False is nodata.
+        transform: Pixel coordinates (column, row) -> CRS units; where `crs` is None: -> metres in a local plane
+            (x to the right, y up, origin at the upper left corner).
+        crs: None where the image has no place on the earth.
+        notes: What reading did to the image, in sentences for the reader.
+
+    Raises:
+        ValueError: `pixels` or `valid` have another dtype or shape.
+
+    Example:
+        >>> metres = Affine(0.1, 0, 0, 0, -0.1, 0)
+        >>> raster = Raster(np.zeros((40, 60, 3), np.uint8), np.ones((40, 60), bool), metres, None)
+        >>> raster.shape, round(raster.cm_per_px, 6), round(raster.pixel_area_m2, 6)
+        ((40, 60), 10.0, 0.01)
     """
 
     pixels: NDArray[np.uint8]
@@ -37,31 +47,36 @@ class Raster:
 
     @property
     def height(self) -> int:
-        return self.pixels.shape[0]
+        """Rows in px."""
+        return self.grid.height
 
     @property
     def width(self) -> int:
-        return self.pixels.shape[1]
+        """Columns in px."""
+        return self.grid.width
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.height, self.width
+        """Height and width in px."""
+        return self.grid.shape
 
     @cached_property
     def grid(self) -> Grid:
-        return Grid(self.height, self.width, self.transform, self.crs)
+        """The pixels without their values: size, place and ground resolution."""
+        height, width = self.valid.shape
+        return Grid(height, width, self.transform, self.crs)
 
     @property
     def metres_per_px(self) -> tuple[float, float]:
-        """Ground metres a column (x) and a row (y), at the image's centre."""
+        """Ground metres per column (x) and per row (y), at the image's centre."""
         return self.grid.metres_per_px
 
     @property
     def cm_per_px(self) -> float:
-        """GSD: ground centimetres a pixel, the geometric mean of x and y."""
+        """GSD: ground centimetres per pixel, the geometric mean of x and y."""
         return self.grid.cm_per_px
 
     @property
     def pixel_area_m2(self) -> float:
-        """Ground area of a pixel in m2, at the image's centre."""
+        """Ground area in m2 of one pixel, at the image's centre."""
         return self.grid.pixel_area_m2

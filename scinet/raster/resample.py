@@ -1,7 +1,7 @@
 """Other resolutions of the same ground.
 
-Going down, a pixel is the exact mean over the area it covers: what a sensor flown higher would see, and
-free of aliasing. Going up, it is interpolated. Both are weights along one axis at a time, so an image that
+Downsampled, a pixel is the exact mean over the area it covers: what a sensor flown higher would see, free of
+aliasing. Upsampled, it is interpolated. Both are weights along one axis at a time, so an image that
 shrinks in x and grows in y needs nothing special.
 """
 
@@ -23,7 +23,7 @@ from scinet.raster.stream import Band, OneShotStream, RasterStream, RowBuffer, R
 
 Upsampling = Literal["bilinear", "cubic"]
 
-MIN_VALID_SHARE = 0.5
+MIN_VALID_FRACTION = 0.5
 _STRIPE_VALUES = 8_000_000
 
 
@@ -33,7 +33,8 @@ def resample(raster: Raster, cm_per_px: float, *, upsampling: Upsampling = "bili
     The extent stays exactly, so the pixel becomes the nearest size that divides it. Nodata takes no part in
     the means; a new pixel is valid where at least half of its weight is. Pixels that are not valid are 0.
 
-    Raises ResolutionError where `cm_per_px` is no usable number or the image would not fit in memory.
+    Raises:
+        ResolutionError: `cm_per_px` is not a number from 0.5 to 2000, or the image would not fit in memory.
     """
     grid = raster.grid.at(cm_per_px)
     if grid.height * grid.width > MAX_PIXELS:
@@ -63,6 +64,7 @@ class Resampled:
         return int(self._rows.indices[self._rows.indptr[start] : self._rows.indptr[start + 1]].min())
 
     def bands(self, start: int = 0) -> Iterator[Band]:
+        """Bands from the one with row `start` on."""
         if self.grid.shape == self.source.grid.shape:
             yield from self.source.bands(start)
             return
@@ -82,11 +84,11 @@ class Resampled:
             valid = np.ones(mean.shape[:2], np.bool_)
         else:
             known = source.valid.astype(np.float32)[..., np.newaxis]
-            share = _weighted(rows, self._columns, known)
+            fraction = _weighted(rows, self._columns, known)
             mean = _weighted(rows, self._columns, values * known)
             # Not divided where all is known, as a stripe without nodata is not: cuts must not show in the last bit.
-            mean /= np.where(share > 1 - 1e-5, np.float32(1), np.maximum(share, np.float32(1e-6)))
-            valid = share[..., 0] >= MIN_VALID_SHARE - 1e-4
+            mean /= np.where(fraction > 1 - 1e-5, np.float32(1), np.maximum(fraction, np.float32(1e-6)))
+            valid = fraction[..., 0] >= MIN_VALID_FRACTION - 1e-4
             mean[~valid] = 0.0
         return Band(stripe.start, np.clip(mean + np.float32(0.5), 0, 255).astype(np.uint8, order="C"), valid)
 
@@ -97,11 +99,12 @@ def resample_mask(mask: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
         ((2 * np.arange(target) + 1) * source) // (2 * target)  # the source pixel that holds the new centre
         for source, target in zip(mask.shape, shape, strict=True)
     )
-    return mask[rows[:, np.newaxis], columns]
+    resampled: NDArray[Any] = mask[rows[:, np.newaxis], columns]
+    return resampled
 
 
 def resample_probability(probability: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """A float32 array (H, W) on `shape` over the same extent: area means going down, bilinear going up."""
+    """A float32 array (H, W) on `shape` over the same extent: area means down, bilinear up."""
     height, width = probability.shape
     if shape == (height, width):
         return probability
@@ -149,9 +152,10 @@ def _cubic(distance: NDArray[np.float64]) -> NDArray[np.float64]:
 def _weighted(rows: csr_array, columns: csr_array, values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Apply weights along both axes: (H, W, C) -> (new H, new W, C)."""
     height, width, channels = values.shape
-    tall = (rows @ values.reshape(height, width * channels)).reshape(-1, width, channels)
+    tall: NDArray[np.float32] = (rows @ values.reshape(height, width * channels)).reshape(-1, width, channels)
     across = np.ascontiguousarray(tall.transpose(1, 0, 2)).reshape(width, -1)
-    return (columns @ across).reshape(-1, tall.shape[0], channels).transpose(1, 0, 2)
+    wide: NDArray[np.float32] = columns @ across
+    return wide.reshape(-1, tall.shape[0], channels).transpose(1, 0, 2)
 
 
 def _stripes(rows: csr_array, values_per_row: int, start: int = 0) -> list[tuple[slice, slice]]:

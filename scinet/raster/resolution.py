@@ -1,6 +1,6 @@
-"""Ground resolution: metres on the ground a pixel, whatever the CRS.
+"""Ground resolution: metres on the ground per pixel, whatever the CRS.
 
-CRS units are no ground lengths: a degree of longitude shrinks towards the poles, web Mercator doubles
+CRS units are not lengths on the ground: a degree of longitude shrinks towards the poles, web Mercator doubles
 lengths at 60 degrees north, a wrong UTM zone stretches them by tens of per cent, feet are not metres. So
 the pixel at the image's centre is measured along the ellipsoid instead.
 """
@@ -19,7 +19,7 @@ from scinet.errors import RasterError, ResolutionError
 MIN_CM_PER_PX = 0.5
 MAX_CM_PER_PX = 2000.0
 
-# Ten geometric steps a decade, rounded to the preferred numbers of ISO 3 (series R10).
+# Ten geometric steps per decade, rounded to the preferred numbers of ISO 3 (series R10).
 STEPS_CM_PER_PX: tuple[float, ...] = (
     2.0,
     2.5,
@@ -57,11 +57,14 @@ _NOT_ON_EARTH = (
 def ground_metres_per_px(transform: Affine, crs: CRS | None, width: int, height: int) -> tuple[float, float]:
     """Ground size in metres of the pixel at the centre of an image of width x height px.
 
-    Returns (x, y): the lengths of a step of one column and of one row, measured as geodesics on the
-    CRS's own ellipsoid (Karney 2013, through PROJ), rotated and skewed transforms included. Where `crs` is
-    None the transform is taken to lead to metres in a plane.
+    Where `crs` is None the transform is taken to lead to metres in a plane.
 
-    Raises RasterError where the centre does not lie on the earth, or the transform is degenerate.
+    Returns:
+        (x, y): the lengths of a step of one column and of one row, measured as geodesics on the ellipsoid of the CRS
+        (Karney 2013, through PROJ), rotated and skewed transforms included.
+
+    Raises:
+        RasterError: The centre does not lie on the earth, or the transform is degenerate.
     """
     (x_east, x_north), (y_east, y_north) = _ground_steps(transform, crs, width, height)
     return math.hypot(x_east, x_north), math.hypot(y_east, y_north)
@@ -70,8 +73,10 @@ def ground_metres_per_px(transform: Affine, crs: CRS | None, width: int, height:
 def ground_m2_per_px(transform: Affine, crs: CRS | None, width: int, height: int) -> float:
     """Ground area in m2 of the pixel at the centre of an image of width x height px.
 
-    That is the product of `ground_metres_per_px` unless the pixel is skewed on the ground. Raises
-    RasterError as that function does.
+    That is the product of `ground_metres_per_px` unless the pixel is skewed on the ground.
+
+    Raises:
+        RasterError: As in `ground_metres_per_px`.
     """
     (x_east, x_north), (y_east, y_north) = _ground_steps(transform, crs, width, height)
     return abs(x_east * y_north - x_north * y_east)
@@ -89,9 +94,10 @@ def has_place_on_earth(crs: CRS | None) -> bool:
 
 
 def parse_cm_per_px(value: object) -> float:
-    """A resolution in ground centimetres a pixel from a number or a text such as "12.5".
+    """A resolution in ground centimetres per pixel from a number or a text such as "12.5".
 
-    Raises ResolutionError for anything that is not a number from 0.5 to 2000.
+    Raises:
+        ResolutionError: It is not a number from 0.5 to 2000.
     """
     asked = f"Give the resolution as a number from {MIN_CM_PER_PX:g} to {MAX_CM_PER_PX:g} cm/px"
     if isinstance(value, bool) or not isinstance(value, str | SupportsFloat):
@@ -124,7 +130,7 @@ def _ground_steps(transform: Affine, crs: CRS | None, width: int, height: int) -
         raise RasterError(
             "The image's CRS is a local one without a place on the earth. Give the image a geographic or projected CRS."
         )
-    # To the CRS's own longitudes and latitudes: no datum shift, so no grid files and no jumps.
+    # To the longitudes and latitudes of the same datum: without a datum shift, so without grid files and jumps.
     source = pyproj.CRS.from_wkt(crs.to_wkt()).to_2d()
     lonlat = source.geodetic_crs
     assert lonlat is not None

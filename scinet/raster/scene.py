@@ -1,4 +1,4 @@
-"""Rasters that may be too large for memory: a header at first, then an overview and windows of it."""
+"""Images that may be too large for memory: the header first, then all of it, an overview, windows or rows."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ from scinet import web
 from scinet.errors import NodataError, RasterError
 from scinet.raster.bands import Rendering, choose_rendering, read_colours, read_decimated_colours
 from scinet.raster.grid import Grid
-from scinet.raster.open import MAX_PIXELS, MIN_SIDE_PX, Source, georeference, open_raster, source_name
+from scinet.raster.open import MAX_PIXELS, MIN_SIDE_PX, Source, grid_of, open_raster, source_bytes, source_name
 from scinet.raster.raster import Raster
 from scinet.raster.resolution import parse_cm_per_px
 from scinet.raster.stream import Band, RowStream
@@ -35,47 +35,87 @@ Place = tuple[int, int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """An image that is read by parts; it holds no file open and may be read by several threads.
+    """An image that is read in parts; it keeps no file open and may be read by several threads.
 
-    source     path, http(s) address, bytes or open binary file, which each read opens anew
-    name       what to call it in a message
-    transform  pixel coordinates -> CRS units, or metres in a local plane where `crs` is None, as in `Raster`
-    block      rows and columns of the blocks that the file decodes at once
-    overviews  factors by which the file's own overviews are coarser, in its order
-    notes      what reading does to the image, in sentences for the page
+    Attributes:
+        source: Path, http(s) address, or the bytes of a file, which each read opens again.
+        name: What to call it in a message.
+        grid: Its size in px, its place and its ground resolution.
+        block: Rows and columns of the blocks that the file decodes at once.
+        overviews: Factors by which the file's own overviews are coarser, in its order.
+        notes: What reading does to the image, in sentences for the reader.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from scinet.raster.geotiff import write_raster
+        >>> noise = np.random.default_rng(0).integers(0, 256, (400, 600, 3), np.uint8)
+        >>> place = Affine(0.1, 0, 810_000, 0, -0.1, 620_000)
+        >>> image = Raster(noise, np.ones((400, 600), bool), place, CRS.from_epsg(32630))
+        >>> with TemporaryDirectory() as folder:
+        ...     write_raster(f"{folder}/image.tif", image)
+        ...     scene = open_scene(f"{folder}/image.tif")
+        ...     part = scene.window(column_px=100, row_px=50, width_px=64, height_px=32)
+        >>> scene.grid.shape, round(scene.cm_per_px, 2), part.shape
+        ((400, 600), 9.99, (32, 64))
+        >>> bool((part.pixels == noise[50:82, 100:164]).all())
+        True
     """
 
-    source: Source
+    source: str | bytes
     name: str
-    width: int
-    height: int
-    transform: Affine
-    crs: CRS | None
+    grid: Grid
     block: tuple[int, int]
     overviews: tuple[int, ...]
     notes: tuple[str, ...] = ()
 
     @property
+    def width(self) -> int:
+        """Columns in px."""
+        return self.grid.width
+
+    @property
+    def height(self) -> int:
+        """Rows in px."""
+        return self.grid.height
+
+    @property
+    def transform(self) -> Affine:
+        """Pixel coordinates -> CRS units, as in `Raster`."""
+        return self.grid.transform
+
+    @property
+    def crs(self) -> CRS | None:
+        """None where the image has no place on the earth."""
+        return self.grid.crs
+
+    @property
     def pixels(self) -> int:
+        """How many there are."""
         return self.width * self.height
 
     @property
     def is_remote(self) -> bool:
+        """Whether it is read from the web."""
         return web.is_url(self.source)
-
-    @cached_property
-    def grid(self) -> Grid:
-        return Grid(self.height, self.width, self.transform, self.crs)
 
     @property
     def cm_per_px(self) -> float:
-        """GSD: ground centimetres a pixel at the scene's centre, the geometric mean of x and y."""
+        """GSD: ground centimetres per pixel at the scene's centre, the geometric mean of x and y."""
         return self.grid.cm_per_px
 
     @property
     def all_notes(self) -> tuple[str, ...]:
-        """What reading does to the image, its choice of bands and colours included. Reads samples at first."""
-        return (*self._look.notes, *self.notes)
+        """What reading does to the image, its choice of bands and colours included. Reads samples the first time."""
+        return (*self._rendering.notes, *self.notes)
+
+    def read(self) -> Raster:
+        """The whole image in memory.
+
+        Raises:
+            NodataError: It holds nodata only.
+            RasterError: It has more than 100 million pixels, or cannot be read.
+        """
+        return self.window(0, 0, self.width, self.height)
 
     def rows(self, cm_per_px: float) -> RowStream:
         """The whole scene in bands, for work at a GSD in cm/px: at least as fine as that.
@@ -90,8 +130,9 @@ class Scene:
     def overview(self, max_px: int) -> Raster:
         """The whole scene, decimated so that its longer side has at most `max_px` pixels.
 
-        Raises NodataError where it holds nodata only, RasterError where the scene is large and the file has no
-        overviews to take it from, or where it cannot be read.
+        Raises:
+            NodataError: It holds nodata only.
+            RasterError: The scene is large and the file has no overviews to take it from, or it cannot be read.
         """
         shrink = max(1.0, max(self.width, self.height) / max_px)
         shape = max(1, round(self.height / shrink)), max(1, round(self.width / shrink))
@@ -103,26 +144,26 @@ class Scene:
                 f"{self.name} has {self.width} x {self.height} px and no overviews, so it cannot be shown as a whole. "
                 "Add them with gdaladdo, or save it with gdal_translate -of COG."
             )
-        look = self._look
+        rendering = self._rendering
         # The overview itself, not the image with a smaller output: GDAL would read masks of the whole image then.
         with self._open(level) as dataset:
-            pixels, valid = read_decimated_colours(dataset, look, shape)
+            pixels, valid = read_decimated_colours(dataset, rendering, shape)
         if not valid.any():
             raise NodataError(self._blank)
-        scale = Affine.scale(self.width / shape[1], self.height / shape[0])
-        return Raster(pixels, valid, self.transform @ scale, self.crs, (*look.notes, *self.notes))
+        return Raster(pixels, valid, self.grid.resized(shape).transform, self.crs, self.all_notes)
 
     def window(self, column_px: int, row_px: int, width_px: int, height_px: int) -> Raster:
         """The part with its upper left corner at a column and row of the scene, at the native resolution.
 
-        Raises NodataError where it holds nodata only, RasterError where it is not within the scene, has more than
-        100 million pixels or cannot be read.
+        Raises:
+            NodataError: It holds nodata only.
+            RasterError: It is not within the scene, has more than 100 million pixels, or cannot be read.
         """
         with self._open() as dataset:
-            return self._window(dataset, (column_px, row_px, width_px, height_px))
+            return self._window_of(dataset, (column_px, row_px, width_px, height_px))
 
     def windows(self, places: Iterable[Place]) -> Iterator[Raster | RasterError]:
-        """What `window` gives at some places, (column, row, width, height) in px, or raises there.
+        """What `window` returns or raises for each place, (column, row, width, height) in px.
 
         The file is opened once: for a JPEG-compressed one, that takes longer than to decode 1024 x 1024 px.
         """
@@ -133,16 +174,16 @@ class Scene:
                     while rest:
                         found: Raster | RasterError
                         try:
-                            found = self._window(dataset, rest[0])
+                            found = self._window_of(dataset, rest[0])
                         except NodataError as nodata:
                             found = nodata
                         rest.popleft()
                         yield found
-            except RasterError as damage:  # the next ones get a file opened anew
+            except RasterError as damage:  # the file is opened again for the next ones
                 rest.popleft()
                 yield damage
 
-    def _window(self, dataset: DatasetReader, place: Place) -> Raster:
+    def _window_of(self, dataset: DatasetReader, place: Place) -> Raster:
         column_px, row_px, width_px, height_px = place
         if min(width_px, height_px) < MIN_SIDE_PX or width_px * height_px > MAX_PIXELS:
             raise RasterError(
@@ -154,24 +195,29 @@ class Scene:
                 f"The window of {width_px} x {height_px} px at column {column_px}, row {row_px} reaches beyond "
                 f"{self.name}, which has {self.width} x {self.height} px."
             )
-        look = self._look
-        pixels, valid = read_colours(dataset, look, Window(column_px, row_px, width_px, height_px))
-        if not valid.any() and pixels.shape[:2] == (self.height, self.width):
+        return self._read(dataset, place)
+
+    def _read(self, dataset: DatasetReader, place: Place) -> Raster:
+        """A place of the scene from its file, opened without an overview."""
+        column_px, row_px, width_px, height_px = place
+        if "_rendering" not in self.__dict__:  # the cached property would open the file once more
+            self.__dict__["_rendering"] = choose_rendering(dataset)
+        pixels, valid = read_colours(dataset, self._rendering, Window(column_px, row_px, width_px, height_px))
+        if not valid.any() and pixels.shape[:2] == self.grid.shape:
             raise NodataError(self._blank)
         if not valid.any():
             raise NodataError(
                 f"{self.name} holds no image at column {column_px}, row {row_px}: the window is nodata. Move it."
             )
-        return Raster(
-            pixels, valid, self.transform @ Affine.translation(column_px, row_px), self.crs, (*look.notes, *self.notes)
-        )
+        corner = Affine.translation(column_px, row_px)
+        return Raster(pixels, valid, self.transform @ corner, self.crs, self.all_notes)
 
     @property
     def _blank(self) -> str:
         return f"{self.name} holds no image: all of its pixels are nodata or transparent."
 
     @cached_property
-    def _look(self) -> Rendering:
+    def _rendering(self) -> Rendering:
         with self._open() as dataset:
             return choose_rendering(dataset)
 
@@ -188,7 +234,7 @@ class _SceneRows:
             self.grid = scene.grid.resized(dataset.shape)
 
     def bands(self, start: int = 0) -> Iterator[Band]:
-        look = self._scene._look
+        rendering = self._scene._rendering
         with self._scene._open(self._level) as dataset:
             block_rows, block_columns = dataset.block_shapes[0]
             columns = -(-dataset.width // block_columns) * block_columns
@@ -196,45 +242,98 @@ class _SceneRows:
             rows = max(1, _BAND_PX // dataset.width)
             if block_row_bytes > _MAX_CACHE_BYTES or rows >= block_rows:
                 rows = max(1, rows // block_rows) * block_rows
-            else:  # several bands from a row of blocks, which stays decoded meanwhile
+            else:  # several bands from a row of blocks, which stays in the cache meanwhile
                 rows = next(count for count in range(rows, 0, -1) if block_rows % count == 0)
             with Env(GDAL_CACHEMAX=max(_MIN_CACHE_BYTES, int(1.1 * block_row_bytes))):
                 for top in range(start // rows * rows, dataset.height, rows):
                     part = Window(0, top, dataset.width, min(rows, dataset.height - top))
-                    yield Band(top, *read_colours(dataset, look, part))
+                    yield Band(top, *read_colours(dataset, rendering, part))
+
+
+def read_raster(source: Source, *, cm_per_px: float | None = None, max_pixels: int = MAX_PIXELS) -> Raster:
+    """Read an image from a path, from bytes or from an open binary file: `open_scene(source).read()` in one go.
+
+    GeoTIFF (COG too), PNG, JPEG, WebP and JPEG 2000, told by their content; 1 to many bands of any real
+    type, palettes, alpha, masks and nodata (see `scinet.raster.bands.read_colours`). A georeference is a CRS and a
+    transform within the file.
+
+    Args:
+        source: Path, bytes or open binary file.
+        cm_per_px: Its resolution in ground centimetres, used only where the file has no georeference.
+        max_pixels: The most pixels that it may have, checked before any is decoded.
+
+    Returns:
+        The image: uint8 RGB (H, W, 3), which of its pixels are valid, and its place.
+
+    Raises:
+        GsdMissingError: There is neither a georeference nor `cm_per_px`.
+        ResolutionError: `cm_per_px` is not a number from 0.5 to 2000.
+        RasterError: The file cannot be read, is smaller than 8 px, has more than `max_pixels` pixels, is not on the
+            earth, or holds nodata only.
+
+    Example:
+        >>> from io import BytesIO
+        >>> from PIL import Image
+        >>> file = BytesIO()
+        >>> Image.new("RGB", (60, 40), (200, 100, 50)).save(file, "PNG")
+        >>> raster = read_raster(file, cm_per_px=12.5)
+        >>> raster.shape, raster.pixels[0, 0].tolist(), raster.cm_per_px
+        ((40, 60), [200, 100, 50], 12.5)
+    """
+    if web.is_url(source):
+        return open_scene(source, cm_per_px=cm_per_px).read()
+    cm_per_px = None if cm_per_px is None else parse_cm_per_px(cm_per_px)
+    name = source_name(source)
+    source = _reopenable(source, name)
+    with open_raster(source, name, max_pixels=max_pixels) as dataset:
+        scene = _scene_of(dataset, source, name, cm_per_px)
+        return scene._read(dataset, (0, 0, scene.width, scene.height))
 
 
 def open_scene(source: Source, *, cm_per_px: float | None = None, name: str | None = None) -> Scene:
-    """The header of an image: a path, an http(s) address of a COG, bytes or an open binary file.
+    """Open an image of any size: its header is read, its pixels are not.
 
     A GeoTIFF may have any size; other formats, which are decoded as a whole, at most 100 million pixels.
-    `cm_per_px` (ground centimetres) is used only where the file carries no georeference; `name` is what to
-    call it in a message.
 
-    Raises GsdMissingError where there is neither, ResolutionError where `cm_per_px` is no usable number and
-    RasterError where the file cannot be opened or its blocks do not fit in memory.
+    Args:
+        source: Path, http(s) address of a COG, bytes or open binary file.
+        cm_per_px: Its resolution in ground centimetres, used only where the file has no georeference.
+        name: What to call it in a message; by default the file's name.
+
+    Raises:
+        GsdMissingError: There is neither a georeference nor `cm_per_px`.
+        ResolutionError: `cm_per_px` is not a number from 0.5 to 2000.
+        RasterError: The file cannot be opened, or its blocks do not fit in memory.
+
+    Example:
+        See `Scene`.
     """
-    if cm_per_px is not None:
-        cm_per_px = parse_cm_per_px(cm_per_px)
-    if isinstance(source, Path):
-        source = str(source)
+    cm_per_px = None if cm_per_px is None else parse_cm_per_px(cm_per_px)
     name = name or source_name(source)
     if web.is_url(source):
         web.check_url(str(source))
+    source = _reopenable(source, name)
     with open_raster(source, name, by_windows=True) as dataset:
-        transform, crs, notes = georeference(dataset, name, cm_per_px)
-        block = max(dataset.block_shapes)
-        width, height = dataset.width, dataset.height
-        if web.is_url(source) and block[1] == width and width * height > MAX_DECIMATED_WEB_PIXELS:
+        scene = _scene_of(dataset, source, name, cm_per_px)
+        if scene.is_remote and scene.block[1] == scene.width and scene.pixels > MAX_DECIMATED_WEB_PIXELS:
             raise RasterError(
-                f"{name} is no Cloud Optimized GeoTIFF: it has no tiles. Download it, or save it with "
+                f"{name} is not a Cloud Optimized GeoTIFF: it has no tiles. Download it, or save it with "
                 "gdal_translate -of COG."
             )
-        return Scene(source, name, width, height, transform, crs, block, tuple(dataset.overviews(1)), notes)
+        return scene
+
+
+def _reopenable(source: Source, name: str) -> str | bytes:
+    return str(source) if isinstance(source, str | Path) else source_bytes(source, name)
+
+
+def _scene_of(dataset: DatasetReader, source: str | bytes, name: str, cm_per_px: float | None) -> Scene:
+    grid, notes = grid_of(dataset, name, cm_per_px)
+    return Scene(source, name, grid, max(dataset.block_shapes), tuple(dataset.overviews(1)), notes)
 
 
 def central_window(scene: Scene, overview: Raster | None, side_px: int) -> tuple[int, int]:
-    """Column and row of a window of at most `side_px` a side: full of image, and as near its middle as can be.
+    """Column and row of a window of at most `side_px` per side: full of image, and as close to its middle as possible.
 
     `overview` tells where the scene holds an image; without it, the scene's middle is taken.
     """
@@ -243,9 +342,9 @@ def central_window(scene: Scene, overview: Raster | None, side_px: int) -> tuple
     if overview is not None:
         step_x, step_y = scene.width / overview.width, scene.height / overview.height
         size = max(1, round(height / step_y)), max(1, round(width / step_x))
-        share = uniform_filter(overview.valid.astype(np.float32), size, mode="constant")
+        covered = uniform_filter(overview.valid.astype(np.float32), size, mode="constant")
         rows, columns = np.nonzero(overview.valid)
-        good_rows, good_columns = np.nonzero(share > 0.99 * share.max())
+        good_rows, good_columns = np.nonzero(covered > 0.99 * covered.max())
         distance = (good_rows - rows.mean()) ** 2 + (good_columns - columns.mean()) ** 2
         nearest = int(distance.argmin())
         x, y = (good_columns[nearest] + 0.5) * step_x, (good_rows[nearest] + 0.5) * step_y
@@ -253,7 +352,7 @@ def central_window(scene: Scene, overview: Raster | None, side_px: int) -> tuple
 
 
 def window_around(scene: Scene, x_px: float, y_px: float, side_px: int) -> tuple[int, int]:
-    """Column and row of the window of at most `side_px` a side around a point of the scene, kept within it."""
+    """Column and row of the window of at most `side_px` per side around a point, moved to lie within the scene."""
     width, height = min(side_px, scene.width), min(side_px, scene.height)
     column = min(max(0, round(x_px - width / 2)), scene.width - width)
     row = min(max(0, round(y_px - height / 2)), scene.height - height)

@@ -1,7 +1,7 @@
 """Images as streams of rows, so that a stage of the work holds a few hundred rows at a time, whatever the image.
 
-A stage is a `RowStream`: it takes another one as its source and gives bands of its own. Nothing is computed until
-bands are asked for, and every pixel comes out the same wherever the bands are cut.
+A stage is a `RowStream`: it takes another one as its source and makes bands from it. Nothing is computed before bands
+are asked for, and every pixel comes out the same wherever the bands are cut.
 """
 
 from collections.abc import Iterator
@@ -20,10 +20,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Band:
-    """Consecutive rows of an image, full width, from row `top` on.
+    """Consecutive rows of an image, full width.
 
-    values  colours uint8 (H, W, 3), or probability float32 (H, W)
-    valid   bool (H, W)
+    Attributes:
+        top: The first row.
+        values: Colours uint8 (H, W, 3), or probability float32 (H, W).
+        valid: bool (H, W).
     """
 
     top: int
@@ -32,6 +34,7 @@ class Band:
 
     @property
     def bottom(self) -> int:
+        """The row after the last one."""
         return self.top + len(self.valid)
 
     def cut(self, top: int, bottom: int) -> "Band":
@@ -45,7 +48,9 @@ class RowStream(Protocol):
     """An image that comes in bands."""
 
     @property
-    def grid(self) -> Grid: ...
+    def grid(self) -> Grid:
+        """Of the whole image."""
+        ...
 
     def bands(self, start: int = 0) -> Iterator[Band]:
         """Bands without a gap down to the last row. The first one holds row `start`, and may begin above it."""
@@ -60,25 +65,28 @@ class RasterStream:
 
     @property
     def grid(self) -> Grid:
+        """The raster's."""
         return self.raster.grid
 
     def bands(self, start: int = 0) -> Iterator[Band]:
+        """The raster as one band, whatever `start`."""
         yield Band(0, self.raster.pixels, self.raster.valid)
 
 
 @dataclass(frozen=True, eq=False)
 class OneShotStream:
-    """A stream that has begun already: its bands can be had once."""
+    """A stream whose bands can be iterated once."""
 
     grid: Grid
     stream: Iterator[Band]
 
     def bands(self, start: int = 0) -> Iterator[Band]:
+        """The bands that are left, whatever `start`."""
         return self.stream
 
 
 class RowBuffer:
-    """The rows of a stream that are still needed, moved up in one block of memory as it goes on."""
+    """A sliding buffer of the rows of a stream that are still needed, in one block of memory."""
 
     def __init__(self, bands: Iterator[Band]) -> None:
         self._bands = bands
@@ -86,12 +94,12 @@ class RowBuffer:
         self._memory: tuple[NDArray[Any], NDArray[np.bool_]] | None = None
 
     def take(self, top: int, bottom: int) -> Band:
-        """The rows from `top` to `bottom`, to be used before the next call; those above `top` are gone for good."""
+        """The rows from `top` to `bottom`, valid until the next call; those above `top` are dropped."""
         if self._held is None:
             self._held = next(self._bands)
         while self._held.bottom < bottom:
             self._held = self._joined(self._held, next(self._bands), top, bottom)
-        assert self._held.top <= top, f"row {top} has gone"
+        assert self._held.top <= top, f"row {top} has been dropped"
         return self._held.cut(top, bottom)
 
     def _joined(self, held: Band, following: Band, top: int, bottom: int) -> Band:
@@ -101,14 +109,14 @@ class RowBuffer:
         rows = following.bottom - held.top
         if self._memory is None or len(self._memory[1]) < rows:
             new = following.values, following.valid
-            size = max(rows, bottom - top + len(following.valid))  # all that is needed at a time, at once
+            size = max(rows, bottom - top + len(following.valid))  # allocated once for all that is needed at a time
             memory = tuple(np.empty((size, *array.shape[1:]), array.dtype) for array in new)
         else:
             memory = self._memory
         for whole, upper, lower in zip(
             memory, (held.values, held.valid), (following.values, following.valid), strict=True
         ):
-            # Flat, as numpy then moves rows up in their own memory without a copy.
+            # Flat, as numpy then moves the rows up in place, without a copy.
             whole.reshape(-1)[: upper.size] = upper.reshape(-1)
             whole[len(upper) : len(upper) + len(lower)] = lower
         self._memory = memory[0], memory[1]
@@ -117,33 +125,35 @@ class RowBuffer:
 
 @dataclass(frozen=True, eq=False)
 class ReadAhead:
-    """Has a thread of its own make the source's bands, always the next one."""
+    """Makes the source's next band in another thread while the current one is used."""
 
     source: RowStream
 
     @property
     def grid(self) -> Grid:
+        """The source's."""
         return self.source.grid
 
     def bands(self, start: int = 0) -> Iterator[Band]:
+        """The source's bands, each made while the one before is used."""
         return ahead(self.source.bands(start))
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:
-    """The items of an iterator, the next one made in a thread of its own while one is used."""
-    with ThreadPoolExecutor(1, "ahead") as thread:  # one: files close in the thread that opened them
+    """The items of an iterator, the next one made in another thread while one is used."""
+    with ThreadPoolExecutor(1, "ahead") as thread:  # one worker: files are closed by the thread that opened them
         try:
             coming = thread.submit(next, items, None)
             while (item := coming.result()) is not None:
                 coming = thread.submit(next, items, None)
                 yield item
-                del item  # not kept until the next one is there
+                del item  # free it before the next one is there
         finally:
             thread.submit(getattr(items, "close", lambda: None)).result()
 
 
 def read_into(rows: RowStream, out: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> None:
-    """All values of a stream into `out` (H, W, ...), and where they are valid into `valid` (H, W)."""
+    """Copy all values of a stream into `out` (H, W, ...), and where they are valid into `valid` (H, W)."""
     for band in rows.bands():
         out[band.top : band.bottom] = band.values
         if valid is not None:

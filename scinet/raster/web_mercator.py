@@ -20,7 +20,7 @@ _LONLAT = CRS.from_epsg(4326)
 
 
 def map_crs(raster: Raster) -> CRS:
-    """The CRS in which a raster's coordinates go onto a map.
+    """The CRS in which a raster is drawn on a map.
 
     A raster without one is laid out at longitude and latitude 0, where web Mercator's metres are metres on
     the ground (to 0.7 %).
@@ -35,9 +35,10 @@ def to_web_mercator(
 
     Returns (array, [[south, west], [north, east]] in degrees). The array keeps its dtype (bool too) and about
     its resolution, with no side longer than `max_px`; outside the raster it is 0, so give RGBA where that
-    must be transparent. `nearest` for masks and labels, else bilinear, averaged going down.
+    must be transparent. `nearest` for masks and labels, else bilinear, averaged where it gets coarser.
 
-    Raises RasterError where the raster cannot be projected (at the poles).
+    Raises:
+        RasterError: The raster cannot be projected (at the poles).
     """
     crs = map_crs(raster)
     west, south, east, north = _extent_in_web_mercator(raster, crs)

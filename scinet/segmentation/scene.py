@@ -11,7 +11,7 @@ import numpy as np
 from scinet.errors import RasterError, ResolutionError
 from scinet.models.checkpoint import Model
 from scinet.progress import ReportProgress
-from scinet.raster.geotiff import MASK_NODATA, PROBABILITY_STEP, STEPS_DESCRIPTION, probability_steps
+from scinet.raster.geotiff import MASK, MASK_NODATA, PROBABILITY_FLOAT32, PROBABILITY_UINT8, probability_steps
 from scinet.raster.grid import Grid
 from scinet.raster.resample import Resampled
 from scinet.raster.resumable_cog import ResumableCog
@@ -19,11 +19,10 @@ from scinet.raster.scene import Scene
 from scinet.raster.stream import Band, ReadAhead, RowStream
 from scinet.segmentation.segment import probability_stream
 from scinet.segmentation.strategies import MULTI_SCALES, Strategy
-from scinet.vector.footprint_file import FootprintFile, write_scene_footprints
+from scinet.vector.footprint_file import TRACED_ROWS, FootprintFile, write_footprint_file
 from scinet.web import is_url
 
 MAX_WIDTH_PX = 200_000  # of the widest grid that a model sees: memory goes with it
-_TRACED_ROWS = 128  # at a time: tracing takes ten times the memory of the mask
 Output = Literal["mask", "uint8", "float32"]
 
 
@@ -112,19 +111,23 @@ def segment_to_file(
     done = pieces.rows_done
     for band in answers.bands(done) if done < working.grid.height else ():
         pieces.add(band.top, _layers(band, threshold, output))
-        del band  # not kept while the next one is made
+        del band  # free it while the next one is made
     found = _counts(pieces)
     if not found.valid_px:
         pieces.discard()
         raise RasterError(f"{scene.name} holds no image: all of its pixels are nodata or transparent.")
     if footprints is not None:
         mask = (
-            (top + row, values[row : row + _TRACED_ROWS] == 1)
+            (top + row, values[row : row + TRACED_ROWS] == 1)
             for top, values in pieces.read("mask")
-            for row in range(0, len(values), _TRACED_ROWS)
+            for row in range(0, len(values), TRACED_ROWS)
         )
-        found = replace(found, footprints=write_scene_footprints(footprints, mask, working.grid))
-    _join(pieces, output, model, strategy, threshold)
+        found = replace(found, footprints=write_footprint_file(footprints, mask, working.grid))
+    note = f"{model.card.title} at {working.grid.cm_per_px:.4g} cm/px, strategy {strategy}"
+    if output == "mask":
+        pieces.join("mask", MASK, f"{note}, threshold {threshold:g}.")
+    else:
+        pieces.join("probability", PROBABILITY_UINT8 if output == "uint8" else PROBABILITY_FLOAT32, f"{note}.")
     pieces.discard()
     return found
 
@@ -164,17 +167,6 @@ def _counts(pieces: ResumableCog) -> SceneMask:
         valid += int(np.count_nonzero(mask != MASK_NODATA))
         building += int(np.count_nonzero(mask == 1))
     return SceneMask(pieces.grid, valid, building)
-
-
-def _join(pieces: ResumableCog, output: Output, model: Model, strategy: Strategy, threshold: float) -> None:
-    made = f"{model.card.title} at {pieces.grid.cm_per_px:.4g} cm/px, strategy {strategy}"
-    if output == "mask":
-        text = f"Building mask: 1 = building, 0 = not, {MASK_NODATA} = nodata. {made}, threshold {threshold:g}."
-        pieces.join("mask", MASK_NODATA, description=text)
-    elif output == "uint8":
-        pieces.join("probability", MASK_NODATA, scale=PROBABILITY_STEP, description=f"{STEPS_DESCRIPTION} {made}.")
-    else:
-        pieces.join("probability", math.nan, description=f"Probability of building; NaN is nodata. {made}.")
 
 
 def _identity(scene: Scene) -> list[Any]:

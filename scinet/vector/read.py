@@ -1,143 +1,173 @@
-"""The footprints within a window of a scene, from files too large to be read as a whole."""
+"""Building footprints from GeoJSON and GeoPackage files: all of them, or those within a window of a scene.
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+Both ways give the same polygons. By window, only those that touch it are held in memory, however large the file.
+"""
+
 from pathlib import Path
 
 import numpy as np
-import pyogrio
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
 from pyproj.exceptions import ProjError
 from rasterio.crs import CRS
-from rasterio.errors import CRSError
 from shapely import Polygon
 
 from scinet.errors import TruthError
-from scinet.raster.raster import Raster
-from scinet.raster.scene import Scene
-from scinet.vector.footprints import (
-    GEOPACKAGE_IDS,
-    GIVE,
-    LONLAT,
-    SQLITE,
-    Footprints,
-    clean_polygons,
-    is_polygonal,
-    is_vector,
-    read_footprints,
-    reproject,
-)
+from scinet.raster.grid import Grid
+from scinet.vector.footprints import LONLAT, Footprints, check_same_world, clean_polygons, reproject
+from scinet.vector.layer import GIVE, Bounds, Geometries, VectorLayer, is_polygonal, is_vector, open_layer
 
-_MARGIN_DEGREES = 1e-3  # wider than any datum shift
-_HEAD_BYTES = 1024
+__all__ = ["is_vector", "read_footprints", "read_geometries", "read_window_footprints"]
 
 
-def read_clipped_footprints(source: Path | bytes, window: Raster, scene: Scene, name: str) -> Footprints | None:
-    """The polygons of a GeoJSON or GeoPackage file within a window of a scene, cut at its edges.
+def read_footprints(source: str | Path | bytes, *, name: str | None = None) -> Footprints:
+    """Read the polygons of a GeoJSON or GeoPackage file.
 
-    Only those polygons are held in memory, however large the file. None where the file has footprints of the
-    scene but none in the window: the ground there is bare.
+    The content tells the format. Polygons are flattened to 2D and made valid, holes kept; exact duplicates, empty
+    geometries and those that are not polygons are dropped. GeoJSON without `crs` is in longitude and latitude, as is
+    one with a projected `crs` whose coordinates are within 180 and 90 (a slip that published files have);
+    `"crs": null` means metres in a local plane.
 
-    Raises TruthError where the file cannot be read or has nothing to do with the scene.
+    Args:
+        source: Path or bytes.
+        name: What to call it in a message; by default the file's name.
+
+    Raises:
+        TruthError: The file has other content, is damaged, or holds no polygons.
     """
-    if window.crs is None:  # GDAL would take a plane's metres for longitudes and latitudes
-        footprints = read_footprints(source, name=name)
-        if footprints.crs is not None:
-            raise TruthError(
-                "The footprints have coordinates on the earth but the image has none. "
-                "Give a georeferenced image, or a mask image of the same size as truth."
-            )
-        return _cut(np.array(footprints.polygons, dtype=object), None, window)
-    with _file(source, name) as path:
-        try:
-            found = [(layer, *_read_within(path, layer, window)) for layer in _layers(path)]
-            hits = [(layer, polygons, crs) for layer, polygons, crs in found if len(polygons)]
-            if len(hits) > 1:
-                layers = ", ".join(str(layer) for layer, _, _ in hits)
-                raise TruthError(f"{name} holds several layers of polygons ({layers}). Keep the buildings' only.")
-            if hits:
-                return _cut(hits[0][1], hits[0][2], window)
-            if any(_touches(path, layer, crs, scene) for layer, _, crs in found):
-                return None
-        except (DataSourceError, DataLayerError, FeatureError, GeometryError):
-            raise TruthError(f"{name} is damaged or incomplete: its polygons cannot be read. {GIVE}") from None
-        except (CRSError, ProjError):
-            raise TruthError(f"{name} has an unknown CRS. Save it in WGS 84 (longitude, latitude).") from None
+    geometries, crs = read_geometries(source, name=name)
+    polygons = clean_polygons(geometries)
+    if not polygons:
+        raise TruthError(_no_polygons(_name(source, name)))
+    return Footprints(polygons, crs)
+
+
+def read_geometries(source: str | Path | bytes, *, name: str | None = None) -> tuple[Geometries, CRS | None]:
+    """Read the geometries of a file as they are, and their CRS.
+
+    Args:
+        source: Path or bytes.
+        name: What to call it in a message; by default the file's name.
+
+    Returns:
+        One geometry (n,) per feature in the file's order, flat, None where a feature has none; and the CRS of their
+        coordinates, None for metres in a local plane.
+
+    Raises:
+        TruthError: The file has other content, is damaged, or holds no polygons.
+    """
+    name = _name(source, name)
+    with open_layer(source, name) as layer:
+        geometries = layer.read()
+        vote = _LonLatVote()
+        vote.add(shapely.bounds(_polygonal(geometries)))
+        return geometries, _believed_crs(layer, vote, name)
+
+
+def read_window_footprints(source: str | Path | bytes, window: Grid, scene: Grid, name: str) -> Footprints | None:
+    """Read the polygons of a file within a window of a scene, cut at its edges.
+
+    Args:
+        source: Path or bytes of GeoJSON or GeoPackage.
+        window: The window's grid.
+        scene: The grid of the whole scene.
+        name: What to call the source in a message.
+
+    Returns:
+        What `read_footprints` gives, cut; None where the file has footprints of the scene but none in the window: the
+        ground there is bare.
+
+    Raises:
+        TruthError: The file cannot be read, or has nothing to do with the scene.
+    """
+    with open_layer(source, name) as layer:
+        check_same_world(layer.crs, scene)
+        polygons, crs, total = _within(layer, window, name)
+        cut = clean_polygons(shapely.intersection(clean_polygons(polygons), _outline(window, crs)))
+        if cut:
+            return Footprints(cut, crs)
+        if total is not None and shapely.box(*total).intersects(_outline(scene, crs)):
+            return None
     raise TruthError(f"{name} lies elsewhere on the earth than the image. Give the footprints of its place.")
 
 
-@contextmanager
-def _file(source: Path | bytes, name: str) -> Iterator[str]:
-    """What to give GDAL: a path that only the driver of the content's own format may open."""
-    try:
-        if isinstance(source, bytes):
-            head = source[:_HEAD_BYTES]
-        else:
-            with source.open("rb") as file:
-                head = file.read(_HEAD_BYTES)
-    except (OSError, ValueError) as error:
-        reason = (isinstance(error, OSError) and error.strerror) or "no such file"
-        raise TruthError(f"{name} cannot be opened: {reason}.") from None
-    if not is_vector(head):
-        raise TruthError(f"{name} is neither GeoJSON nor GeoPackage. {GIVE}")
-    package = head.startswith(SQLITE)
-    if package and head[68:72] not in GEOPACKAGE_IDS:
-        raise TruthError(f"{name} is a SQLite database but no GeoPackage. {GIVE}")
-    prefix = "" if package else "GeoJSON:"  # JSON has other drivers, which take addresses from it
-    if isinstance(source, Path) and (not package or source.suffix.lower() == ".gpkg"):
-        yield f"{prefix}{source.resolve()}"
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / ("footprints.gpkg" if package else "footprints.geojson")
-        path.write_bytes(source if isinstance(source, bytes) else source.read_bytes())
-        yield f"{prefix}{path}"
+def _within(layer: VectorLayer, window: Grid, name: str) -> tuple[Geometries, CRS | None, Bounds | None]:
+    """Polygons that may touch a window, their CRS, and the bounds of all features."""
+    if not layer.is_geojson:
+        return _polygonal(layer.read(_outline(window, layer.crs).bounds)), layer.crs, layer.total_bounds()
+    # GeoJSON has no index, and what the coordinates are is known only when all have been seen.
+    windows = {crs: _outline(window, crs).bounds for crs in {layer.crs, layer.crs and LONLAT}}
+    found: dict[CRS | None, list[Geometries]] = {crs: [] for crs in windows}
+    vote = _LonLatVote()
+    for batch in layer.batches():
+        polygons = _polygonal(batch)
+        bounds = shapely.bounds(polygons)
+        vote.add(bounds)
+        for crs, (west, south, east, north) in windows.items():
+            meets = (bounds[:, 0] <= east) & (bounds[:, 1] <= north) & (bounds[:, 2] >= west) & (bounds[:, 3] >= south)
+            found[crs].append(polygons[meets])
+    crs = _believed_crs(layer, vote, name)
+    return np.concatenate(found[crs]), crs, vote.total
 
 
-def _layers(path: str) -> list[str | None]:
-    if path.startswith("GeoJSON:"):
-        return [None]
-    return [layer for layer, kind in pyogrio.list_layers(path) if kind is not None]
+class _LonLatVote:
+    """Whether coordinates are longitudes and latitudes, by the bounds of all polygons, and their total bounds."""
+
+    def __init__(self) -> None:
+        self.lonlat = self.count = 0
+        self.total: Bounds | None = None
+
+    def add(self, bounds: NDArray[np.float64]) -> None:
+        """Count the bounds (n, 4) of polygons."""
+        if not len(bounds):
+            return
+        self.count += len(bounds)
+        self.lonlat += int((np.abs(bounds) <= (360, 90, 360, 90)).all(axis=1).sum())
+        corners = np.concatenate([bounds, [self.total]]) if self.total else bounds
+        low, high = corners[:, :2].min(axis=0), corners[:, 2:].max(axis=0)
+        self.total = float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
-def _read_within(path: str, layer: str | None, window: Raster) -> tuple[NDArray[np.object_], CRS]:
-    """The polygons of a layer that touch the window, and their CRS.
-
-    Longitudes and latitudes are tried first: published files have them under a projected `crs` too.
-    """
-    polygons, named = _read_box(path, layer, _outline(window, LONLAT).buffer(_MARGIN_DEGREES))
-    if len(polygons):
-        return polygons, named if named.is_geographic else LONLAT
-    if named.is_projected:
-        polygons, _ = _read_box(path, layer, _outline(window, named))
-    return polygons, named
-
-
-def _read_box(path: str, layer: str | None, area: Polygon) -> tuple[NDArray[np.object_], CRS]:
-    meta, _, wkb, _ = pyogrio.raw.read(path, layer=layer, columns=[], force_2d=True, bbox=area.bounds)
-    kept = [g for g in shapely.from_wkb(wkb, on_invalid="ignore") if is_polygonal(g)]
-    return np.array(clean_polygons(kept), dtype=object), CRS.from_user_input(meta["crs"] or LONLAT)
+def _believed_crs(layer: VectorLayer, vote: _LonLatVote, name: str) -> CRS | None:
+    """The CRS of a layer, longitudes and latitudes told by value; TruthError where they should be and are not."""
+    if not vote.count:
+        raise TruthError(_no_polygons(name))
+    if not layer.is_geojson or layer.crs is None:
+        return layer.crs
+    lonlat = vote.lonlat > vote.count / 2  # most of them decide: a stray one must not
+    if lonlat and layer.crs.is_projected:
+        return LONLAT
+    if not lonlat and layer.crs.is_geographic:
+        raise TruthError(
+            f"{name} does not hold longitudes and latitudes. Save it in WGS 84, or with the CRS of its coordinates."
+        )
+    return layer.crs
 
 
-def _touches(path: str, layer: str | None, crs: CRS, scene: Scene) -> bool:
-    bounds = pyogrio.read_info(path, layer=layer, force_total_bounds=True)["total_bounds"]
-    if bounds is None:
-        return False
-    found = shapely.box(*bounds)
-    return bool(found.intersects(_outline(scene, crs)) or found.intersects(_outline(scene, LONLAT)))
+def _polygonal(geometries: Geometries) -> Geometries:
+    """Those that may hold polygons, with finite bounds."""
+    polygonal = geometries[[is_polygonal(geometry) for geometry in geometries]]
+    finite: Geometries = polygonal[np.isfinite(shapely.bounds(polygonal)).all(axis=1)]
+    return finite
 
 
-def _outline(area: Raster | Scene, crs: CRS | None) -> Polygon:
+def _outline(area: Grid, crs: CRS | None) -> Polygon:
     """The four corners of a window or a scene in a CRS."""
     corners = [(0, 0), (area.width, 0), (area.width, area.height), (0, area.height)]
     polygon = Polygon([area.transform @ corner for corner in corners])
     if area.crs is None or crs is None:
         return polygon
-    return reproject(np.array([polygon], dtype=object), area.crs, crs)[0]
+    try:
+        return reproject(np.array([polygon], dtype=object), area.crs, crs)[0]
+    except ProjError:
+        raise TruthError(
+            "The footprints cannot be reprojected from their CRS to the image's. Give footprints in the image's CRS."
+        ) from None
 
 
-def _cut(polygons: NDArray[np.object_], crs: CRS | None, window: Raster) -> Footprints | None:
-    parts = clean_polygons(list(shapely.intersection(polygons, _outline(window, crs))))
-    return Footprints(parts, crs) if parts else None
+def _name(source: str | Path | bytes, name: str | None) -> str:
+    return name or (Path(source).name if isinstance(source, str | Path) else "The file")
+
+
+def _no_polygons(name: str) -> str:
+    return f"{name} holds no polygons. {GIVE}"

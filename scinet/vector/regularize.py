@@ -6,14 +6,18 @@ import shapely
 from buildingregulariser import regularize_geodataframe
 from numpy.typing import NDArray
 
-LEAST_IOU = 0.7  # with the traced outline: what no right angles describe stays as it was
+MIN_IOU = 0.7  # with the traced outline; a building that right angles do not describe keeps its outline
 
 
 def regularize(polygons: NDArray[np.object_], tolerance_m: float) -> NDArray[np.object_]:
-    """Polygons (n,) with coordinates in metres, their walls straightened within about `tolerance_m`.
+    """Straighten the walls of polygons: along a building's main direction, at right angles or at 45 degrees to it.
 
-    Walls go along a building's main direction, at right angles or at 45 degrees to it. A polygon whose regularize
-    form would have an IoU below 0.7 with it, or be invalid, comes back as it is.
+    Args:
+        polygons: (n,), with coordinates in metres.
+        tolerance_m: About how far a wall may move.
+
+    Returns:
+        Polygons (n,); one whose regularized outline would be invalid, or have an IoU below 0.7 with it, is unchanged.
     """
     if not len(polygons):
         return polygons
@@ -27,7 +31,7 @@ def regularize(polygons: NDArray[np.object_], tolerance_m: float) -> NDArray[np.
     numbers, candidates = numbers[sound], candidates[sound]
     before = shapely.make_valid(polygons[numbers])
     iou = shapely.area(shapely.intersection(before, candidates)) / shapely.area(shapely.union(before, candidates))
-    good = iou >= LEAST_IOU
+    good = iou >= MIN_IOU
     result = polygons.copy()
     result[numbers[good]] = candidates[good]
     return result

@@ -1,4 +1,4 @@
-"""Polygons into vector files: GeoPackage, GeoJSON and FlatGeobuf, in batches, however many there are."""
+"""Writes polygons to GeoPackage, GeoJSON and FlatGeobuf, in batches, however many there are."""
 
 import warnings
 from collections.abc import Iterable, Iterator
@@ -27,32 +27,39 @@ Batch = tuple[NDArray[np.object_], dict[str, NDArray[Any]]]
 
 
 def check_suffix(path: str | Path) -> None:
-    """Raise WriteError where a path's suffix is that of no format that can be written."""
+    """Raise WriteError where a path's suffix is not that of a format that can be written."""
     if Path(path).suffix not in _FORMATS:
         raise WriteError(f"{path} cannot be written: give a path that ends in {', '.join(_FORMATS)}.")
 
 
 def check_vector_path(path: str | Path, crs: CRS | None) -> None:
-    """Raise WriteError where a path's suffix is that of no format that can be written, or that needs a CRS."""
+    """Raise WriteError where a path's suffix is of a format that cannot be written, or not without a CRS."""
     check_suffix(path)
     if Path(path).suffix == ".geojson" and crs is None:
-        raise WriteError("GeoJSON needs longitudes and latitudes, and the image has none. Take the GeoPackage.")
+        raise WriteError("GeoJSON needs longitudes and latitudes, and the image has none. Write a GeoPackage instead.")
 
 
 def write_batches(
     path: str | Path, batches: Iterable[Batch], columns: dict[str, str], crs: CRS | None, geometry_type: str
 ) -> int:
-    """Write batches of polygons as the layer "buildings"; returns how many there were.
+    """Write batches of polygons as the layer "buildings". The file appears when it is complete.
 
-    `columns` are the properties' names and numpy kinds ("f" or "O"). The suffix tells the format:
+    Args:
+        path: Its suffix tells the format: `.gpkg` (GeoPackage) and `.fgb` (FlatGeobuf) are in `crs`, or without one in
+            metres of a local plane; `.geojson` is that of RFC 7946, longitude and latitude (CRS84) with 7 decimals, a
+            centimetre on the ground.
+        batches: Geometries (n,) and the columns (n,) of their properties.
+        columns: The properties' names and numpy kinds ("f" or "O").
+        crs: Of the coordinates.
+        geometry_type: Of all geometries, such as "Polygon".
 
-    .gpkg     GeoPackage in `crs`, or without one in metres of a local plane
-    .fgb      FlatGeobuf, in the same
-    .geojson  GeoJSON of RFC 7946: longitude and latitude (CRS84) with 7 decimals, a centimetre on the ground
+    Returns:
+        How many polygons were written.
 
-    The file appears under its name only when it is complete. Raises WriteError where it cannot be written.
+    Raises:
+        WriteError: The file cannot be written.
     """
-    import pyogrio  # here, as it imports geopandas: 100 MB, of no use to who wants a mask
+    import pyogrio  # here, as it imports geopandas: 100 MB, which writing a mask does not need
     from pyogrio.errors import DataSourceError, FeatureError
 
     check_vector_path(path, crs)
@@ -68,7 +75,7 @@ def write_batches(
                     written[0] += len(geometries)
                     arrays = zip([shapely.to_wkb(geometries), *(values[name] for name in columns)], schema, strict=True)
                     yield pa.record_batch([pa.array(array, field.type) for array, field in arrays], schema)
-        except Exception as error:  # GDAL, which asks for the batches, would make another one of it
+        except Exception as error:  # GDAL, which iterates over the batches, would replace it by another error
             problems.append(error)
             raise
 

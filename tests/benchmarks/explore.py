@@ -19,9 +19,9 @@ from playwright.sync_api import Page, WebSocket, sync_playwright
 
 from scinet.models.card import list_models
 from scinet.models.checkpoint import load_model
-from scinet.raster.open import read_raster
 from scinet.raster.resample import resample
 from scinet.raster.resolution import STEPS_CM_PER_PX
+from scinet.raster.scene import read_raster
 from scinet.segmentation.segment import segment
 from tests.pages.serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, PROJECT, SETTLED, served
 

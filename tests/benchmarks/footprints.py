@@ -15,7 +15,7 @@ from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
 from scinet.raster.grid import Grid
-from scinet.vector.footprint_file import FootprintFile, write_scene_footprints
+from scinet.vector.footprint_file import FootprintFile, write_footprint_file
 from tests.benchmarks.peak import Peak
 
 EVERY_PX, BAND_PX = 56, 128
@@ -50,7 +50,7 @@ def main() -> None:
             file = FootprintFile(path, 1.0, simplify_m=options.simplify_m)
             began = time.perf_counter()
             with Peak() as peak:
-                found = write_scene_footprints(file, bands(side), grid)
+                found = write_footprint_file(file, bands(side), grid)
             print(
                 f"{suffix}: {found:,} polygons of {side:,} x {side:,} px in {time.perf_counter() - began:.0f} s, peak "
                 f"{peak.megabytes:,.0f} MB, file {path.stat().st_size / 1e6:,.0f} MB",

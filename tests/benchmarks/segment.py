@@ -29,7 +29,7 @@ from scinet.evaluation.scores import Counts, iou
 from scinet.evaluation.truth import read_truth, truth_labels
 from scinet.models.checkpoint import load_trained
 from scinet.models.device import default_device
-from scinet.raster.open import read_raster
+from scinet.raster.scene import read_raster
 from tests.benchmarks.contenders import CONTENDERS, OURS, Job
 from tests.published import PLACE, publish, town_scene
 from training.costs import processor

@@ -18,9 +18,9 @@ from scinet.evaluation.sweep import sweep
 from scinet.evaluation.truth import read_truth
 from scinet.models.card import list_models
 from scinet.models.checkpoint import Model, load_model
-from scinet.raster.open import read_raster
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
+from scinet.raster.scene import read_raster
 from scinet.raster.stream import RasterStream
 from scinet.segmentation.blend import BlendedWindows
 from scinet.segmentation.forward import Forward

@@ -2,6 +2,7 @@
 
 import json
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pyogrio
@@ -10,6 +11,7 @@ import rasterio
 import streamlit as st
 from rasterio.crs import CRS
 from rasterio.transform import Affine
+from scipy.ndimage import gaussian_filter
 from streamlit.testing.v1 import AppTest
 
 from pages.app import runs
@@ -17,7 +19,13 @@ from pages.app.runs import Result, Run, Task
 from pages.app.subject import Subject
 from pages.views.explore import downloads
 from scinet.models.card import Card
+from scinet.models.checkpoint import Model
+from scinet.raster.geotiff import write_raster
 from scinet.raster.raster import Raster
+from scinet.raster.scene import open_scene
+from scinet.segmentation.scene import segment_to_file
+from scinet.segmentation.segment import segment
+from scinet.vector.footprint_file import FootprintFile
 from tests.pages.samples import house
 
 CARD = Card(name="sci-net", architecture="sci-net", gsd_range_cm_per_px=(2.5, 40.0), window_px=64)
@@ -37,7 +45,7 @@ def result(crs: CRS | None) -> Result:
 
 
 def test_the_files_of_a_georeferenced_image() -> None:
-    found = {file.label: file for file in downloads.files(result(CRS.from_epsg(32630)))}
+    found = {file.label: file for file in downloads.files(result(CRS.from_epsg(32630)), downloads.Outlines())}
     mask, probability, geopackage, geojson, report = (file.make() for file in found.values())
     assert found["Mask .tif"].name == "Accra-house-1_sci-net_10cm-per-px_mask.tif"
     with rasterio.open(BytesIO(mask)) as dataset:
@@ -54,7 +62,7 @@ def test_the_files_of_a_georeferenced_image() -> None:
 
 
 def test_without_georeference_there_is_no_geojson() -> None:
-    found = downloads.files(result(None))
+    found = downloads.files(result(None), downloads.Outlines())
     assert len(found) == 4 and not any(file.name.endswith(".geojson") for file in found)
     with rasterio.open(BytesIO(found[0].make())) as dataset:
         assert dataset.crs is None and dataset.transform == Affine(0.1, 0, 0, 0, -0.1, 0)
@@ -71,3 +79,45 @@ def test_a_step_makes_no_files(app: AppTest, monkeypatch: pytest.MonkeyPatch) ->
     app.selectbox(key="tile").set_value("west.png").run()
     assert not app.exception and len(app.get("download_button")) == 8
     assert any("No GeoJSON" in caption.value for caption in app.caption)
+
+
+@pytest.mark.parametrize(
+    "outlines", [downloads.Outlines(), downloads.Outlines(square=True), downloads.Outlines(4.0, 0.3)], ids=str
+)
+def test_the_app_and_the_command_line_write_the_same_files(
+    outlines: downloads.Outlines, tmp_path: Path, brightness_model: Model
+) -> None:
+    """On a scene of several traced bands, with holes and crumbs."""
+    st.cache_resource.clear()
+    noise = gaussian_filter(np.random.default_rng(0).standard_normal((300, 280)), 6)
+    image = np.where(noise > 0, 60, 190).astype(np.uint8)[..., np.newaxis].repeat(3, axis=2)
+    raster = Raster(image, np.ones(noise.shape, bool), Affine(0.1, 0, 500_000, 0, -0.1, 620_000), CRS.from_epsg(32630))
+    raster.valid[:4] = False
+    write_raster(tmp_path / "image.tif", raster)
+    scene = open_scene(tmp_path / "image.tif")
+    min_area_m2 = max(outlines.min_hole_m2, 2.0)
+    footprints = FootprintFile(tmp_path / "out.geojson", min_area_m2, *outlines)
+    found = segment_to_file(scene, brightness_model, tmp_path / "mask.tif", footprints=footprints)
+    assert found.footprints and found.footprints >= 5
+
+    subject = Subject("a", "image.tif", scene.read(), None)
+    probability = segment(subject.raster, brightness_model).probability
+    run = Run(Task(subject, brightness_model.card, raster.cm_per_px, "direct"), probability)
+    ours = {f.label: f for f in downloads.files(runs.evaluate(run, runs.MaskSettings()), outlines)}
+    assert ours["Mask .tif"].make() == (tmp_path / "mask.tif").read_bytes()
+    ours = {f.label: f for f in downloads.files(runs.evaluate(run, runs.MaskSettings(0.5, min_area_m2)), outlines)}
+    assert ours["Footprints .geojson"].make() == (tmp_path / "out.geojson").read_bytes()
+    segment_to_file(scene, brightness_model, tmp_path / "probability.tif", output="uint8")
+    assert ours["Probability .tif"].make() == (tmp_path / "probability.tif").read_bytes()
+
+
+def test_the_popover_cleans_outlines_as_asked(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(downloads, "files", lambda result, outlines: asked.append(outlines) or [])
+    app.run()
+    app.toggle(key="download_square").set_value(True)
+    app.number_input(key="download_simplify").set_value(0.4)
+    app.number_input(key="download_min_hole").set_value(3.0)
+    app.number_input(key="min_area").set_value(2.0).run()
+    assert not app.exception and asked[-1] == downloads.Outlines(2.0, 0.4, True)
+    assert any("up to the minimum area" in caption.value for caption in app.caption)

@@ -15,7 +15,7 @@ from pages.app import runs
 from pages.app.runs import Task
 from pages.app.subject import Subject
 from scinet.models.card import list_models
-from scinet.raster.open import read_raster
+from scinet.raster.scene import read_raster
 from tests.pages.samples import geotiff
 
 PATIENCE_S = 20

@@ -19,7 +19,7 @@ from pages.app.subject import Subject
 from pages.views.sweep import film_strip, rows
 from scinet.errors import CheckpointError
 from scinet.models.card import list_models
-from scinet.raster.open import read_raster
+from scinet.raster.scene import read_raster
 from tests.pages.samples import geotiff, session_of
 
 

@@ -14,7 +14,7 @@ from scinet.evaluation.grading import step_title, steps_around
 from scinet.evaluation.scores import iou
 from scinet.evaluation.truth import read_mask, truth_labels
 from scinet.models.checkpoint import Model
-from scinet.raster.open import read_raster
+from scinet.raster.scene import read_raster
 from scinet.segmentation.segment import segment
 
 NATIVE_CM_PER_PX = 10.0

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -12,12 +13,20 @@ import streamlit as st
 from pages.app.runs import Result, evaluate_on_grids
 from scinet.evaluation.report import report, to_json
 from scinet.raster.geotiff import MASK_NODATA, write_mask, write_probability
-from scinet.vector.footprints import write_footprints
+from scinet.vector.footprint_file import write_footprints
+
+
+class Outlines(NamedTuple):
+    """How the footprints' outlines are cleaned, as by `scinet segment`."""
+
+    min_hole_m2: float = 0.0
+    simplify_m: float = 0.0
+    square: bool = False
 
 
 @dataclass(frozen=True)
 class File:
-    """A file to download: `make` returns its bytes."""
+    """A file for download: `make` gives its bytes."""
 
     label: str
     name: str
@@ -27,13 +36,14 @@ class File:
 
 
 def button(results: Sequence[Result]) -> None:
-    """Draw one button for all files of the models."""
+    """Draw one button for all files of the models, and how footprints are cleaned."""
     tip = "Masks, probabilities, footprints and reports of the models"
     with st.popover("Download", disabled=not results, help=tip):
+        outlines = _choose_outlines(results[0].settings.min_area_m2) if results else Outlines()
         for result in results:
             st.markdown(f"**{result.card.title}**, {result.run.task.cm_per_px:.3g} cm/px")
             with st.container(horizontal=True, gap="small"):
-                for file in files(result):
+                for file in files(result, outlines):
                     st.download_button(
                         file.label,
                         file.make,
@@ -50,8 +60,39 @@ def button(results: Sequence[Result]) -> None:
             )
 
 
-def files(result: Result) -> list[File]:
-    """The files of a model's mask at the working resolution."""
+def _choose_outlines(min_area_m2: float) -> Outlines:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        square = st.toggle("Square corners", key="download_square", help="Straight walls at right angles or 45 degrees")
+        simplify_m = st.number_input(
+            "Simplify (m)",
+            0.0,
+            10.0,
+            step=0.1,
+            format="%.1f",
+            width=130,
+            key="download_simplify",
+            help="How far outlines may be from the pixels' edges; with square corners, 0 means 0.5",
+        )
+        min_hole_m2 = st.number_input(
+            "Minimum hole (m²)",
+            0.0,
+            1000.0,
+            step=1.0,
+            format="%.1f",
+            width=150,
+            key="download_min_hole",
+            help="Smaller holes in footprints are closed; at most the minimum area of a building",
+        )
+    if min_hole_m2 > min_area_m2:
+        st.caption(
+            f"Holes are closed up to the minimum area of a building, {min_area_m2:g} m²: "
+            "larger ones may hold buildings that are shown."
+        )
+    return Outlines(min(min_hole_m2, min_area_m2), simplify_m, square)
+
+
+def files(result: Result, outlines: Outlines) -> list[File]:
+    """The files of a model's mask on the working grid."""
     task, raster = result.run.task, result.evaluation.raster
     stem = f"{_plain(task.subject.title)}_{task.card.name}_{task.cm_per_px:.4g}cm-per-px"
     found = [
@@ -60,28 +101,28 @@ def files(result: Result) -> list[File]:
             f"{stem}_mask.tif",
             "image/tiff",
             "1 = building, 0 = background, 255 = nodata",
-            lambda: _bytes(_write_mask, result, ".tif"),
+            lambda: _bytes(".tif", lambda path: _write_mask(path, result)),
         ),
         File(
             "Probability .tif",
             f"{stem}_probability.tif",
             "image/tiff",
             "0 to 250 in steps of 0.004, see the file's scale; 255 = nodata",
-            lambda: _bytes(_write_probability, result, ".tif"),
+            lambda: _bytes(".tif", lambda path: _write_probability(path, result)),
         ),
         File(
             "Footprints .gpkg",
             f"{stem}_footprints.gpkg",
             "application/geopackage+sqlite3",
             "Polygons in the image's CRS with area_m2, and their kind if there are reference buildings",
-            lambda: _bytes(_write_footprints, result, ".gpkg"),
+            lambda: _bytes(".gpkg", lambda path: _write_footprints(path, result, outlines)),
         ),
         File(
             "Footprints .geojson",
             f"{stem}_footprints.geojson",
             "application/geo+json",
             "Polygons in longitude and latitude with area_m2, and their kind if there are reference buildings",
-            lambda: _bytes(_write_footprints, result, ".geojson"),
+            lambda: _bytes(".geojson", lambda path: _write_footprints(path, result, outlines)),
         ),
         File(
             "Report .json",
@@ -96,18 +137,29 @@ def files(result: Result) -> list[File]:
 
 def _write_mask(path: Path, result: Result) -> None:
     evaluation = result.evaluation
-    values = np.where(evaluation.raster.valid, evaluation.prediction, MASK_NODATA).astype(np.uint8)
-    write_mask(path, values, evaluation.raster)
+    mask = np.where(evaluation.raster.valid, evaluation.prediction, MASK_NODATA).astype(np.uint8)
+    threshold, min_area_m2 = result.settings
+    cleaned = f", components of {min_area_m2:g} m2 or more" if min_area_m2 else ""
+    write_mask(path, mask, evaluation.raster, note=f"{_made_by(result)}, threshold {threshold:g}{cleaned}.")
 
 
 def _write_probability(path: Path, result: Result) -> None:
-    write_probability(path, result.run.probability, result.evaluation.raster)
+    write_probability(path, result.run.probability, result.evaluation.raster, note=f"{_made_by(result)}.")
 
 
-def _write_footprints(path: Path, result: Result) -> None:
-    evaluation = result.evaluation
-    kinds = None if evaluation.diagnosis is None else evaluation.diagnosis.components.kind.tolist()
-    write_footprints(path, evaluation.predicted_labels, evaluation.raster, kinds)
+def _made_by(result: Result) -> str:
+    return f"{result.card.title} at {result.evaluation.raster.cm_per_px:.4g} cm/px, strategy {result.run.task.strategy}"
+
+
+def _write_footprints(path: Path, result: Result, outlines: Outlines) -> None:
+    write_footprints(
+        path,
+        result.evaluation.prediction,
+        result.evaluation.raster,
+        kinds=None if result.evaluation.diagnosis is None else result.evaluation.diagnosis.components.kind.tolist(),
+        min_area_m2=result.settings.min_area_m2,
+        **outlines._asdict(),
+    )
 
 
 def _report(result: Result) -> bytes:
@@ -116,10 +168,10 @@ def _report(result: Result) -> bytes:
     return to_json(report(task.subject.title, task.card, task.strategy, **evaluations)).encode()
 
 
-def _bytes(write: Callable[[Path, Result], None], result: Result, suffix: str) -> bytes:
+def _bytes(suffix: str, write: Callable[[Path], None]) -> bytes:
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"file{suffix}"
-        write(path, result)
+        write(path)
         return path.read_bytes()
 
 

@@ -18,8 +18,8 @@ from pages.views.sweep.rows import table as sweep_table
 from scinet.cli.main import main
 from scinet.evaluation.truth import read_truth, truth_labels
 from scinet.models.card import list_models
-from scinet.raster.open import read_raster
-from scinet.vector.footprints import write_footprints
+from scinet.raster.scene import read_raster
+from scinet.vector.footprint_file import write_footprints
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def truth(scene, tmp_path):
     labels = np.zeros((96, 128), np.int32)
     labels[10:40, 30:60], labels[50:90, 40:110] = 1, 2
     path = tmp_path / "truth.geojson"
-    write_footprints(path, labels, read_raster(scene))
+    write_footprints(path, labels > 0, read_raster(scene))
     return path
 
 

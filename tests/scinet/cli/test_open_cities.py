@@ -10,8 +10,7 @@ import pytest
 from scinet import download, web
 from scinet.cli.main import main
 from scinet.datasets.open_cities import scenes_in
-from scinet.raster.open import read_raster
-from scinet.raster.scene import open_scene
+from scinet.raster.scene import open_scene, read_raster
 from tests.published import publish, town_scene
 from tests.range_server import FOREVER, RangeServer, serve_files
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from scinet.datasets.samples import FOLDER, samples
 from scinet.evaluation.truth import read_truth, truth_labels
-from scinet.raster.open import read_raster
+from scinet.raster.scene import read_raster
 
 
 def test_samples_are_complete() -> None:

@@ -106,8 +106,8 @@ def test_what_does_not_belong_is_named(tmp_path: Path, image: Raster, mask: NDAr
         (geojson, far, "elsewhere on the earth"),
         (geojson, plane, "the image has none"),
         (b"", image, "empty"),
-        (b"a text", image, "no image"),
-        (geojson[:-9], image, "no valid JSON"),
+        (b"a text", image, "cannot be read as an image"),
+        (geojson[:-9], image, "damaged, or is not GeoJSON"),
         (tmp_path / "nowhere.png", image, "cannot be opened"),
         (tmp_path, image, "cannot be opened"),
     ):

@@ -19,8 +19,8 @@ from rasterio.warp import calculate_default_transform, reproject
 from scinet.errors import GsdMissingError, RasterError, ResolutionError, SciNetError, TruthError, WriteError
 from scinet.evaluation.truth import read_mask
 from scinet.raster.geotiff import write_mask, write_probability
-from scinet.raster.open import read_raster
 from scinet.raster.raster import Raster
+from scinet.raster.scene import read_raster
 
 UTM = CRS.from_epsg(32630)
 PLACE = Affine(0.1, 0, 810_000, 0, -0.1, 620_000)
@@ -395,7 +395,7 @@ def test_other_files_are_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "image.tif"
     path.write_bytes(content)
     for source in (content, path):
-        with pytest.raises(RasterError, match="no image that can be read") as caught:
+        with pytest.raises(RasterError, match="cannot be read as an image") as caught:
             read_raster(source, cm_per_px=5)
         assert one_sentence(caught.value)
 
@@ -406,7 +406,7 @@ def test_a_vrt_in_disguise_reads_nothing(tmp_path: Path) -> None:
     disguised = tmp_path / "harmless.tif"
     disguised.write_text(VRT.format(secret))
     for source in (disguised, disguised.read_bytes()):
-        with pytest.raises(RasterError, match="no image that can be read"):
+        with pytest.raises(RasterError, match="cannot be read as an image"):
             read_raster(source, cm_per_px=5)
 
 
@@ -569,8 +569,8 @@ def test_masks_that_do_not_belong(image: Raster, building: NDArray[np.bool_]) ->
         (geotiff(mask, crs=CRS.from_epsg(32736)), "elsewhere on the earth"),
         (pillow(photo(), "PNG"), "looks like a photo"),
         (b"", "empty"),
-        (b"no image", "no image"),
-        (CONTENTS["png"][:300], "no image|damaged"),
+        (b"a text", "cannot be read as an image"),
+        (CONTENTS["png"][:300], "cannot be read as an image|damaged"),
     ):
         with pytest.raises(TruthError, match=reason) as caught:
             read_mask(content, image)

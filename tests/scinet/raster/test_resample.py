@@ -10,10 +10,10 @@ from rasterio.transform import Affine
 from rasterio.warp import transform as transform_points
 
 from scinet.errors import ResolutionError
-from scinet.raster.open import read_raster
 from scinet.raster.raster import Raster
 from scinet.raster.resample import Upsampling, resample, resample_mask, resample_probability
 from scinet.raster.resolution import STEPS_CM_PER_PX
+from scinet.raster.scene import read_raster
 from scinet.raster.web_mercator import to_web_mercator
 
 UTM = CRS.from_epsg(32629)

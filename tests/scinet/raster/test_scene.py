@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 from numpy.typing import NDArray
+from PIL import Image
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.io import MemoryFile
 from rasterio.shutil import copy
@@ -15,9 +16,9 @@ from rasterio.transform import Affine
 from scinet import web
 from scinet.errors import GsdMissingError, NodataError, RasterError
 from scinet.raster import scene
-from scinet.raster.open import read_raster
+from scinet.raster.open import open_raster
 from scinet.raster.raster import Raster
-from scinet.raster.scene import central_window, open_scene, window_around
+from scinet.raster.scene import central_window, open_scene, read_raster, window_around
 from tests.range_server import FOREVER, RangeServer, serve_files
 
 PLACE = Affine(0.1, 0, 810_000, 0, -0.1, 620_000)
@@ -216,9 +217,9 @@ def test_a_cog_on_the_web(server: RangeServer, cog: bytes) -> None:
     [
         ("nowhere.tif", "no such file. Check"),
         ("secret.tif", "refuses it"),
-        ("page.tif", "no GeoTIFF"),
+        ("page.tif", "not a GeoTIFF"),
         ("whole.tif", "does not hand out parts"),
-        ("striped.tif", "no Cloud Optimized GeoTIFF"),
+        ("striped.tif", "not a Cloud Optimized GeoTIFF"),
         ("cut.tif", "damaged, or the connection failed"),
     ],
 )
@@ -246,3 +247,52 @@ def test_a_published_scene(data_dir: Path) -> None:
     assert (found.width, found.height, found.block) == (9216, 4096, (512, 512))
     column, row = central_window(found, found.overview(2048), 1024)
     assert found.window(column, row, 1024, 1024).valid.mean() > 0.99
+
+
+@pytest.mark.parametrize("kind", ["cog", "path", "open file", "png", "uint16", "unequal sides"])
+def test_the_whole_scene_is_what_read_raster_reads(kind: str, cog: bytes, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    cm_per_px = 7.5 if kind == "png" else None
+    source: Any = cog
+    if kind == "path":
+        source = tmp_path / "image.tif"
+        source.write_bytes(cog)
+    elif kind == "open file":
+        source = io.BytesIO(cog)
+    elif kind == "png":
+        source = io.BytesIO()
+        Image.fromarray(random.integers(0, 256, (30, 40, 3), np.uint8)).save(source, "PNG")
+    elif kind == "uint16":
+        source = geotiff(random.integers(0, 5000, (4, 30, 40), np.uint16))
+    elif kind == "unequal sides":
+        source = geotiff(random.integers(0, 256, (3, 30, 40), np.uint8), transform=Affine(0.1, 0, 8e5, 0, -0.2, 6e5))
+    raster, whole = read_raster(source, cm_per_px=cm_per_px), open_scene(source, cm_per_px=cm_per_px).read()
+    assert (raster.pixels == whole.pixels).all() and (raster.valid == whole.valid).all()
+    assert (raster.grid, raster.notes) == (whole.grid, whole.notes)
+    assert bool(raster.notes) == (kind in ("uint16", "unequal sides"))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"a text", geotiff(np.zeros((3, 4, 4), np.uint8)), "blank", "damaged", "no place"]
+)
+def test_what_cannot_be_read_is_told_in_the_same_words(content: Any) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (3, 400, 400), np.uint8)
+    source = {
+        "blank": geotiff(np.zeros((3, 16, 16), np.uint8), nodata=0),
+        "damaged": geotiff(noise)[:-30_000],
+        "no place": geotiff(noise, crs=None),
+    }.get(content, content)
+    with pytest.raises(RasterError) as one:
+        read_raster(source)
+    with pytest.raises(RasterError) as other:
+        open_scene(source).read()
+    assert str(one.value) == str(other.value) and type(one.value) is type(other.value)
+
+
+def test_read_raster_opens_a_file_once(cog: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+    monkeypatch.setattr("scinet.raster.scene.open_raster", lambda *a, **k: opened.append(a) or open_raster(*a, **k))
+    read_raster(cog)
+    assert len(opened) == 1
+    open_scene(cog).read()
+    assert len(opened) == 3  # the header, then the pixels

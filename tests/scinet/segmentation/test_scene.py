@@ -18,15 +18,14 @@ from scinet.models.checkpoint import Model, load_model
 from scinet.raster import resample
 from scinet.raster import scene as raster_scene
 from scinet.raster.components import label
-from scinet.raster.open import read_raster
 from scinet.raster.raster import Raster
-from scinet.raster.scene import open_scene
+from scinet.raster.scene import open_scene, read_raster
 from scinet.segmentation import blend, forward, scene
 from scinet.segmentation.scene import segment_to_file
 from scinet.segmentation.segment import segment
 from scinet.segmentation.strategies import STRATEGIES
 from scinet.vector.footprint_file import FootprintFile
-from scinet.vector.footprints import polygonize
+from scinet.vector.trace import polygonize
 
 PLACE = Affine(0.1, 0, 810_000, 0, -0.1, 620_000)
 SHAPE = 700, 530
@@ -273,7 +272,7 @@ def test_footprints_have_no_seams(
     file = FootprintFile(tmp_path / f"out{suffix}")
     found = segment_to_file(open_scene(scene_path), brightness_model, tmp_path / "out.tif", footprints=file)
     working, probability = in_memory(scene_path, brightness_model)
-    wanted = polygonize(label((probability > 0.5) & working.valid), working)
+    wanted = polygonize(label((probability > 0.5) & working.valid), working.transform)
     meta, _, wkb, (area_m2,) = pyogrio.raw.read(file.path)
     polygons = shapely.from_wkb(wkb)
     assert shapely.is_valid(polygons).all() and len(polygons) == len(wanted) > 100

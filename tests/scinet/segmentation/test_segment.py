@@ -11,9 +11,9 @@ from scinet.models.card import Card, list_models
 from scinet.models.checkpoint import Model, load_model, load_trained
 from scinet.models.device import has_bfloat16
 from scinet.models.fuse import for_inference
-from scinet.raster.open import read_raster
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
+from scinet.raster.scene import read_raster
 from scinet.segmentation.segment import segment
 from scinet.segmentation.strategies import STRATEGIES
 from scinet.segmentation.tiling import MIN_OVERLAP_PX, STEP_PX, window_side, window_starts

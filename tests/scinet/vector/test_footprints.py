@@ -15,9 +15,12 @@ from shapely import MultiPolygon, Polygon, box
 
 from scinet.errors import TruthError, WriteError
 from scinet.raster.components import label
-from scinet.raster.open import read_raster
 from scinet.raster.raster import Raster
-from scinet.vector.footprints import Footprints, check_overlap, polygonize, rasterize, read_footprints, write_footprints
+from scinet.raster.scene import read_raster
+from scinet.vector.footprint_file import write_footprints
+from scinet.vector.footprints import Footprints, check_overlap, rasterize
+from scinet.vector.read import read_footprints
+from scinet.vector.trace import polygonize
 
 LONLAT = CRS.from_epsg(4326)
 UTM = CRS.from_epsg(32630)
@@ -97,7 +100,7 @@ def test_projected_geojson_needs_its_crs() -> None:
     house = box(810_001, 619_990, 810_005, 619_999)
     assert read_footprints(geojson(house, crs=named("urn:ogc:def:crs:EPSG::32630"))).crs == UTM
     for members in ({}, {"crs": named("EPSG:4326")}):
-        with pytest.raises(TruthError, match="no longitudes and latitudes"):
+        with pytest.raises(TruthError, match="does not hold longitudes and latitudes"):
             read_footprints(geojson(house, **members))
     # One stray polygon does not turn the others' degrees into metres.
     stray = geojson(HOUSE, shapely.transform(HOUSE, lambda xy: xy + 1), house)
@@ -172,13 +175,13 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         (b"hello", "neither GeoJSON nor GeoPackage"),
         (b"<VRTDataset/>", "neither"),
         (b"<OGRVRTDataSource/>", "neither"),
-        (geojson(HOUSE)[:-10], "no valid JSON"),
-        (b"{" * 100_000, "no valid JSON"),
-        (b"[" * 100_000, "no valid JSON"),
-        (b'{"type": "Topology", "objects": {}}', "no GeoJSON"),
-        (b"[1, 2]", "no GeoJSON"),
-        (b'{"type": "FeatureCollection", "features": 5}', "no GeoJSON"),
-        (b'{"\xff": 1}', "no valid JSON"),
+        (geojson(HOUSE)[:-10], "damaged, or is not GeoJSON"),
+        (b"{" * 100_000, "damaged, or is not GeoJSON"),
+        (b"[" * 100_000, "damaged, or is not GeoJSON"),
+        (b'{"type": "Topology", "objects": {}}', "damaged, or is not GeoJSON"),
+        (b"[1, 2]", "damaged, or is not GeoJSON"),
+        (b'{"type": "FeatureCollection", "features": 5}', "damaged, or is not GeoJSON"),
+        (b'{"\xff": 1}', "damaged, or is not GeoJSON"),
         (geojson(), "no polygons"),
         (geojson(shapely.Point(1, 1)), "no polygons"),
         (geojson(HOUSE, crs=named("EPSG:999999")), "unknown CRS"),
@@ -186,7 +189,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         (geopackage(tmp_path / "b.gpkg", shapely.Point(0, 0)), "no polygons"),
         (package[: len(package) // 2], "damaged|no polygons"),
         (package[:200], "damaged"),
-        (plain_sqlite(tmp_path / "c.sqlite"), "no GeoPackage"),
+        (plain_sqlite(tmp_path / "c.sqlite"), "not a GeoPackage"),
     ):
         with pytest.raises(TruthError, match=reason) as caught:
             read_footprints(content, name="truth.x")
@@ -266,7 +269,7 @@ def test_polygonize_and_rasterize_undo_each_other() -> None:
         blank(Affine.translation(810_000, 620_000) @ Affine.rotation(30) @ Affine.scale(0.1, -0.1), UTM, mask.shape),
         blank(Affine(0.1, 0, 0, 0, -0.1, 0), None, mask.shape),
     ):
-        polygons = polygonize(labels, image)
+        polygons = polygonize(labels, image.transform)
         assert len(polygons) == labels.max()
         assert all(p.is_valid for p in polygons)
         areas = np.bincount(labels.ravel())[1:] * 0.01
@@ -275,17 +278,16 @@ def test_polygonize_and_rasterize_undo_each_other() -> None:
 
 
 def test_polygonize_parts_and_gaps() -> None:
-    plane = blank(Affine(1, 0, 0, 0, -1, 0), None, (8, 8))
     labels = np.zeros((8, 8), np.int32)
     labels[0, 0] = labels[1, 1] = 3
     labels[4:7, 4:7] = 1
     labels[5, 5] = 0
-    ring, nothing, pair = polygonize(labels, plane)
+    ring, nothing, pair = polygonize(labels, Affine(1, 0, 0, 0, -1, 0))
     assert ring.equals(box(4, -7, 7, -4).difference(box(5, -6, 6, -5)))
     assert nothing.is_empty
     assert isinstance(pair, MultiPolygon)
     assert pair.area == 2
-    assert polygonize(np.zeros((8, 8), np.int32), plane) == []
+    assert polygonize(np.zeros((8, 8), np.int32), Affine.identity()) == []
 
 
 # --- real footprints
@@ -331,7 +333,7 @@ def read_back(path: Path) -> tuple[dict[str, Any], list[Any], dict[str, list[Any
 
 def test_a_geopackage_keeps_crs_areas_kinds_and_holes(tmp_path: Path, image: Raster) -> None:
     labels = blocks()
-    write_footprints(tmp_path / "out.gpkg", labels, image, ["good", "false"])
+    write_footprints(tmp_path / "out.gpkg", labels > 0, image, kinds=["good", "false"])
     meta, polygons, columns = read_back(tmp_path / "out.gpkg")
     assert CRS.from_user_input(meta["crs"]) == UTM and meta["geometry_type"] == "Polygon"
     assert columns["kind"] == ["good", "false"]
@@ -345,7 +347,7 @@ def test_a_geopackage_keeps_crs_areas_kinds_and_holes(tmp_path: Path, image: Ras
 
 def test_geojson_is_that_of_the_rfc(tmp_path: Path, image: Raster) -> None:
     labels = blocks()
-    write_footprints(tmp_path / "out.geojson", labels, image)
+    write_footprints(tmp_path / "out.geojson", labels > 0, image)
     document = json.loads((tmp_path / "out.geojson").read_text())
     assert "crs" not in document or document["crs"]["properties"]["name"].endswith("CRS84")
     first, second = (shapely.geometry.shape(feature["geometry"]) for feature in document["features"])
@@ -362,27 +364,32 @@ def test_geojson_is_that_of_the_rfc(tmp_path: Path, image: Raster) -> None:
 
 def test_without_a_crs_a_geopackage_is_in_metres_and_geojson_is_refused(tmp_path: Path) -> None:
     local = blank(Affine(0.1, 0, 0, 0, -0.1, 0), crs=None)
-    write_footprints(tmp_path / "out.gpkg", blocks(), local)
+    write_footprints(tmp_path / "out.gpkg", blocks() > 0, local)
     read = read_footprints(tmp_path / "out.gpkg")
     assert read.crs is None and read.polygons[1].bounds == pytest.approx((5.0, -4.2, 5.3, -4.0))
     assert (rasterize(read, local) == blocks()).all()
     with pytest.raises(WriteError, match="GeoPackage"):
-        write_footprints(tmp_path / "out.geojson", blocks(), local)
+        write_footprints(tmp_path / "out.geojson", blocks() > 0, local)
 
 
 @pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".fgb"])
 def test_an_empty_mask_is_a_file_without_features(suffix: str, tmp_path: Path, image: Raster) -> None:
     path = tmp_path / f"out{suffix}"
-    write_footprints(path, np.zeros(image.shape, np.int32), image, [])
+    write_footprints(path, np.zeros(image.shape, bool), image, kinds=[])
     assert pyogrio.read_info(path, force_feature_count=True)["features"] == 0
 
 
-def test_labels_in_parts_and_a_folder_that_is_not_there(tmp_path: Path, image: Raster) -> None:
-    labels = blocks()
-    labels[50:55, 70:75] = 2
-    write_footprints(tmp_path / "out.gpkg", labels, image)
-    _, polygons, columns = read_back(tmp_path / "out.gpkg")
-    assert [p.geom_type for p in polygons] == ["MultiPolygon"] * 2
-    assert columns["area_m2"][1] == pytest.approx(31 * image.pixel_area_m2)
+def test_a_folder_that_does_not_exist(tmp_path: Path, image: Raster) -> None:
     with pytest.raises(WriteError, match="folder does not exist"):
-        write_footprints(tmp_path / "no" / "out.gpkg", labels, image)
+        write_footprints(tmp_path / "no" / "out.gpkg", blocks() > 0, image)
+
+
+def test_kinds_stay_with_their_components(tmp_path: Path) -> None:
+    """Noise over several traced bands: many components end far below where they begin."""
+    mask = np.random.default_rng(0).random((300, 90)) < 0.5
+    image = blank(Affine(0.1, 0, 810_000, 0, -0.1, 620_000), shape=mask.shape)
+    sizes = np.bincount(label(mask).ravel())[1:]
+    count = write_footprints(tmp_path / "out.gpkg", mask, image, kinds=[f"{size} px" for size in sizes])
+    _, polygons, columns = read_back(tmp_path / "out.gpkg")
+    assert count == len(sizes) == len(polygons)
+    assert columns["kind"] == [f"{round(polygon.area * 100)} px" for polygon in polygons]

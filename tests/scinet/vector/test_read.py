@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyogrio
@@ -8,12 +9,13 @@ import shapely
 from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 from rasterio.transform import Affine
-from shapely import Polygon, box
+from shapely import MultiPolygon, Polygon, box
 
 from scinet.errors import TruthError
-from scinet.evaluation.truth import read_window_truth, truth_labels
+from scinet.evaluation.truth import read_truth, read_window_truth, truth_labels
 from scinet.raster.scene import Scene, open_scene
-from scinet.vector.footprints import Footprints, reproject
+from scinet.vector.footprints import Footprints, clean_polygons, reproject
+from scinet.vector.read import read_footprints, read_window_footprints
 
 UTM, LONLAT = CRS.from_epsg(32630), CRS.from_epsg(4326)
 PLACE = Affine(0.1, 0, 810_000, 0, -0.1, 620_000)
@@ -71,7 +73,7 @@ def test_footprints_are_cut_at_the_window(kind: str, tmp_path: Path) -> None:
     assert area == pytest.approx((400 + 1200) * 0.01, rel=0.01)
 
 
-def test_bare_ground_is_a_truth_and_another_place_is_none() -> None:
+def test_bare_ground_has_a_reference_and_another_place_has_none() -> None:
     scene = scene_of()
     bare = read_window_truth(geojson(on_ground(HOUSES, LONLAT)), scene.window(10, 10, 64, 64), scene, "houses")
     assert isinstance(bare, np.ndarray) and bare.shape == (64, 64) and not bare.any()
@@ -94,10 +96,10 @@ def test_a_plane_has_footprints_in_metres() -> None:
     ("content", "reason"),
     [
         (b"", "empty"),
-        (b"a text", "no image"),
+        (b"a text", "cannot be read as an image"),
         (geojson(HOUSES)[:-60], "damaged"),
         (b'{"type": "Topology", "objects": {}}', "damaged"),
-        (b"SQLite format 3\0" + bytes(100), "no GeoPackage"),
+        (b"SQLite format 3\0" + bytes(100), "not a GeoPackage"),
     ],
 )
 def test_other_files_are_refused(content: bytes, reason: str) -> None:
@@ -112,3 +114,73 @@ def test_published_labels_of_a_window(data_dir: Path) -> None:
     window = scene.window(3000, 1000, 1024, 1024)
     truth = read_window_truth(folder / "d41d81-labels" / "d41d81.geojson", window, scene, "labels")
     assert 20 < truth_labels(truth, window).max() < 40
+
+
+def kinds_of_files(random: np.random.Generator, folder: Path) -> dict[str, Path | bytes]:
+    """Houses at random places of the scene and around it, clean and broken, twice and in 3D, in several files."""
+    corners = random.uniform(-80, 460, (150, 2))
+    houses: list[Any] = [box(*corner, *(corner + random.uniform(3, 60, 2))) for corner in corners]
+    houses += [Polygon(c + np.array([(0, 0), (30, 30), (30, 0), (0, 30)])) for c in corners[:20]]  # cross themselves
+    houses += [shapely.force_3d(house, 5.0) for house in houses[30:40]] + houses[:15]
+    houses += [MultiPolygon(houses[50:52]), shapely.GeometryCollection([houses[60], shapely.Point(200, 200)])]
+    houses += [shapely.Point(200, 200), Polygon(), shapely.LineString([(0, 0), (300, 300)])]
+    random.shuffle(houses)
+    lonlat, utm, other = (on_ground(houses, crs) for crs in (LONLAT, UTM, CRS.from_epsg(32631)))
+    document = json.loads(geojson(utm))
+    document["crs"] = named("EPSG:32630")["crs"]
+    files: dict[str, Path | bytes] = {
+        "lonlat": geojson(lonlat),
+        "projected": geojson(utm, **named("EPSG:32630")),
+        "crs last": json.dumps(document).encode(),
+        "crs first": json.dumps({**named("EPSG:32630"), **json.loads(geojson(utm))}).encode(),
+        "another zone": geojson(other, **named("EPSG:32631")),
+        "slip": geojson(lonlat, **named("EPSG:32636")),
+    }
+    for name, polygons, crs in (("gpkg", utm, "EPSG:32630"), ("gpkg lonlat", lonlat, "EPSG:4326")):
+        path = folder / f"{name}.gpkg"
+        wkb = np.array([shapely.to_wkb(p, output_dimension=3) for p in polygons], dtype=object)
+        pyogrio.raw.write(path, wkb, [], [], geometry_type="Unknown", crs=crs, layer="buildings")
+        points = shapely.to_wkb(shapely.points(shapely.get_coordinates(polygons)[:9]))
+        pyogrio.raw.write(path, points, [], [], geometry_type="Point", crs=crs, layer="trees", append=True)
+        files[name] = path
+    files["gpkg bytes"] = (folder / "gpkg.gpkg").read_bytes()
+    return files
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_window_of_a_file_is_the_window_of_the_whole_file(seed: int, tmp_path: Path) -> None:
+    """To the last digit, and in the same order."""
+    random = np.random.default_rng(seed)
+    scene = scene_of()
+    for name, source in kinds_of_files(random, tmp_path).items():
+        whole = read_footprints(source)
+        assert len(whole.polygons) > 150, name
+        for side in random.integers(8, 200, 6).tolist():
+            window = scene.window(*random.integers(0, 400 - side, 2).tolist(), side, side).grid
+            part = read_window_footprints(source, window, scene.grid, name)
+            corners = [(0, 0), (side, 0), (side, side), (0, side)]
+            outline = np.array([Polygon([window.transform @ corner for corner in corners])], dtype=object)
+            wanted = clean_polygons(shapely.intersection(whole.polygons, reproject(outline, UTM, whole.crs)[0]))
+            assert (part.crs if part else whole.crs) == whole.crs
+            assert [p.wkb for p in (part.polygons if part else ())] == [p.wkb for p in wanted], name
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (geojson(HOUSES, **named("EPSG:999999")), "unknown CRS"),
+        (geojson(HOUSES), "does not hold longitudes and latitudes"),
+        (geojson(HOUSES, crs=None), "have no CRS"),
+        (geojson([]), "holds no polygons"),
+        (geojson(HOUSES)[:-60], "damaged"),
+        (b'{"type": "Topology", "objects": {}}', "not GeoJSON"),
+    ],
+)
+def test_a_window_and_the_whole_file_are_refused_in_the_same_words(content: bytes, reason: str) -> None:
+    scene = scene_of()
+    window = scene.window(100, 100, 64, 64)
+    with pytest.raises(TruthError, match=reason) as whole:
+        read_truth(content, scene.read(), "houses")
+    with pytest.raises(TruthError) as part:
+        read_window_truth(content, window, scene, "houses")
+    assert str(whole.value) == str(part.value)

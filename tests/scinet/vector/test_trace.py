@@ -16,11 +16,9 @@ from shapely import Polygon, box
 from scinet.errors import WriteError
 from scinet.raster.components import label
 from scinet.raster.grid import Grid
-from scinet.raster.raster import Raster
-from scinet.vector.footprint_file import FootprintFile, write_scene_footprints
-from scinet.vector.footprints import polygonize
+from scinet.vector.footprint_file import FootprintFile, write_footprint_file
 from scinet.vector.regularize import regularize
-from scinet.vector.trace import trace
+from scinet.vector.trace import polygonize, trace
 
 PLACE = Affine(0.1, 0, 500_000, 0, -0.1, 620_000)
 
@@ -33,7 +31,7 @@ def in_bands(mask: NDArray[np.bool_], cuts: list[int]) -> list[tuple[int, NDArra
 def written(path: Path, mask: NDArray[np.bool_], cuts: list[int], **options: Any) -> tuple[Any, NDArray[np.float64]]:
     """The polygons of a mask at 10 cm/px in pixel coordinates, and their areas in m2."""
     grid = Grid(*mask.shape, PLACE, CRS.from_epsg(32630))
-    count = write_scene_footprints(FootprintFile(path, **options), in_bands(mask, cuts), grid)
+    count = write_footprint_file(FootprintFile(path, **options), in_bands(mask, cuts), grid)
     _, _, wkb, (area_m2,) = pyogrio.raw.read(path)
     polygons = shapely.transform(shapely.from_wkb(wkb), lambda xy: (xy - (500_000, 620_000)) * (10, -10))
     assert len(polygons) == count and shapely.is_valid(polygons).all()
@@ -47,8 +45,7 @@ def test_bands_leave_no_trace(seed: int) -> None:
     height, width = random.integers(1, 60, 2)
     mask = random.random((height, width)) < random.choice([0.3, 0.5, 0.6, 0.8])
     found = [p for _, batch in trace(in_bands(mask, random.integers(1, height + 1, 5).tolist())) for p in batch]
-    like = Raster(np.zeros((height, width, 3), np.uint8), np.ones((height, width), bool), Affine.identity(), None)
-    wanted = polygonize(label(mask), like)
+    wanted = polygonize(label(mask), Affine.identity())
     ours, theirs = (sorted(shapely.to_wkb(shapely.normalize(p)) for p in some) for some in (found, wanted))
     assert ours == theirs
     assert shapely.is_valid(found).all()
@@ -117,5 +114,5 @@ def test_an_error_amid_the_work_is_told_and_leaves_no_file(tmp_path: Path) -> No
     grid = Grid(20, 10, PLACE, CRS.from_epsg(32630))
     for suffix in (".gpkg", ".fgb", ".geojson"):
         with pytest.raises(WriteError, match="disk is full"):
-            write_scene_footprints(FootprintFile(tmp_path / f"out{suffix}"), bands(), grid)
+            write_footprint_file(FootprintFile(tmp_path / f"out{suffix}"), bands(), grid)
     assert list(tmp_path.iterdir()) == []

@@ -15,7 +15,7 @@ from scinet import download
 from scinet.cli.main import main as scinet
 from scinet.errors import SciNetError
 from scinet.evaluation.truth import read_mask
-from scinet.raster.open import read_raster
+from scinet.raster.scene import read_raster
 from tests.published import PLACE, publish, town_scene
 from tests.range_server import serve_files
 from training import benchmark, train
@@ -140,11 +140,12 @@ def test_broken_scenes_are_said_and_the_rest_goes_on(
     with pytest.raises(SciNetError, match="4 of 5 scenes had a problem: abe1a3, elsewhere, nolabels, page"):
         prepare.prepare(scenes, out, "random", tile_px=256)
     said = capsys.readouterr().out
-    for reason in ("nolabels has no labels", "elsewhere on the earth", "page.tif is no image", "tiles are damaged"):
+    reasons = "nolabels has no labels", "elsewhere on the earth", "page.tif cannot be read", "tiles are damaged"
+    for reason in reasons:
         assert reason in said
     tiles = data_of(out)["scene"].value_counts()
     assert tiles["f49f31"] == 8 and 0 < tiles["abe1a3"] < 8 and len(tiles) == 2
-    assert report_of(out)["scenes"]["page"]["problem"].startswith("page.tif is no image")
+    assert report_of(out)["scenes"]["page"]["problem"].startswith("page.tif cannot be read as an image")
 
 
 @pytest.mark.parametrize("scene", ["none", "broken", "small"])
