@@ -17,7 +17,8 @@ from scinet.models.architectures import TITLES
 from scinet.models.card import REPOSITORY_FOLDER
 from scinet.raster.raster import Raster
 from scinet.synthetic.town import make_town
-from scinet.vector.footprints import rasterize, write_footprints
+from scinet.vector.footprint_file import write_footprints
+from scinet.vector.footprints import rasterize
 
 PROJECT = Path(__file__).parent.parent
 PAGES = [
@@ -154,7 +155,7 @@ def test_python_examples_run(page: str, tmp_path: Path, monkeypatch: pytest.Monk
     profile = {"driver": "GTiff", "height": tile.height, "width": tile.width, "count": 3, "dtype": "uint8"}
     with rasterio.open("tile.tif", "w", crs=tile.crs, transform=tile.transform, **profile) as file:
         file.write(np.moveaxis(tile.pixels, -1, 0))
-    write_footprints("tile.geojson", rasterize(town.footprints, image), tile)
+    write_footprints("tile.geojson", rasterize(town.footprints, image) > 0, tile)
     blocks = BLOCK.findall((PROJECT / page).read_text(encoding="utf-8"))
     examples = [text for language, text in blocks if language == "python"]
     assert examples

@@ -37,8 +37,24 @@ def read_truth(source: str | Path | bytes | BinaryIO, like: Raster, name: str) -
         like: The image.
         name: What to call the source in a message.
 
+    Returns:
+        `Footprints`, or a mask bool (H, W) on the image's grid.
+
     Raises:
         TruthError: It cannot be read, or belongs elsewhere.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from scinet.raster.geotiff import write_mask
+        >>> metres = Affine(0.1, 0, 0, 0, -0.1, 0)
+        >>> image = Raster(np.zeros((40, 60, 3), np.uint8), np.ones((40, 60), bool), metres, None)
+        >>> mask = np.zeros((40, 60), np.uint8)
+        >>> mask[10:20, 10:30] = 1
+        >>> with TemporaryDirectory() as folder:
+        ...     write_mask(f"{folder}/mask.tif", mask, image)
+        ...     reference = read_truth(f"{folder}/mask.tif", image, "mask.tif")
+        >>> reference.shape, int(reference.sum())
+        ((40, 60), 200)
     """
     file = source if isinstance(source, bytes) else _path_or_bytes(source, name)
     if not is_vector(_head(file, name)):

@@ -306,7 +306,13 @@ def open_scene(source: Source, *, cm_per_px: float | None = None, name: str | No
         RasterError: The file cannot be opened, or its blocks do not fit in memory.
 
     Example:
-        See `Scene`.
+        >>> from io import BytesIO
+        >>> from PIL import Image
+        >>> file = BytesIO()
+        >>> Image.new("RGB", (60, 40)).save(file, "PNG")
+        >>> scene = open_scene(file, cm_per_px=12.5, name="tile.png")
+        >>> scene.name, scene.grid.shape, scene.cm_per_px
+        ('tile.png', (40, 60), 12.5)
     """
     cm_per_px = None if cm_per_px is None else parse_cm_per_px(cm_per_px)
     name = name or source_name(source)

@@ -12,9 +12,6 @@ import scinet
 from tests.conftest import PROJECT
 
 NAMES = [name for name in scinet.__all__ if name != "__version__"]
-# Their docstrings are still prose
-PROSE = {"Raster", "Scene", "open_scene", "read_raster", "read_truth", "write_footprints", "write_mask"}
-DOCUMENTED = [name for name in NAMES if name not in PROSE]
 
 
 def test_importing_the_package_loads_nothing_else() -> None:
@@ -25,7 +22,7 @@ def test_importing_the_package_loads_nothing_else() -> None:
     assert not {"numpy", "torch", "rasterio"} & set(loaded)
 
 
-@pytest.mark.parametrize("name", DOCUMENTED)
+@pytest.mark.parametrize("name", NAMES)
 def test_each_public_name_is_there_with_an_example(name: str) -> None:
     value = getattr(scinet, name)
     assert value.__name__ == name
@@ -33,7 +30,7 @@ def test_each_public_name_is_there_with_an_example(name: str) -> None:
     assert "Example:" in text and ">>>" in text
 
 
-@pytest.mark.parametrize("name", [name for name in DOCUMENTED if name[0].islower()])
+@pytest.mark.parametrize("name", [name for name in NAMES if name[0].islower()])
 def test_each_public_function_has_sections_for_what_it_takes_and_gives(name: str) -> None:
     function = getattr(scinet, name)
     text = inspect.getdoc(function) or ""
