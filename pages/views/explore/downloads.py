@@ -24,6 +24,9 @@ class Outlines(NamedTuple):
     square: bool = False
 
 
+TRACED = Outlines()  # along the pixels' edges
+
+
 @dataclass(frozen=True)
 class File:
     """A file for download: `make` gives its bytes."""
@@ -39,7 +42,7 @@ def button(results: Sequence[Result]) -> None:
     """Draw one button for all files of the models, and how footprints are cleaned."""
     tip = "Masks, probabilities, footprints and reports of the models"
     with st.popover("Download", disabled=not results, help=tip):
-        outlines = _choose_outlines(results[0].settings.min_area_m2) if results else Outlines()
+        outlines = _choose_outlines(results[0].settings.min_area_m2) if results else TRACED
         for result in results:
             st.markdown(f"**{result.card.title}**, {result.run.task.cm_per_px:.3g} cm/px")
             with st.container(horizontal=True, gap="small"):
@@ -91,7 +94,7 @@ def _choose_outlines(min_area_m2: float) -> Outlines:
     return Outlines(min(min_hole_m2, min_area_m2), simplify_m, square)
 
 
-def files(result: Result, outlines: Outlines) -> list[File]:
+def files(result: Result, outlines: Outlines = TRACED) -> list[File]:
     """The files of a model's mask on the working grid."""
     task, raster = result.run.task, result.evaluation.raster
     stem = f"{_plain(task.subject.title)}_{task.card.name}_{task.cm_per_px:.4g}cm-per-px"

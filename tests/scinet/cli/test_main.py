@@ -92,7 +92,7 @@ def test_bad_options_are_one_sentence_and_no_file(scene, tmp_path, wrong, capsys
     assert not out.exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"no image", b"<VRTDataset rasterXSize='9' rasterYSize='9'/>"])
+@pytest.mark.parametrize("content", [b"", b"a text", b"<VRTDataset rasterXSize='9' rasterYSize='9'/>"])
 def test_bad_images_are_one_sentence(tmp_path, content, capsys):
     path = tmp_path / "bad.tif"
     path.write_bytes(content)
@@ -209,11 +209,11 @@ def test_a_folder_is_segmented_image_by_image(scene, tmp_path, capsys):
     folder.mkdir()
     for name in ("a.tif", "b.tif"):
         (folder / name).write_bytes(scene.read_bytes())
-    (folder / "broken.tif").write_bytes(b"no image")
+    (folder / "broken.tif").write_bytes(b"cannot be read as an image")
     command = ["segment", str(folder), str(out), "--model", "unet", "--footprints", str(tmp_path / "polygons")]
     assert main(command) == 2
     message = capsys.readouterr().err
-    assert "broken: broken.tif is no image" in message and "1 of 3 images" in message
+    assert "broken: broken.tif cannot be read as an image" in message and "1 of 3 images" in message
     assert sorted(path.name for path in out.iterdir()) == ["a.tif", "b.tif"]
     assert pyogrio.read_info(tmp_path / "polygons" / "b.gpkg")["features"] >= 0
     (folder / "broken.tif").unlink()
@@ -252,10 +252,10 @@ def test_stopped_by_ctrl_c(scene, tmp_path, capsys, monkeypatch):
 
 
 def test_tiles_lists_a_folder(scene, tmp_path, capsys):
-    (tmp_path / "broken.png").write_bytes(b"no image")
+    (tmp_path / "broken.png").write_bytes(b"cannot be read as an image")
     listed = run_json(capsys, "tiles", tmp_path)["tiles"]
     assert [row["name"] for row in listed] == ["broken", "scene"]
-    assert "no image" in listed[0]["problem"]
+    assert "cannot be read as an image" in listed[0]["problem"]
     assert (listed[1]["width_px"], listed[1]["crs"]) == (128, "EPSG:32630")
     assert main(["tiles", str(tmp_path)]) == 0
     assert "128 x 96 px, 9.99 cm/px" in capsys.readouterr().out
