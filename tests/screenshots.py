@@ -3,6 +3,7 @@
 They show the town and the models on board, so no folder of tiles is needed.
 """
 
+import re
 import tempfile
 from io import BytesIO
 from pathlib import Path
@@ -49,7 +50,7 @@ def explore(page: Page, address: str) -> None:
 
 def sweep(page: Page, address: str) -> None:
     page.goto(f"{address}/sweep?density=Coarse")
-    page.get_by_role("button", name="Run ").click()
+    page.get_by_role("button", name=re.compile("^(Run sweep|Continue)")).click()
     cancel, quiet_s = page.get_by_role("button", name="Cancel"), 0
     while quiet_s < 3:  # the button disappears briefly between batches of runs
         page.wait_for_timeout(1000)

@@ -133,4 +133,4 @@ def log_range(low: float, high: float) -> list[float]:
 
 
 def _ticks(form: str) -> str:
-    return ".0%" if "%" in form else (".1f" if form == ".3f" else "~s")
+    return ".0%" if "%" in form else (".2f" if form == ".3f" else "~s")

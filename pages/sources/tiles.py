@@ -81,7 +81,7 @@ def _choose_tile(folder: Path, index: pd.DataFrame) -> Choice:
     here = index[index["city"] == city]
     gsds = sorted(here["gsd"].unique().tolist())
     gsd = right.selectbox(
-        "Native resolution",
+        "Native",
         gsds,
         format_func=lambda v: f"{v:g} cm/px",
         key="native",

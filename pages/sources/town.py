@@ -23,7 +23,7 @@ def choose() -> Choice:
         help="Each number is another town.",
     )
     cm_per_px = right.selectbox(
-        "Native resolution",
+        "Native",
         GSDS_CM_PER_PX,
         index=1,
         format_func=lambda v: f"{v:g} cm/px",

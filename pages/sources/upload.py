@@ -1,8 +1,10 @@
 """Source "Upload": an image file of any size that the server accepts, and its reference buildings."""
 
 import hashlib
+from dataclasses import replace
 
 import streamlit as st
+from rasterio.transform import Affine
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pages.app.state import session
@@ -13,7 +15,6 @@ from scinet.raster.resolution import parse_cm_per_px
 from scinet.raster.scene import open_scene
 
 IMAGE_SUFFIXES = ["tif", "tiff", "png", "jpg", "jpeg", "webp", "jp2"]
-TRIAL_CM_PER_PX = 10.0
 TRUTH_SUFFIXES = ["geojson", "json", "gpkg", "png", "tif", "tiff"]
 
 
@@ -31,13 +32,14 @@ def choose() -> Choice:
     try:
         scene, cm_per_px = open_scene(file.getvalue(), name=file.name), None
     except GsdMissingError:
-        check_pixels(open_scene(file.getvalue(), name=file.name, cm_per_px=TRIAL_CM_PER_PX), digest)
+        at_one_metre = open_scene(file.getvalue(), name=file.name, cm_per_px=100)
+        check_pixels(at_one_metre, digest)
         cm_per_px = ask_cm_per_px(digest)
         if cm_per_px is None:
             return Choice(
                 None, hint=f"{file.name} does not state its ground resolution: enter it in the sidebar, in cm/px."
             )
-        scene = open_scene(file.getvalue(), name=file.name, cm_per_px=cm_per_px)
+        scene = replace(at_one_metre, transform=Affine.scale(cm_per_px / 100) @ at_one_metre.transform)
     return choose_part(scene, hash_of(digest, cm_per_px), file.name, _uploaded_truth)
 
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from scinet.evaluation.grading import steps_around
 from tests.pages.serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, SETTLED, served
-from tests.pages.users import NATIVE_CM_PER_PX, Reader, write_tiles
+from tests.pages.users import NATIVE_CM_PER_PX, Visitor, write_tiles
 
 SIDE_PX, ROUNDS = 1024, 6
 
@@ -33,23 +33,23 @@ def memory_mb(port: str) -> dict[str, float]:
 def walk(browser: Browser, address: str, first: int, count: int) -> list[float]:
     """Seconds of each round, in which each of `count` users moves by one step."""
     start = steps_around(NATIVE_CM_PER_PX).index(NATIVE_CM_PER_PX)
-    readers = [Reader(browser.new_context().new_page(), first + i, start) for i in range(count)]
-    for reader in readers:
-        reader.page.set_default_timeout(1000 * PATIENCE_S)
-        reader.open(address)
-    for reader in readers:
-        reader.page.locator(".sn-table").first.wait_for()
-        reader.page.wait_for_selector(SETTLED)
+    visitors = [Visitor(browser.new_context().new_page(), first + i, start) for i in range(count)]
+    for visitor in visitors:
+        visitor.page.set_default_timeout(1000 * PATIENCE_S)
+        visitor.open(address)
+    for visitor in visitors:
+        visitor.page.locator(".sn-table").first.wait_for()
+        visitor.page.wait_for_selector(SETTLED)
     taken = []
     for _ in range(ROUNDS):
         begun = time.perf_counter()
-        for reader in readers:
-            reader.move(1)
-        for reader in readers:
-            reader.page.get_by_text(f"Scored at {reader.cm_per_px:.3g} cm/px").wait_for()
+        for visitor in visitors:
+            visitor.move(1)
+        for visitor in visitors:
+            visitor.page.get_by_text(f"Scored at {visitor.cm_per_px:.3g} cm/px").wait_for()
         taken.append(time.perf_counter() - begun)
-    for reader in readers:
-        reader.page.context.close()
+    for visitor in visitors:
+        visitor.page.context.close()
     return taken
 
 

@@ -71,32 +71,36 @@ def test_the_measures_know_black_and_white() -> None:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_stands_out(theme: str) -> None:
-    own, colours = THEMES[theme], panel_colours(theme)
+    theme_colours, colours = THEMES[theme], panel_colours(theme)
     assert len(colours) >= 9
-    for ground in (own["backgroundColor"], own["sidebar"]["backgroundColor"], own["secondaryBackgroundColor"]):
-        assert contrast(own["textColor"], ground) >= TEXT
-        assert contrast(own["linkColor"], ground) >= TEXT
-        assert contrast(own["primaryColor"], ground) >= TEXT  # the slider's value
-        caption = FADED * rgb(own["textColor"]) + (1 - FADED) * rgb(ground)
+    for ground in (
+        theme_colours["backgroundColor"],
+        theme_colours["sidebar"]["backgroundColor"],
+        theme_colours["secondaryBackgroundColor"],
+    ):
+        assert contrast(theme_colours["textColor"], ground) >= TEXT
+        assert contrast(theme_colours["linkColor"], ground) >= TEXT
+        assert contrast(theme_colours["primaryColor"], ground) >= TEXT  # the slider's value
+        caption = FADED * rgb(theme_colours["textColor"]) + (1 - FADED) * rgb(ground)
         assert contrast(caption, ground) >= TEXT
     for name in ("text", "label", "quiet", "better", "worse"):
         assert contrast(colours[name], colours["card"]) >= TEXT, name
     for name in ("text", "quiet"):
-        assert contrast(colours[name], own["backgroundColor"]) >= TEXT, name
+        assert contrast(colours[name], theme_colours["backgroundColor"]) >= TEXT, name
     light, dark = re.findall(r"stBaseButton-primary\] \{ color: light-dark\((\S+), (\S+)\)", PANELS)[0]
-    assert contrast({"light": light, "dark": dark}[theme], own["primaryColor"]) >= TEXT
+    assert contrast({"light": light, "dark": dark}[theme], theme_colours["primaryColor"]) >= TEXT
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_dots_bars_and_lines_stand_out(theme: str) -> None:
-    own, colours = THEMES[theme], panel_colours(theme)
+    theme_colours, colours = THEMES[theme], panel_colours(theme)
     for name, colour in {**drawing.KIND_COLOURS, **drawing.SHARE_COLOURS}.items():
         if colours["edge"] == "transparent":
             assert contrast(colour, colours["card"]) >= GRAPHIC, name
         else:
             assert contrast(colours["edge"], colours["card"]) >= GRAPHIC
     for name, colour in {**drawing.MODEL_COLOURS, "native": GREY}.items():
-        assert contrast(colour, own["backgroundColor"]) >= GRAPHIC, name
+        assert contrast(colour, theme_colours["backgroundColor"]) >= GRAPHIC, name
 
 
 def test_the_map_is_dark_in_both_themes() -> None:

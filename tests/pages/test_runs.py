@@ -40,8 +40,8 @@ def test_two_users_at_once_need_one_forward_pass(task: Task, monkeypatch: pytest
         return real(*arguments, **keywords)
 
     monkeypatch.setattr(runs, "segment", slow)
-    with ThreadPoolExecutor(2) as readers:
-        both = list(readers.map(lambda _: runs.run(task, lambda _: None).probability, range(2)))
+    with ThreadPoolExecutor(2) as visitors:
+        both = list(visitors.map(lambda _: runs.run(task, lambda _: None).probability, range(2)))
     assert len(calls) == 1
     assert both[0] is both[1]
 

@@ -1,4 +1,4 @@
-"""Several readers at once, each with an image of its own, and what each of them must see."""
+"""Several visitors at once, each with their own image, and what each of them must see."""
 
 import re
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ def write_tiles(folder: Path, count: int, side_px: int) -> None:
 
 
 @dataclass
-class Reader:
+class Visitor:
     """One browser session: the page of its own tile, and the step at which its slider stands."""
 
     page: Any

@@ -74,8 +74,13 @@ def _training(cards: Sequence[Card]) -> Iterator[Row]:
     for key, title in RECIPE_TITLES.items():
         if any(key in recipe for recipe in recipes):
             yield group, title, [_value(recipe.get(key)) for recipe in recipes]
-    yield group, "Differs from the paper in", [_value(c.settings.get("deviations_from_the_paper")) for c in cards]
+    yield group, "Differs from the paper in", [_deviations(card) for card in cards]
     yield group, "Started from", [_started(card.settings) for card in cards]
+
+
+def _deviations(card: Card) -> str:
+    names = card.settings.get("deviations_from_the_paper") or []
+    return _value([name.replace("_an_", "_per_") for name in names])  # older cards have chips_an_epoch
 
 
 def _started(settings: Mapping[str, Any]) -> str:
