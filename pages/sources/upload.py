@@ -39,7 +39,8 @@ def choose() -> Choice:
             return Choice(
                 None, hint=f"{file.name} does not state its ground resolution: enter it in the sidebar, in cm/px."
             )
-        scene = replace(at_one_metre, transform=Affine.scale(cm_per_px / 100) @ at_one_metre.transform)
+        transform = Affine.scale(cm_per_px / 100) @ at_one_metre.grid.transform
+        scene = replace(at_one_metre, grid=replace(at_one_metre.grid, transform=transform))
     return choose_part(scene, hash_of(digest, cm_per_px), file.name, _uploaded_truth)
 
 
