@@ -1,25 +1,26 @@
-"""``python -m scinet export``: a checkpoint as ONNX."""
+"""``scinet export``: a model as ONNX."""
 
-import argparse
 from pathlib import Path
 
+import click
+
+from scinet.cli.options import PATH
 from scinet.models.checkpoint import load_trained
 from scinet.models.onnx_export import export_onnx
 
-DESCRIPTION = """Write a checkpoint as an ONNX file, which runs without PyTorch. Its input "image" is RGB in [0, 1],
-float32 (N, 3, H, W), of any size; its output "logits" float32 (N, 1, H, W): the sigmoid gives the probability. The
-JSON beside it lets segment, score and sweep take the file: --model OUT.onnx. The packages onnx and onnxruntime are
-needed."""
+HELP = """Write a model as an ONNX file, which runs without PyTorch.
+
+Its input "image" is RGB in [0, 1], float32 (N, 3, H, W), of any size; its output "logits" is float32 (N, 1, H, W): the
+sigmoid is the probability. The JSON file next to it lets segment, score and sweep use the file: --model OUT.onnx. The
+packages onnx and onnxruntime have to be installed.
+"""
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    command = commands.add_parser("export", help="write a checkpoint as ONNX", description=DESCRIPTION)
-    command.add_argument("out", metavar="OUT.onnx", type=Path)
-    command.add_argument("--model", required=True, metavar="NAME", help="a checkpoint: models lists them")
-    command.set_defaults(command=run)
-
-
-def run(options: argparse.Namespace) -> None:
-    difference = export_onnx(*load_trained(options.model), options.out)
-    megabytes = options.out.stat().st_size / 1e6
-    print(f"{options.out}: {megabytes:.0f} MB; probabilities differ by at most {difference:.1e} from the checkpoint's")
+@click.command(help=HELP)
+@click.argument("out", metavar="OUT.onnx", type=PATH)
+@click.option("--model", required=True, metavar="NAME", help="A model: scinet models lists them.")
+def export(out: Path, model: str) -> None:
+    """Write a model as an ONNX file."""
+    difference = export_onnx(*load_trained(model), out)
+    megabytes = out.stat().st_size / 1e6
+    click.echo(f"{out}: {megabytes:.0f} MB; probabilities differ by at most {difference:.1e} from the model's")

@@ -1,53 +1,68 @@
-"""The image and the truth of the commands that compare a mask with it, in memory."""
+"""What the arguments of a command name: images, reference buildings and models."""
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from scinet.cli.options import gsd
+from scinet.datasets.tiles import Tile, tiles_in
 from scinet.errors import SciNetError
 from scinet.evaluation.truth import Truth, read_truth, read_window_truth
+from scinet.models.checkpoint import Model, load_model
+from scinet.models.custom import SUFFIXES, open_custom_file
+from scinet.models.device import parse_device
 from scinet.raster.open import MAX_PIXELS
 from scinet.raster.raster import Raster
-from scinet.raster.scene import open_scene
+from scinet.raster.scene import Scene, open_scene
+from scinet.web import is_url
 
-
-def add_truth(command: argparse.ArgumentParser, required: bool) -> None:
-    command.add_argument(
-        "--truth",
-        required=required,
-        metavar="T",
-        type=Path,
-        help="the true buildings: a mask image, GeoJSON or GeoPackage, in any CRS",
-    )
-    command.add_argument(
-        "--window",
-        nargs=4,
-        type=int,
-        metavar=("COLUMN", "ROW", "WIDTH", "HEIGHT"),
-        help="take this part of the image alone, in its own px",
-    )
+Window = tuple[int, int, int, int]
 
 
 class Subject(NamedTuple):
-    """An image in memory, and its truth."""
+    """An image in memory, and its reference buildings if there are any."""
 
     name: str
     raster: Raster
     truth: Truth | None
 
 
-def subject_of(options: argparse.Namespace) -> Subject:
-    """The image and truth that the arguments name: the whole, or `--window` of it. Raises SciNetError."""
-    scene = open_scene(options.image, cm_per_px=gsd(options.native_cm_per_px))
-    if options.window is None and scene.pixels > MAX_PIXELS:
+def read_subject(image: str, truth: Path | None, window: Window | None, native_cm_per_px: float | None) -> Subject:
+    """Read an image and its reference buildings.
+
+    Args:
+        image: A path or URL.
+        truth: A mask image or vector file.
+        window: Column, row, width and height in px, to take only this part.
+        native_cm_per_px: The image's resolution, if the file does not say.
+
+    Raises:
+        SciNetError: Something cannot be read, or does not fit in memory.
+    """
+    scene = open_scene(image, cm_per_px=native_cm_per_px)
+    if window is None and scene.pixels > MAX_PIXELS:
         raise SciNetError(
             f"{scene.name} has {scene.width} x {scene.height} px, more than fit in memory. "
             "Choose a part of it with --window COLUMN ROW WIDTH HEIGHT."
         )
-    raster = scene.window(*(options.window or (0, 0, scene.width, scene.height)))
-    if options.truth is None:
+    raster = scene.window(*(window or (0, 0, scene.width, scene.height)))
+    if truth is None:
         return Subject(scene.name, raster, None)
     if raster.shape == (scene.height, scene.width):
-        return Subject(scene.name, raster, read_truth(options.truth, raster, options.truth.name))
-    return Subject(scene.name, raster, read_window_truth(options.truth, raster, scene, options.truth.name))
+        return Subject(scene.name, raster, read_truth(truth, raster, truth.name))
+    return Subject(scene.name, raster, read_window_truth(truth, raster, scene, truth.name))
+
+
+def read_images(image: str, native_cm_per_px: float | None) -> list[Tile] | Scene:
+    """The tiles of a folder, or the one scene of a path or URL. Raises SciNetError."""
+    if not is_url(image) and Path(image).is_dir():
+        return tiles_in(Path(image))
+    return open_scene(image, cm_per_px=native_cm_per_px)
+
+
+def load_models(names: Sequence[str], device_name: str | None) -> list[Model]:
+    """Models by name, or custom models by path. Raises CheckpointError."""
+    device = parse_device(device_name) if device_name else None
+    return [
+        open_custom_file(Path(name), device) if Path(name).suffix.lower() in SUFFIXES else load_model(name, device)
+        for name in names
+    ]

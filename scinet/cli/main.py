@@ -1,55 +1,96 @@
-"""The command line: ``python -m scinet segment IN OUT.tif --model sci-net --cm-per-px 10``."""
+"""The command line: ``scinet segment IN OUT.tif --model sci-net --cm-per-px 10``, or ``python -m scinet ...``."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
+import click
+
+from scinet import __version__
 from scinet.errors import SciNetError
 from scinet.models.memory import tune_memory
 
-DESCRIPTION = """Building masks at any ground resolution, and an account of their errors. Resolutions are ground sample
-distances (GSD) in centimetres on the ground per pixel."""
-MODULES = {
-    "segment": "scinet.cli.segment",
-    "score": "scinet.cli.score",
-    "sweep": "scinet.cli.score",
-    "models": "scinet.cli.listing",
-    "tiles": "scinet.cli.listing",
-    "export": "scinet.cli.export",
-    "ocaic": "scinet.cli.open_cities",
-}
 STOPPED = 130  # what shells expect of a program that Ctrl-C ended
+COMMANDS = {
+    "segment": ("scinet.cli.segment:segment", "Write the building mask of an image or of a folder of images."),
+    "score": ("scinet.cli.score:score", "Compare a model's mask with reference buildings."),
+    "sweep": ("scinet.cli.score:sweep", "Score models at many resolutions."),
+    "models": ("scinet.cli.listing:models", "List the models."),
+    "tiles": ("scinet.cli.listing:tiles", "List the images of a folder."),
+    "export": ("scinet.cli.export:export", "Write a model as ONNX."),
+    "ocaic": ("scinet.cli.open_cities:ocaic", "List, download and read the Open Cities AI Challenge."),
+    "app": ("scinet.cli.app:app", "Start the app in the browser."),
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command when it is used: PyTorch alone takes seconds."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _show_version(ctx: click.Context, parameter: click.Parameter, is_asked: bool) -> None:
+    if is_asked:
+        click.echo(f"scinet {__version__}")
+        ctx.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
+)
+def commands() -> None:
+    """Building masks at any ground resolution, and an account of their errors.
+
+    Resolutions are ground sample distances (GSD) in centimetres on the ground per pixel.
+    """
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, 2 where the user's input is at fault, or 130 after Ctrl-C."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    """Run one command.
+
+    Args:
+        arguments: As on the command line, by default those of the process.
+
+    Returns:
+        The exit status: 0, 2 if the user's input is at fault, or 130 after Ctrl-C. Errors are one sentence on stderr.
+    """
     tune_memory()
     try:
-        options = _parser(arguments).parse_args(arguments)
-        options.command(options)
+        status: Any = commands.main(None if arguments is None else list(arguments), standalone_mode=False)
     except SciNetError as error:
-        print(f"scinet: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nscinet: Stopped. The same segment command goes on with --resume.", file=sys.stderr)
+        return _fail(f"{error}")
+    except click.UsageError as error:
+        help_of = f" {error.ctx.command_path} --help says more." if error.ctx else ""
+        return _fail(f"{error.format_message().rstrip('.')}.{help_of}")
+    except click.ClickException as error:
+        return _fail(error.format_message())
+    except click.Abort as stop:
+        print(f"scinet: Stopped. {stop.__cause__ or ''}".rstrip(), file=sys.stderr)
         return STOPPED
-    return 0
+    return status if isinstance(status, int) else 0
 
 
-class Parser(argparse.ArgumentParser):
-    """Bad arguments are an error of the user's like any other: one sentence."""
-
-    def error(self, message: str) -> "None":  # type: ignore[override]
-        raise SciNetError(f"{message[:1].upper()}{message[1:]}. {self.prog} --help says more.")
-
-
-def _parser(arguments: Sequence[str]) -> Parser:
-    """Knows the command that is asked for, or all of them where it is none: each takes a second or more to import."""
-    parser = Parser(prog="python -m scinet", description=DESCRIPTION)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    asked = MODULES.get(next(iter(arguments), ""))
-    for module in [asked] if asked else dict.fromkeys(MODULES.values()):
-        import_module(module).add_commands(commands)
-    return parser
+def _fail(sentence: str) -> int:
+    print(f"scinet: {sentence}", file=sys.stderr)
+    return 2

@@ -1,12 +1,10 @@
-"""``python -m scinet ocaic list|fetch|window``: the Open Cities AI Challenge as published."""
+"""``scinet ocaic list|fetch|window``: the Open Cities AI Challenge as published."""
 
-import argparse
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+import click
 from tqdm import tqdm
 
 from scinet.datasets.open_cities import BASE_URL, CREDIT, TIER, base_url, choose_scenes, scenes_in
@@ -16,100 +14,95 @@ from scinet.raster.geotiff import write_raster
 from scinet.raster.scene import central_window, open_scene
 
 OVERVIEW_PX = 1024
+PATH = click.Path(path_type=Path)
+
+base_url_option = click.option(
+    "--base-url", "base", metavar="URL", help=f"Where {TIER} is. Default: SCINET_OCAIC_URL, else {BASE_URL}."
+)
 
 
-def list_command(options: argparse.Namespace) -> None:
-    """List the published scenes: id, city, size, and native GSD in cm/px on the ground."""
-    scenes = choose_scenes(options.names or ["all"])
-    if options.json:
-        print(json.dumps([{**asdict(scene), "path": scene.path} for scene in scenes], indent=2))
+@click.group(no_args_is_help=False)
+def ocaic() -> None:
+    """List, download and read the Open Cities AI Challenge."""
+
+
+@ocaic.command("list")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--folder", type=PATH, metavar="DIR", help="Say which of them this folder contains.")
+@click.option("--json", "as_json", is_flag=True, help="Print the scenes as JSON.")
+def list_command(names: tuple[str, ...], folder: Path | None, as_json: bool) -> None:
+    """List the published scenes with city, size and native GSD in cm/px on the ground.
+
+    NAME is a scene's id or a city; default: all.
+    """
+    scenes = choose_scenes(names or ["all"])
+    if as_json:
+        click.echo(json.dumps([{**asdict(scene), "path": scene.path} for scene in scenes], indent=2))
         return
-    here = scenes_in(options.folder) if options.folder else {}
+    here = scenes_in(folder) if folder else {}
     for scene in scenes:
-        print(
+        click.echo(
             f"{scene.id}  {scene.city_code}  {scene.city:14}  {scene.cm_per_px:6.2f} cm/px  "
             f"{scene.width:6} x {scene.height:6} px  about {scene.about_gb:5.2f} GB"
             f"{'  in the folder' if scene.id in here else ''}"
         )
-    print(f"{len(scenes)} scenes, about {sum(scene.about_gb for scene in scenes):.1f} GB. {CREDIT}")
+    click.echo(f"{len(scenes)} scenes, about {sum(scene.about_gb for scene in scenes):.1f} GB. {CREDIT}")
 
 
-def fetch_command(options: argparse.Namespace) -> None:
-    """Download scenes with their labels, in the published layout. What is there already is not fetched again."""
-    base = base_url(options.base_url)
-    paths = [path for scene in choose_scenes(options.names) for path in (scene.labels_path, scene.path)]
+@ocaic.command("fetch")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--to", "folder", type=PATH, required=True, metavar="DIR", help=f"The folder for {TIER}.")
+@base_url_option
+def fetch_command(names: tuple[str, ...], folder: Path, base: str | None) -> None:
+    """Download scenes with their labels, in the published layout.
+
+    NAME is a scene's id, a city, or all. Files that are complete are not downloaded again.
+    """
+    url = base_url(base)
+    paths = [path for scene in choose_scenes(names) for path in (scene.labels_path, scene.path)]
     with tqdm(paths, "asking for sizes", leave=False) as bar:
-        files = {options.to / path: find_file(f"{base}/{path}") for path in bar}
+        files = {folder / path: find_file(f"{url}/{path}") for path in bar}
     missing = sum(missing_bytes(file, path) for path, file in files.items())
     total = sum(file.size_bytes for file in files.values())
-    check_space(options.to, missing)
-    print(f"{len(files)} files, {total / 1e9:.2f} GB, of which {missing / 1e9:.2f} GB have to be fetched.")
+    check_space(folder, missing)
+    click.echo(f"{len(files)} files, {total / 1e9:.2f} GB, of which {missing / 1e9:.2f} GB have to be downloaded.")
     for path, file in files.items():
         _fetch(path, file)
 
 
 def _fetch(path: Path, file: WebFile) -> None:
     if missing_bytes(file, path) == 0:
-        print(f"{path}: there already")
+        click.echo(f"{path}: already complete")
         return
     with tqdm(total=file.size_bytes, desc=file.name, unit="B", unit_scale=True, leave=False) as bar:
         checked = download(file, path, lambda done_bytes: bar.update(done_bytes - bar.n))
     said = "its checksum is right" if checked else "its size is right, and the server gives no checksum to compare"
-    print(f"{path}: {file.size_bytes / 1e6:.1f} MB, {said}")
+    click.echo(f"{path}: {file.size_bytes / 1e6:.1f} MB, {said}")
 
 
-def window_command(options: argparse.Namespace) -> None:
-    """Read a window straight from a published scene and write it as GeoTIFF; only its part of the file is fetched."""
-    chosen = choose_scenes([options.scene])
+@ocaic.command("window")
+@click.argument("scene_id", metavar="SCENE")
+@click.argument("out", metavar="OUT.tif", type=PATH)
+@click.option("--column", type=int, metavar="PX", help="Of the left edge. Default: in the scene's middle.")
+@click.option("--row", type=int, metavar="PX", help="Of the upper edge. Default: in the scene's middle.")
+@click.option("--side", type=int, default=1024, show_default=True, metavar="PX", help="Of the square.")
+@base_url_option
+def window_command(scene_id: str, out: Path, column: int | None, row: int | None, side: int, base: str | None) -> None:
+    """Read a window straight from a published scene; only its part of the file is downloaded.
+
+    SCENE is the scene's id. OUT.tif is an RGBA GeoTIFF in the scene's CRS.
+    """
+    chosen = choose_scenes([scene_id])
     if len(chosen) > 1:
-        raise SciNetError(f"{options.scene} has {len(chosen)} scenes. Give the id of one: python -m scinet ocaic list.")
-    if (options.column is None) != (options.row is None):
+        raise SciNetError(f"{scene_id} has {len(chosen)} scenes. Give the id of one: scinet ocaic list.")
+    if (column is None) != (row is None):
         raise SciNetError("Give both --column and --row, or neither of them for the scene's middle.")
-    scene = open_scene(f"{base_url(options.base_url)}/{chosen[0].path}")
-    column, row = options.column, options.row
-    if column is None:
-        column, row = central_window(scene, scene.overview(OVERVIEW_PX), options.side)
-    raster = scene.window(column, row, min(options.side, scene.width), min(options.side, scene.height))
-    write_raster(options.out, raster)
-    print(
-        f"{options.out}: {raster.width} x {raster.height} px at {raster.cm_per_px:.3g} cm/px, "
+    scene = open_scene(f"{base_url(base)}/{chosen[0].path}")
+    if column is None or row is None:
+        column, row = central_window(scene, scene.overview(OVERVIEW_PX), side)
+    raster = scene.window(column, row, min(side, scene.width), min(side, scene.height))
+    write_raster(out, raster)
+    click.echo(
+        f"{out}: {raster.width} x {raster.height} px at {raster.cm_per_px:.3g} cm/px, "
         f"column {column}, row {row} of {chosen[0].city} {chosen[0].id}"
-    )
-
-
-def add_commands(commands: Any) -> None:
-    """Add ``ocaic`` with its three commands to argparse's subparsers."""
-    ocaic = commands.add_parser("ocaic", help="list, download and read the Open Cities AI Challenge")
-    parts = ocaic.add_subparsers(required=True, metavar="COMMAND")
-
-    listing = _command(parts, "list", "list the published scenes", list_command)
-    listing.add_argument("names", nargs="*", metavar="NAME", help="scenes by id, or cities (default: all)")
-    listing.add_argument("--folder", type=Path, metavar="DIR", help="say which of them it holds")
-    listing.add_argument("--json", action="store_true", help="as JSON")
-
-    fetch = _command(parts, "fetch", "download scenes and their labels", fetch_command)
-    fetch.add_argument("names", nargs="+", metavar="NAME", help="scenes by id, cities, or all")
-    fetch.add_argument("--to", type=Path, required=True, metavar="DIR", help=f"the folder that holds {TIER}")
-    _add_base_url(fetch)
-
-    window = _command(parts, "window", "read a window of a scene over the web", window_command)
-    window.add_argument("scene", metavar="SCENE", help="its id")
-    window.add_argument("out", metavar="OUT.tif", type=Path, help="GeoTIFF, RGBA, in the scene's CRS")
-    window.add_argument("--column", type=int, metavar="PX", help="of its left edge (default: in the scene's middle)")
-    window.add_argument("--row", type=int, metavar="PX", help="of its upper edge")
-    window.add_argument("--side", type=int, default=1024, metavar="PX", help="of the square (default: 1024)")
-    _add_base_url(window)
-
-
-def _command(
-    parts: Any, name: str, help_: str, command: Callable[[argparse.Namespace], None]
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = parts.add_parser(name, help=help_, description=command.__doc__)
-    parser.set_defaults(command=command)
-    return parser
-
-
-def _add_base_url(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--base-url", metavar="URL", help=f"where {TIER} lies (default: SCINET_OCAIC_URL, else {BASE_URL})"
     )

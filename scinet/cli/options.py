@@ -1,90 +1,127 @@
-"""Options that several commands have, and what they lead to."""
+"""Options that several commands share."""
 
-import argparse
+import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
-from tqdm import tqdm
+import click
 
-from scinet.datasets.tiles import Tile, tiles_in
-from scinet.errors import SciNetError
-from scinet.models.checkpoint import Model, load_model
-from scinet.models.custom import SUFFIXES, open_custom_file
-from scinet.models.device import parse_device
+from scinet.errors import ResolutionError
 from scinet.raster.resolution import parse_cm_per_px
-from scinet.raster.scene import Scene, open_scene
 from scinet.segmentation.strategies import STRATEGIES
-from scinet.web import is_url
 
-IMAGE_HELP = "GeoTIFF, COG, PNG, JPEG, WebP or JPEG 2000; a path, or the URL of a COG"
+Function = TypeVar("Function", bound=Callable[..., Any])
 
-
-def add_model(command: argparse.ArgumentParser, several: bool = False) -> None:
-    more = "; may be given again" if several else ""
-    command.add_argument(
-        "--model",
-        required=True,
-        metavar="NAME",
-        action="append" if several else "store",
-        help="a checkpoint (python -m scinet models lists them), or the path of a .safetensors or .onnx file with its "
-        f".json beside it{more}",
-    )
-    command.add_argument("--device", metavar="NAME", help="cpu, cuda or mps (default: the best there is)")
+IMAGE_HELP = "a GeoTIFF, COG, PNG, JPEG, WebP or JPEG 2000: a path, or the URL of a COG"
+PATH = click.Path(path_type=Path)
 
 
-def add_seeing(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
+class Resolution(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5
+    """A resolution in cm/px, float."""
+
+    name = "N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse it. Fails with a sentence if it is not usable."""
+        try:
+            return parse_cm_per_px(value)
+        except ResolutionError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Amount(click.FloatRange):
+    """A finite number within a range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse it. Fails with a sentence if it is not finite or out of range."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+RESOLUTION = Resolution()
+SIZE = Amount(min=0)
+
+
+def model_option(several: bool = False) -> Callable[[Function], Function]:
+    """``--model``, which may be given several times, and ``--device``."""
+
+    def add(function: Function) -> Function:
+        more = " May be given several times." if several else ""
+        with_device = click.option(
+            "--device", metavar="NAME", help="cpu, cuda or mps. Default: the best that is available."
+        )(function)
+        return click.option(
+            "--model",
+            "models" if several else "model",
+            required=True,
+            multiple=several,
+            metavar="NAME",
+            help="A model (scinet models lists them), or the path of a .safetensors or .onnx file with a .json file of "
+            f"the same name next to it.{more}",
+        )(with_device)
+
+    return add
+
+
+def mask_options(function: Function) -> Function:
+    """``--strategy`` and ``--threshold``."""
+    with_threshold = click.option(
+        "--threshold",
+        type=Amount(0, 1, min_open=True, max_open=True),
+        default=0.5,
+        show_default=True,
+        metavar="P",
+        help="Pixels with a probability above it are building.",
+    )(function)
+    return click.option(
         "--strategy",
-        choices=STRATEGIES,
+        type=click.Choice(STRATEGIES),
         default="direct",
-        help="what the model sees. direct: the image at the working GSD; canonical: resampled to the middle of the "
-        "model's training range; multi-scale: at half, once and twice the working GSD (default: direct)",
-    )
-    command.add_argument(
-        "--threshold", type=float, default=0.5, metavar="P", help="building where the probability is above it (0.5)"
-    )
+        show_default=True,
+        help="What the model sees. direct: the image at the working GSD; canonical: the image resampled to the middle "
+        "of the model's training range; multi-scale: the image at half, once and twice the working GSD.",
+    )(with_threshold)
 
 
-def add_native(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--native-cm-per-px", metavar="N", help="the image's own GSD, where the file carries no georeference"
-    )
+native_option = click.option(
+    "--native-cm-per-px",
+    type=RESOLUTION,
+    help="The image's own GSD, if the file carries no georeference.",
+)
+
+working_option = click.option(
+    "--cm-per-px", type=RESOLUTION, help="The working GSD. Default: the image's own resolution."
+)
 
 
-def models_of(names: list[str], device_name: str | None) -> list[Model]:
-    """Checkpoints by name, or models of one's own by path. Raises CheckpointError."""
-    device = parse_device(device_name) if device_name else None
-    own = [Path(name).suffix.lower() in SUFFIXES for name in names]
-    return [open_custom_file(Path(n), device) if o else load_model(n, device) for n, o in zip(names, own, strict=True)]
+def truth_options(required: bool) -> Callable[[Function], Function]:
+    """``--truth`` and ``--window``."""
+
+    def add(function: Function) -> Function:
+        with_window = click.option(
+            "--window",
+            type=int,
+            nargs=4,
+            metavar="COLUMN ROW WIDTH HEIGHT",
+            help="Take only this part of the image, in its own px.",
+        )(function)
+        return click.option(
+            "--truth",
+            required=required,
+            type=PATH,
+            metavar="FILE",
+            help="The reference buildings: a mask image, GeoJSON or GeoPackage, in any CRS.",
+        )(with_window)
+
+    return add
 
 
-class Bar(tqdm):
-    """A progress bar over work whose share done is known, with the time left."""
-
-    n: float
-
-    def __init__(self, text: str) -> None:
-        layout = "{desc} {percentage:3.0f}% |{bar}| {elapsed}, {remaining} left"
-        super().__init__(total=1.0, desc=text, bar_format=layout)
-
-    def show(self, done: float) -> None:
-        """For a `Progress`."""
-        if not self.n and done > 0.01:  # gone on with: what was done before says nothing about the speed
-            self.initial = self.n = done
-        self.update(done - self.n)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 
 
-def check_threshold(threshold: float) -> None:
-    if not 0 < threshold < 1:
-        raise SciNetError(f"The threshold {threshold:g} is not between 0 and 1; 0.5 is usual.")
-
-
-def gsd(text: str | None) -> float | None:
-    """A GSD in cm/px from an option, None where it is not given. Raises ResolutionError."""
-    return None if text is None else parse_cm_per_px(text)
-
-
-def images_of(source: str, native_cm_per_px: float | None) -> list[Tile] | Scene:
-    """The tiles of a folder, or the one scene of a path or URL."""
-    if not is_url(source) and Path(source).is_dir():
-        return tiles_in(Path(source))
-    return open_scene(source, cm_per_px=native_cm_per_px)
+def examples(*lines: str) -> str:
+    """An epilog that keeps its lines."""
+    return "\b\nexamples:\n" + "\n".join(f"  {line}" for line in lines)

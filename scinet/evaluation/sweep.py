@@ -217,7 +217,7 @@ def _probability(working: Raster, model: Model, strategy: Strategy, progress: Re
 
 def _work(cm_per_px: float) -> float:
     """What the time of a run is proportional to."""
-    return cm_per_px**-2.0
+    return 1 / (cm_per_px * cm_per_px)
 
 
 def _figures(point: SweepPoint, grid: Grid) -> dict[str, float]:

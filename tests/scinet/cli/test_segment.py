@@ -1,0 +1,129 @@
+"""`scinet segment`: files of one image or of a folder of images."""
+
+from pathlib import Path
+
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+
+from scinet.cli.main import main
+from scinet.raster.raster import Raster
+from scinet.raster.scene import read_raster
+
+Printed = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize(("cm_per_px", "size"), [(None, (128, 96)), ("20", (64, 48)), ("5", (256, 192))])
+def test_the_mask_has_the_images_place_at_the_working_resolution(
+    scene: Path, tmp_path: Path, cm_per_px: str | None, size: tuple[int, int], capsys: Printed
+) -> None:
+    out = tmp_path / "mask.tif"
+    options = [] if cm_per_px is None else ["--cm-per-px", cm_per_px]
+    assert main(["segment", str(scene), str(out), "--model", "unet", "--device", "cpu", *options]) == 0
+    with rasterio.open(out) as mask, rasterio.open(scene) as image:
+        assert (mask.width, mask.height) == size
+        assert mask.crs == image.crs and mask.nodata == 255 and mask.dtypes == ("uint8",)
+        np.testing.assert_allclose(mask.bounds, image.bounds, atol=1e-6)
+        values = mask.read(1)
+    assert (values[:, : size[0] // 8 - 2] == 255).all()
+    assert set(np.unique(values)) <= {0, 1, 255}
+    assert "cm/px" in capsys.readouterr().out
+
+
+def test_an_image_without_georeference_needs_its_resolution(
+    tmp_path: Path, noise_raster: Raster, capsys: Printed
+) -> None:
+    path = tmp_path / "plain.png"
+    with rasterio.open(path, "w", driver="PNG", width=128, height=96, count=3, dtype="uint8") as file:
+        file.write(noise_raster.pixels.transpose(2, 0, 1))
+    command = ["segment", str(path), str(tmp_path / "mask.tif"), "--model", "unet"]
+    assert main(command) == 2
+    assert "cm/px" in capsys.readouterr().err
+    assert main([*command, "--native-cm-per-px", "10", "--cm-per-px", "20"]) == 0
+    assert read_raster(tmp_path / "mask.tif", cm_per_px=20).shape == (48, 64)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--cm-per-px", "0"],
+        ["--cm-per-px", "-5"],
+        ["--cm-per-px", "ten"],
+        ["--cm-per-px", "nan"],
+        ["--model", "nothing"],
+        ["--threshold", "2"],
+        ["--device", "abacus"],
+        ["--strategy", "guessing"],
+        ["--probability", "float64"],
+        ["--nonsense"],
+        ["--square"],
+        ["--footprints", "out.shp"],
+        ["--footprints", "none/out.gpkg"],
+    ],
+)
+def test_bad_options_are_one_sentence_and_no_file(
+    scene: Path, tmp_path: Path, wrong: list[str], capsys: Printed
+) -> None:
+    out = tmp_path / "mask.tif"
+    assert main(["segment", str(scene), str(out), "--model", "unet", *wrong]) == 2
+    message = capsys.readouterr().err
+    last = message.rstrip("\n").rpartition("\n")[2]
+    assert last.startswith("scinet: ") and "Traceback" not in message
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"<VRTDataset rasterXSize='9' rasterYSize='9'/>"])
+def test_bad_images_are_one_sentence(tmp_path: Path, content: bytes, capsys: Printed) -> None:
+    path = tmp_path / "bad.tif"
+    path.write_bytes(content)
+    assert main(["segment", str(path), str(tmp_path / "mask.tif"), "--model", "unet"]) == 2
+    assert "bad.tif" in capsys.readouterr().err
+    assert main(["segment", str(tmp_path / "none.tif"), str(tmp_path / "mask.tif"), "--model", "unet"]) == 2
+
+
+def test_a_folder_is_segmented_image_by_image(scene: Path, tmp_path: Path, capsys: Printed) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a.tif", "b.tif"):
+        (folder / name).write_bytes(scene.read_bytes())
+    (folder / "broken.tif").write_bytes(b"no image")
+    command = ["segment", str(folder), str(out), "--model", "unet", "--footprints", str(tmp_path / "polygons")]
+    assert main(command) == 2
+    message = capsys.readouterr().err
+    assert "broken: broken.tif" in message and "1 of 3 images" in message
+    assert sorted(path.name for path in out.iterdir()) == ["a.tif", "b.tif"]
+    assert pyogrio.read_info(tmp_path / "polygons" / "b.gpkg")["features"] >= 0
+    (folder / "broken.tif").unlink()
+    (out / "b.tif").unlink()
+    former = (out / "a.tif").stat().st_mtime_ns
+    assert main([*command, "--resume"]) == 0
+    assert (out / "b.tif").exists() and (out / "a.tif").stat().st_mtime_ns == former
+    assert main(["segment", str(folder), str(tmp_path / "one.tif"), "--model", "unet"]) == 2
+    assert "has to be one too" in capsys.readouterr().err
+
+
+def test_the_image_itself_is_not_overwritten(scene: Path, capsys: Printed) -> None:
+    before = scene.read_bytes()
+    assert main(["segment", str(scene), str(scene), "--model", "unet"]) == 2
+    assert "is the image itself" in capsys.readouterr().err
+    assert scene.read_bytes() == before
+
+
+def test_after_ctrl_c_the_command_resumes(
+    scene: Path, tmp_path: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "mask.tif"
+    command = ["segment", str(scene), str(out), "--model", "unet", "--cm-per-px", "2"]
+
+    def stop(bar: object, done: float) -> None:
+        if done > 0.5:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("scinet.cli.bar.Bar.show", stop)
+        assert main(command) == 130
+    assert "--resume" in capsys.readouterr().err
+    assert not out.exists() and (tmp_path / "mask.tif.part").is_dir()
+    assert main([*command, "--resume"]) == 0
+    assert out.exists() and not (tmp_path / "mask.tif.part").exists()
