@@ -16,6 +16,7 @@ from pages.sources.scenes import open_files
 from scinet.datasets.open_cities import scenes_in
 from scinet.datasets.tiles import Tile, tiles_in
 from scinet.errors import RasterError
+from scinet.evaluation.grading import two_digits
 from scinet.evaluation.truth import read_truth
 from scinet.raster.scene import read_raster
 
@@ -102,11 +103,6 @@ def _choose_tile(folder: Path, index: pd.DataFrame) -> Choice:
     )
     gallery(folder, names, image)
     return Choice(_read_tile(tiles[image]))
-
-
-def two_digits(cm_per_px: float) -> float:
-    """A native resolution as the widget and its deep links have it."""
-    return float(f"{cm_per_px:.2g}")
 
 
 def label(image: str, split: str) -> str:

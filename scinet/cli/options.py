@@ -7,8 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from scinet.errors import ResolutionError
-from scinet.raster.resolution import parse_cm_per_px
+from scinet.raster.resolution import MAX_CM_PER_PX, MIN_CM_PER_PX
 from scinet.segmentation.strategies import STRATEGIES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -17,21 +16,10 @@ IMAGE_HELP = "a GeoTIFF, COG, PNG, JPEG, WebP or JPEG 2000: a path, or the URL o
 PATH = click.Path(path_type=Path)
 
 
-class Resolution(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.5
-    """A resolution in cm/px, float."""
-
-    name = "N"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Parse it. Fails with a sentence if it is not usable."""
-        try:
-            return parse_cm_per_px(value)
-        except ResolutionError as error:
-            self.fail(str(error), param, ctx)
-
-
 class Amount(click.FloatRange):
     """A finite number within a range."""
+
+    name = "number"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Parse it. Fails with a sentence if it is not finite or out of range."""
@@ -41,7 +29,7 @@ class Amount(click.FloatRange):
         return number
 
 
-RESOLUTION = Resolution()
+RESOLUTION = Amount(MIN_CM_PER_PX, MAX_CM_PER_PX)
 SIZE = Amount(min=0)
 
 
@@ -89,11 +77,12 @@ def mask_options(function: Function) -> Function:
 native_option = click.option(
     "--native-cm-per-px",
     type=RESOLUTION,
+    metavar="N",
     help="The image's own GSD, if the file carries no georeference.",
 )
 
 working_option = click.option(
-    "--cm-per-px", type=RESOLUTION, help="The working GSD. Default: the image's own resolution."
+    "--cm-per-px", type=RESOLUTION, metavar="N", help="The working GSD. Default: the image's own resolution."
 )
 
 

@@ -38,8 +38,8 @@ IN is {IMAGE_HELP}. Scores of pixels and of objects, error shares and buildings 
 """
 SWEEP = f"""Segment an image at many resolutions and score the masks.
 
-IN is {IMAGE_HELP}. Rows have scores, error shares and object scores on both grids, the agreement with the model's own mask at the
-native GSD, and with --json how far each model holds. Without --truth there is the agreement alone.
+IN is {IMAGE_HELP}. Rows have scores, error shares and object scores on both grids, and the agreement with the model's
+own mask at the native GSD; --json adds how far each model holds. Without --truth there is the agreement alone.
 """
 
 
@@ -94,8 +94,12 @@ def score(
 @click.argument("image", metavar="IN")
 @truth_options(required=False)
 @model_option(several=True)
-@click.option("--from", "finest", type=RESOLUTION, help="The finest GSD in cm/px. Default: the image's own.")
-@click.option("--to", "coarsest", type=RESOLUTION, default=63.0, show_default=True, help="The coarsest GSD in cm/px.")
+@click.option(
+    "--from", "finest", type=RESOLUTION, metavar="N", help="The finest GSD in cm/px. Default: the image's own."
+)
+@click.option(
+    "--to", "coarsest", type=RESOLUTION, metavar="N", default=63.0, show_default=True, help="The coarsest GSD in cm/px."
+)
 @native_option
 @mask_options
 @click.option("--json", "as_json", is_flag=True, help="Print rows as JSON instead of CSV.")

@@ -1,6 +1,6 @@
-"""The scores of checkpoints on the test tiles, as ``python -m training.benchmark`` writes them.
+"""The scores of models on the test tiles, as ``python -m training.benchmark`` writes them.
 
-``benchmark.json`` holds scores per model, data set, cm/px and grid, ``benchmark.parquet`` the sums of every tile
+``benchmark.json`` has scores per model, data set, cm/px and grid, ``benchmark.parquet`` the sums of every tile
 that they are made of.
 """
 
@@ -8,18 +8,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from scinet.errors import BenchmarkError
 from scinet.evaluation.diagnose import Shares
-from scinet.evaluation.grading import Grid
+from scinet.evaluation.grading import Grid, two_digits
 from scinet.evaluation.scores import Scores
 from scinet.models.card import checkpoints_folder
 
 AVERAGES = ("micro", "macro")
 SAME_STEP = 0.01
-NEAR = 1.2  # the largest ratio of a GSD to the step that still speaks for it
+NEAR = 1.2  # the largest ratio of a resolution to the step that still stands for it
 ALL_SETS = "All cities, finest tiles"
 TILE_COLUMNS = {
     "model",
@@ -42,30 +43,34 @@ TILE_COLUMNS = {
 
 @dataclass(frozen=True, eq=False)
 class Benchmark:
-    """What ``benchmark.json`` and ``benchmark.parquet`` say.
+    """What ``benchmark.json`` and ``benchmark.parquet`` contain.
 
-    scores  a row a model, dataset, cm_per_px (NaN in rows of tiles at their own GSD, where is_native) and grid;
-            tiles, micro_iou, micro_f1, ..., macro_recall and the shares omission to holes, in [0, 1] or NaN
-    tiles   a row a tile, model, cm_per_px and grid: sums in pixels of that grid
-    floor   micro-IoU per dataset of a mask that calls every pixel a building
-    costs   by system: parameters, gmacs_512_px, gmacs_1024_px, reach_px, seconds_1024_px, timed_on; empty where
-            ``python -m training.costs`` has not run
+    Attributes:
+        threshold: Pixels with a higher probability are building.
+        steps_cm_per_px: The resolutions at which all tiles were scored.
+        baseline: Micro-IoU per dataset of a mask that calls every pixel a building.
+        scores: One row per model, dataset, cm_per_px and grid: tiles, micro_iou, micro_f1, ..., macro_recall and the
+            shares omission to holes, in [0, 1] or NaN. cm_per_px is NaN, and is_native True, in rows of tiles at their
+            native resolution.
+        tiles: One row per tile, model, cm_per_px and grid: sums in pixels of that grid.
+        costs: By model: parameters, gmacs_512_px, gmacs_1024_px, reach_px, seconds_1024_px, timed_on; empty if
+            ``python -m training.costs`` has not run.
     """
 
     threshold: float
     steps_cm_per_px: tuple[float, ...]
-    floor: dict[str, float]
+    baseline: dict[str, float]
     scores: pd.DataFrame
     tiles: pd.DataFrame
-    costs: dict[str, dict]
+    costs: dict[str, dict[str, Any]]
 
     @property
     def models(self) -> list[str]:
-        """Names of all checkpoints that were scored, whether they are on board or not."""
+        """Names of all models that were scored, whether they are installed or not."""
         return list(dict.fromkeys(self.scores["model"]))
 
     def at(self, model: str, cm_per_px: float, grid: Grid = "working") -> pd.DataFrame:
-        """The rows of a model at the step nearest to a GSD, one a dataset; none where no step is near."""
+        """The rows of a model at the step nearest to a resolution, one per dataset; none if no step is near."""
         step = min(self.steps_cm_per_px, key=lambda step: max(step / cm_per_px, cm_per_px / step))
         table = self.scores
         if max(step / cm_per_px, cm_per_px / step) > NEAR:
@@ -74,9 +79,10 @@ class Benchmark:
 
 
 def read_benchmark(folder: Path | None = None) -> Benchmark | None:
-    """The benchmark in a folder, by default that of the checkpoints; None where there is none.
+    """Read the benchmark in a folder, by default that of the models; None if there is none.
 
-    Raises BenchmarkError where its files cannot be read.
+    Raises:
+        BenchmarkError: Its files cannot be read.
     """
     path = (folder or checkpoints_folder()) / "benchmark.json"
     if not path.is_file():
@@ -89,7 +95,7 @@ def read_benchmark(folder: Path | None = None) -> Benchmark | None:
         return Benchmark(
             threshold=float(content["threshold"]),
             steps_cm_per_px=tuple(float(step) for step in content["steps_cm_per_px"]),
-            floor={str(name): float(value) for name, value in content["everything_is_building"].items()},
+            baseline={str(name): float(value) for name, value in content["everything_is_building"].items()},
             scores=_flat(content["rows"]),
             tiles=tiles,
             costs=dict(content.get("costs", {})),
@@ -97,20 +103,20 @@ def read_benchmark(folder: Path | None = None) -> Benchmark | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BenchmarkError(
             f"{path.name} or {path.stem}.parquet cannot be read ({error}); "
-            "restore them, or score the checkpoints with python -m training.benchmark."
+            "restore them, or score the models with python -m training.benchmark."
         ) from error
 
 
 def native_gsd(tiles: pd.DataFrame) -> pd.Series:
-    """The native GSD of rows of tiles in cm/px, to two digits: tiles of one flight differ a little."""
-    return tiles["native_cm_per_px"].map({gsd: float(f"{gsd:.2g}") for gsd in tiles["native_cm_per_px"].unique()})
+    """The native resolution of rows of tiles in cm/px, to two digits."""
+    return tiles["native_cm_per_px"].map({gsd: two_digits(gsd) for gsd in tiles["native_cm_per_px"].unique()})
 
 
 def tile_sets(tiles: pd.DataFrame) -> dict[str, list[str]]:
-    """Images by the name of their set: those of each data set and native GSD, finest first.
+    """Images by the name of their set: one set per data set and native resolution, finest first.
 
-    Some data sets hold the same ground at several GSDs. The first set, ALL_SETS, takes each ground once, from
-    the finest tiles of every data set.
+    Some data sets have the same ground at several resolutions. The first set, ALL_SETS, has all ground once, in the
+    finest tiles of every data set.
     """
     each = tiles.drop_duplicates("image")
     each = each.assign(gsd=native_gsd(each)).sort_values(["dataset", "gsd", "image"])
@@ -122,14 +128,14 @@ def tile_sets(tiles: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def nearest_step(cm_per_px: float, steps_cm_per_px: Sequence[float]) -> float | None:
-    """The step that a GSD stands for: itself, or the step within 1 % of it."""
+    """The step within 1 % of a resolution, or None."""
     return next((step for step in steps_cm_per_px if abs(step / cm_per_px - 1) <= SAME_STEP), None)
 
 
 def same_tiles(tiles: pd.DataFrame, steps_cm_per_px: Sequence[float]) -> pd.DataFrame:
-    """The rows at those cm/px at which every tile takes part: only there is a curve one of scale alone.
+    """The rows at those cm/px at which all tiles were scored, so that a curve over them shows scale alone.
 
-    A native GSD that stands for a step counts as that step.
+    A native resolution within 1 % of a step counts as that step.
     """
     gsds = {gsd: nearest_step(gsd, steps_cm_per_px) or gsd for gsd in tiles["cm_per_px"].unique()}
     tiles = tiles.assign(cm_per_px=tiles["cm_per_px"].map(gsds))
@@ -137,7 +143,7 @@ def same_tiles(tiles: pd.DataFrame, steps_cm_per_px: Sequence[float]) -> pd.Data
     return tiles[tiles["cm_per_px"].isin(counts.index[counts == tiles["image"].nunique()])]
 
 
-def _flat(rows: list[dict]) -> pd.DataFrame:
+def _flat(rows: list[dict[str, Any]]) -> pd.DataFrame:
     flat = [
         {
             "model": row["model"],

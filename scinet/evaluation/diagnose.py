@@ -72,6 +72,7 @@ class Tally:
 
     @property
     def shares(self) -> Shares:
+        """The error shares that follow from the sums."""
         return Shares(
             omission=_deficit(self.shared, self.true),
             fragmentation=_deficit(self.largest_pieces, self.shared),
@@ -82,6 +83,7 @@ class Tally:
 
     @property
     def counts(self) -> Counts:
+        """The pixel counts that follow from the sums."""
         return Counts(tp=self.shared, fp=self.predicted - self.shared, fn=self.true - self.shared)
 
 
@@ -138,10 +140,12 @@ class Diagnosis:
 
     @property
     def shares(self) -> Shares:
+        """The error shares of the mask."""
         return self.tally.shares
 
     @property
     def counts(self) -> Counts:
+        """The pixel counts of the mask."""
         return self.tally.counts
 
 
@@ -282,4 +286,6 @@ def _deficit(part: int, whole: int) -> float:
 
 
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.full(part.shape, nan), where=whole > 0)
+    ratio = np.full(part.shape, nan)
+    np.divide(part, whole, out=ratio, where=whole > 0)
+    return ratio

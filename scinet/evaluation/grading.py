@@ -6,7 +6,6 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from scinet.evaluation.diagnose import Diagnosis, diagnose
 from scinet.evaluation.scores import Counts, iou
 from scinet.raster.components import without_small
 from scinet.raster.raster import Raster
@@ -30,6 +29,15 @@ def steps_around(native_cm_per_px: float) -> list[float]:
     return sorted([*others, native_cm_per_px])
 
 
+def two_digits(cm_per_px: float) -> float:
+    """A native resolution to two digits: tiles of one flight differ a little.
+
+    >>> two_digits(13.23), two_digits(5.176)
+    (13.0, 5.2)
+    """
+    return float(f"{cm_per_px:.2g}")
+
+
 def step_title(cm_per_px: float, native_cm_per_px: float) -> str:
     """What pages and their addresses call a step.
 
@@ -45,11 +53,6 @@ def mask_on(
     """A probability (h, w) of a raster's extent as mask bool (H, W) on its grid, without small components."""
     mask = (resample_probability(probability, raster.shape) > threshold) & raster.valid
     return without_small(mask, min_area_m2, raster.pixel_area_m2)
-
-
-def diagnose_on(raster: Raster, mask: NDArray[np.bool_], truth_labels: NDArray[np.int32]) -> Diagnosis:
-    """The diagnosis of a mask against the labels of the reference buildings, both (H, W) on a raster's grid."""
-    return diagnose(truth_labels, mask, valid=raster.valid, pixel_area_m2=raster.pixel_area_m2)
 
 
 def agreement(mask: NDArray[np.bool_], native_mask: NDArray[np.bool_], native: Raster) -> float:

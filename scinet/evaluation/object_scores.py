@@ -156,6 +156,7 @@ class ObjectTally:
 
     @property
     def scores(self) -> ObjectScores:
+        """The scores that follow from the sums."""
         low, middle, high = (self.counts(threshold) for threshold in IOU_THRESHOLDS)
         recalls = [_ratio(*pair) for pair in zip(self.matches_by_size, self.buildings_by_size, strict=True)]
         nothing = not self.buildings and not self.components

@@ -12,7 +12,7 @@ EPSILON = 1e-4  # equations 5 and 6: blank truth with blank prediction scores 1
 
 @dataclass(frozen=True)
 class Counts:
-    """Pixels that are building in both masks (tp), in the prediction alone (fp), in the truth alone (fn).
+    """Pixels that are building in both masks (tp), in the prediction alone (fp), in the reference alone (fn).
 
     >>> Counts(tp=2, fp=1, fn=1) + Counts(tp=1, fp=0, fn=0)
     Counts(tp=3, fp=1, fn=1)
@@ -37,12 +37,12 @@ class Counts:
 
 
 def iou(counts: Counts) -> float:
-    """Intersection over union, equation 5; 1 where there is neither truth nor prediction."""
+    """Intersection over union, equation 5; 1 if there is neither reference nor prediction."""
     return (counts.tp + EPSILON) / (counts.tp + counts.fp + counts.fn + EPSILON)
 
 
 def f1(counts: Counts) -> float:
-    """F1, equation 6 with beta = 1; 1 where there is neither truth nor prediction."""
+    """F1, equation 6 with beta = 1; 1 if there is neither reference nor prediction."""
     return (2 * counts.tp + EPSILON) / (2 * counts.tp + counts.fn + counts.fp + EPSILON)
 
 
@@ -68,6 +68,7 @@ class Scores(NamedTuple):
 
     @classmethod
     def of(cls, counts: Counts) -> "Scores":
+        """The four scores of pixel counts."""
         return cls(iou(counts), f1(counts), precision(counts), recall(counts))
 
 

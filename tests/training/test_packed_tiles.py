@@ -95,7 +95,7 @@ def test_description_for_the_card(make_folder, tmp_path):
     ("damage", "message"),
     [
         (lambda f: (f / "index.csv").unlink(), r"holds no index\.csv"),
-        (lambda f: (f / "index.csv").write_text(""), "holds no images"),
+        (lambda f: (f / "index.csv").write_text(""), "contains no images"),
         (lambda f: (f / "index.csv").write_bytes(b"\xff\xfe\x00\x01"), r"index\.csv cannot be read"),
         (lambda f: without_column(f, "cm_per_px"), "says nothing of the cm_per_px of 0"),
         (lambda f: (f / "0.png").unlink(), r"0\.png is missing"),

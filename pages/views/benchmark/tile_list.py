@@ -10,11 +10,11 @@ import streamlit as st
 from pages.app.state import TILES_AT, TILES_BY, TILES_MODEL, session
 from pages.sources.folder import current_folder
 from pages.sources.gallery import thumbnail
-from pages.sources.tiles import label, two_digits
+from pages.sources.tiles import label
 from pages.views.benchmark.selection import ScoredModel, Selection
 from scinet.errors import SciNetError
 from scinet.evaluation import scores
-from scinet.evaluation.grading import step_title, steps_around
+from scinet.evaluation.grading import step_title, steps_around, two_digits
 from scinet.evaluation.scores import Counts
 from scinet.models.card import list_models
 

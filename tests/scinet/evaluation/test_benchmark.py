@@ -20,7 +20,7 @@ def copy(tmp_path):
 def test_scores_are_those_of_the_tiles():
     benchmark = read_benchmark(REPOSITORY_FOLDER)
     rows = benchmark.at("unet", 10.0)
-    assert set(rows["dataset"]) == set(benchmark.floor)
+    assert set(rows["dataset"]) == set(benchmark.baseline)
     tiles = benchmark.tiles
     tiles = tiles[(tiles["model"] == "unet") & (tiles["cm_per_px"] == 10) & (tiles["grid"] == "working")]
     for row in rows.itertuples():
@@ -37,7 +37,7 @@ def test_a_gsd_takes_the_nearest_step_or_none():
     assert set(benchmark.at("sci-net", 9.0, "native")["grid"]) == {"native"}
     assert benchmark.at("sci-net", 100.0).empty
     assert benchmark.at("no such model", 10.0).empty
-    assert benchmark.scores["is_native"].sum() == len(benchmark.models) * len(benchmark.floor) * 2
+    assert benchmark.scores["is_native"].sum() == len(benchmark.models) * len(benchmark.baseline) * 2
 
 
 def test_nothing_there_is_no_error(tmp_path):

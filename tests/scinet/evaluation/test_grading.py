@@ -12,7 +12,7 @@ from scinet.raster.resolution import STEPS_CM_PER_PX
 
 def test_doctests() -> None:
     result = doctest.testmod(grading)
-    assert result.attempted == 3 and result.failed == 0
+    assert result.attempted == 4 and result.failed == 0
 
 
 def test_native_takes_the_place_of_a_step_that_is_nearly_it() -> None:
