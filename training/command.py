@@ -4,10 +4,12 @@ import sys
 from collections.abc import Callable
 
 from scinet.errors import SciNetError
+from scinet.models.memory import tune_memory
 
 
 def run_command(main: Callable[[], None], *, resumes: bool = False) -> None:
     """Run a command line: exits with 2 and one line for a user's error, with 130 after Ctrl-C."""
+    tune_memory()
     try:
         main()
     except SciNetError as error:
