@@ -142,7 +142,8 @@ def _shadowed(image: Colours, random: np.random.Generator, strength: float) -> C
     along = np.cos(2 * np.pi * angle) * (x / width - 0.5) + np.sin(2 * np.pi * angle) * (y / height - 0.5)
     inside = 1 / (1 + np.exp(-(along - 0.6 * (offset - 0.5)) * (20 + 180 * softness)))
     left = SHADOW_LIGHT[0] + (SHADOW_LIGHT[1] - SHADOW_LIGHT[0]) * light
-    return image * (1 - (1 - left) * inside[..., None]).astype(np.float32)
+    darkened: Colours = image * (1 - (1 - left) * inside[..., None]).astype(np.float32)
+    return darkened
 
 
 def _hazy(image: Colours, random: np.random.Generator, strength: float) -> Colours:
@@ -151,7 +152,8 @@ def _hazy(image: Colours, random: np.random.Generator, strength: float) -> Colou
         return image
     haze = (0.7 + 0.3 * light) * np.array([0.95, 0.98, 1.0], np.float32)
     share *= HAZE_LIMIT * strength
-    return (image * (1 - share) + haze * share).astype(np.float32)
+    hazed: Colours = (image * (1 - share) + haze * share).astype(np.float32)
+    return hazed
 
 
 def _to_pixels(image: Colours) -> Pixels:

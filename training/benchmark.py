@@ -114,7 +114,7 @@ def working_steps(native_cm_per_px: float) -> list[float]:
     return sorted([native_cm_per_px, *others])
 
 
-def summary(table: pd.DataFrame) -> list[dict]:
+def summary(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Micro and macro scores and the pooled error shares, per model, data set, cm/px and grid.
 
     ``cm_per_px`` is a step, or "native" for every tile at its own. NaN becomes None: JSON has no NaN.
@@ -187,8 +187,8 @@ def write_benchmark(table: pd.DataFrame, folder: Path) -> None:
     write_json(path, content)
 
 
-def estimated(table: pd.DataFrame) -> list[dict]:
-    """The scores of every system with intervals and changes against Sci-Net; see ``scinet.evaluation.bootstrap``.
+def estimated(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The scores of every model with intervals and changes against Sci-Net; see ``scinet.evaluation.bootstrap``.
 
     Per data set, cm/px and grid as in ``summary``, over the tiles of every native GSD.
     """
@@ -203,7 +203,7 @@ def estimated(table: pd.DataFrame) -> list[dict]:
     return rows
 
 
-def write_json(path: Path, content: dict) -> None:
+def write_json(path: Path, content: dict[str, Any]) -> None:
     """A JSON object with a line for each row of its tables; whole or not at all."""
     entries = [f" {json.dumps(key)}: {_lines(value)}" for key, value in content.items()]
     with atomic_write(path) as part:

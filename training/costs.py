@@ -1,4 +1,4 @@
-"""What each of the seven systems costs: ``python -m training.costs`` writes it into ``benchmark.json``.
+"""What each of the seven models costs: ``python -m training.costs`` writes it into ``benchmark.json``.
 
 Parameters, multiply-adds and reach follow from the architecture alone; the time is that of this machine's processor.
 """
@@ -10,11 +10,12 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from rasterio.transform import Affine
-from timm.layers import SqueezeExcite
+from timm.layers.squeeze_excite import SEModule
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
@@ -48,12 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SciNetError(
             f"{path} cannot be read ({error}): score a checkpoint with training.benchmark first."
         ) from error
-    costs = {name: cost(name) for name in tqdm(NAMES, unit="system", file=sys.stderr)}
+    costs = {name: cost(name) for name in tqdm(NAMES, unit="model", file=sys.stderr)}
     write_json(path, {**content, "costs": costs})
 
 
-def cost(name: str) -> dict:
-    """Parameters, GMACs, reach in px (None: the whole image) and seconds of one of the seven systems."""
+def cost(name: str) -> dict[str, Any]:
+    """Parameters, GMACs, reach in px (None: the whole image) and seconds of one of the seven models."""
     with torch.device("meta"):
         planned = build(name).eval()
     network = build(name).eval()
@@ -70,18 +71,18 @@ def gmacs(network: nn.Module, side_px: int) -> float:
     """Billions of multiply-adds of convolutions and matrix products for one image; the network is on "meta"."""
     with FlopCounterMode(display=False) as counter, torch.device("meta"):
         network(torch.empty(1, 3, side_px, side_px))
-    return counter.get_total_flops() / 2 / 1e9
+    return float(counter.get_total_flops() / 2 / 1e9)
 
 
 def reach_px(network: nn.Module) -> int | None:
     """Along a row, how many pixels of the image one pixel of the result can depend on by convolutions; None for all.
 
-    Squeeze-and-excite, which pools over the whole image in every system but HRNet, is left out of it. Measured by
+    Squeeze-and-excite, which pools over the whole image in every model but HRNet, is left out of it. Measured by
     the gradient of one result, with weights that let no path cancel another.
     """
     for module in network.modules():
         for child_name, child in module.named_children():
-            if isinstance(child, SqueezeExcite):
+            if isinstance(child, SEModule):
                 setattr(module, child_name, nn.Identity())
         if isinstance(module, nn.Conv2d):
             nn.init.constant_(module.weight, 1 / module.weight[0].numel())

@@ -34,7 +34,7 @@ from training.resume import StopAtInterrupt, read_state, save_state, write_row
 from training.teachers import load_teacher
 
 # As scinet.models.build builds them, so that the weights' names are the same
-ENCODERS: dict[str, dict] = {
+ENCODERS: dict[str, dict[str, Any]] = {
     "regnety_016": {},
     "hrnet_w32": HRNET_ENCODER,
 }
@@ -168,7 +168,7 @@ class Pupil:
         self.matches.train(step < STATISTICS_STEPS)
         loss = distance(self.encoder, self.matches, self.teachers, image, self.recipe, step)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         self.optimizer.step()
         return float(loss.item())
 

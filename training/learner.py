@@ -42,7 +42,7 @@ class Learner:
             logits = self.network(image)
         loss = segmentation_loss(logits, truth, bce_weight=recipe.bce_weight, dice_weight=recipe.dice_weight)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         self.optimizer.step()
         if self.average:
             self.average.update_parameters(self.network)

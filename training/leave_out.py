@@ -9,6 +9,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,8 @@ class Standardised(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.network(standardised(image))
+        logits: Tensor = self.network(standardised(image))
+        return logits
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -68,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(summary(table).to_string())
 
 
-def run_fold(setting: str, fold: Sequence[str], recipe_options: Sequence[str]) -> list[dict]:
+def run_fold(setting: str, fold: Sequence[str], recipe_options: Sequence[str]) -> list[dict[str, Any]]:
     """One row per place: those left out, and the one where validation is."""
     name = f"{setting}-{'-'.join(fold)}"
     left_out = [word for place in fold for word in ("--leave-out", place)]
@@ -76,7 +78,8 @@ def run_fold(setting: str, fold: Sequence[str], recipe_options: Sequence[str]) -
     options = parse_arguments(arguments)
     done = options.runs / name / "scores.json"
     if done.exists():
-        return json.loads(done.read_text())
+        rows: list[dict[str, Any]] = json.loads(done.read_text())
+        return rows
     train.main(arguments)
     model = load_model(str(options.runs / name / f"{name}.safetensors"), options.device)
     if options.standardise:

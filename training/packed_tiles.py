@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,7 +140,8 @@ def _packed(tiles: Sequence[Tile], layout: Sequence[PackedTile], split: str, cac
                     file.write(_pixels(tile).tobytes())
         except WriteError as error:
             raise DataError(f"{str(error).removesuffix('.')}; free some disk space.") from error
-    return np.load(path, mmap_mode="r")
+    pixels: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    return pixels
 
 
 def _pixels(tile: Tile) -> NDArray[np.uint8]:
@@ -169,7 +171,7 @@ def resolution_range(packs: Sequence[PackedTiles]) -> tuple[float, float]:
     return min(all_cm_per_px), max(all_cm_per_px)
 
 
-def describe(packs: Sequence[PackedTiles]) -> list[dict]:
+def describe(packs: Sequence[PackedTiles]) -> list[dict[str, Any]]:
     """One row per data set for a model's card: tiles, resolutions in cm/px, and the attribution it carries."""
     tiles = [tile for pack in packs for tile in pack.tiles]
     return [

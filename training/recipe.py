@@ -43,7 +43,7 @@ class Recipe:
 
     def learning_rate_at(self, step: int, steps: int) -> float:
         """Equation 3 in closed form: ``lr0 * (1 - step / steps) ** 0.9``."""
-        return self.learning_rate * (1 - step / steps) ** self.poly_power
+        return self.learning_rate * float((1 - step / steps) ** self.poly_power)
 
     def deviations(self) -> dict[str, object]:
         """Fields whose value is not the default: ``Recipe(batch=8).deviations() == {"batch": 8}``."""

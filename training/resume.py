@@ -38,7 +38,7 @@ def ignore_interrupts(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def read_state(path: Path, identity: dict, device: torch.device) -> dict | None:
+def read_state(path: Path, identity: dict[str, Any], device: torch.device) -> dict[str, Any] | None:
     """The state saved at ``path``, None where there is none.
 
     Raises DataError where it is damaged or its values under ``identity``'s keys are others: another run's.
@@ -46,7 +46,7 @@ def read_state(path: Path, identity: dict, device: torch.device) -> dict | None:
     if not path.exists():
         return None
     try:
-        saved = torch.load(path, map_location=device, weights_only=True)
+        saved: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # a zip, pickle or runtime error, as the damage has it
         raise DataError(f"{path} is damaged ({type(error).__name__}); delete it to start afresh.") from error
     differing = [key for key, value in identity.items() if saved.get(key) != value]
@@ -58,7 +58,7 @@ def read_state(path: Path, identity: dict, device: torch.device) -> dict | None:
     return saved
 
 
-def save_state(state: dict, path: Path) -> None:
+def save_state(state: dict[str, Any], path: Path) -> None:
     """A kill at any moment leaves the old file or the new one. Raises DataError where the disk is full."""
     try:
         with atomic_write(path) as part:
@@ -77,7 +77,7 @@ def _save(state: dict[str, Any], path: Path) -> None:
 
 def write_row(path: Path, **values: float) -> None:
     """Add a row to a CSV whose first column grows; rows that a resumed run repeats are replaced."""
-    rows: list[dict] = []
+    rows: list[dict[str, Any]] = []
     if path.exists():
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))

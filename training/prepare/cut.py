@@ -1,6 +1,6 @@
 """A scene cut into tiles, a row of them at a time: the work of `training.prepare`'s processes.
 
-What a row gave is a line in the scene's record, so that a preparation that was stopped goes on where it was.
+What a row gave is a line in the scene's record, so that a preparation that was stopped resumes where it was.
 """
 
 import json
@@ -23,7 +23,7 @@ from scinet.raster.scene import Scene
 MIN_VALID_SHARE = 0.5
 JPEG_QUALITY = 92
 _OPEN_FOR = 16  # tiles
-_FORMAT = 1  # of the records: another number cuts everything anew
+_FORMAT = 1  # of the records: another number cuts everything again
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,14 @@ def cut_row(
         if isinstance(window, RasterError):
             damaged += 1
             continue
-        mask = _mask(polygons, column, row, tile_px) & window.valid  # what is not seen is no building
+        mask = _mask(polygons, column, row, tile_px) & window.valid  # what is not seen is not a building
         stem = f"{city}/{name}_{column}_{row}"
         try:
             Image.fromarray(window.pixels).save(out / "images" / f"{stem}.jpg", quality=JPEG_QUALITY)
             Image.fromarray(mask).save(out / "masks" / f"{stem}.png")
         except OSError as error:
             raise WriteError(
-                f"{out} cannot be written: {error.strerror}. Free some space; the same command goes on."
+                f"{out} cannot be written: {error.strerror}. Free some space; the same command resumes."
             ) from None
         tiles.append(
             {
@@ -86,14 +86,14 @@ def _windows(scene: Scene, columns: range, row: int, tile_px: int) -> Iterator[R
 def _mask(polygons: NDArray[np.object_], column: int, row: int, tile_px: int) -> NDArray[np.bool_]:
     if not len(polygons):
         return np.zeros((tile_px, tile_px), np.bool_)
-    burned = rasterize(
+    burned: NDArray[np.uint8] = rasterize(
         polygons, (tile_px, tile_px), transform=Affine.translation(column, row), default_value=1, dtype="uint8"
     )
-    return burned > 0
+    return burned.astype(np.bool_)
 
 
 class Record:
-    """The rows of a scene that are done, as lines of JSON in a file that only grows; a torn last line is no row."""
+    """The rows of a scene that are done, as lines of JSON in a file that only grows; a torn last one does not count."""
 
     def __init__(self, path: Path, files: SceneFiles, tile_px: int):
         """What the file holds for a scene as it is on the disk now; nothing where its files have changed since."""
@@ -102,7 +102,7 @@ class Record:
         lines = path.read_text(encoding="utf-8").split("\n") if path.is_file() else []
         fits = lines[:1] == [self._head]
         self.rows = {row.row: row for row in _rows(lines[1:])} if fits else {}
-        if not fits or lines[-1] != "":  # begun anew, or torn
+        if not fits or lines[-1] != "":  # begun again, or torn
             content = [self._head, *(json.dumps(asdict(row)) for row in self.rows.values())]
             path.write_text("".join(f"{line}\n" for line in content), encoding="utf-8")
 

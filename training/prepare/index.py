@@ -14,7 +14,7 @@ from training.prepare.splits import block_of, draw_splits, overlapping
 
 
 def build_index(cut: Sequence[tuple[SceneFiles, Scene, Sequence[dict[str, Any]]]], tile_px: int) -> pd.DataFrame:
-    """One row a tile as docs/training.md has it, and its outline on the earth for the split.
+    """One row per tile as docs/training.md has it, and its outline on the earth for the split.
 
     `cut` holds the scenes with their tiles as `cut_row` gives them.
     """

@@ -45,7 +45,8 @@ class SceneLabels:
     def within(self, column: int, row: int, width: int, height: int) -> NDArray[np.object_]:
         """The polygons that touch a window, in the file's order."""
         found = self._tree.query(shapely.box(column, row, column + width, row + height), predicate="intersects")
-        return self.polygons[np.sort(found)]
+        touching: NDArray[np.object_] = self.polygons[np.sort(found)]
+        return touching
 
 
 def read_labels(path: Path, scene: Scene) -> SceneLabels:

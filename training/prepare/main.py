@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def prepare(scenes: Path, out: Path, split: str, seed: int = 0, jobs: int = 1, tile_px: int = TILE_PX) -> None:
     """Cut all scenes of a folder and write the index, the report and figure 4.
 
-    A scene that cannot be read is left out, and the rest goes on. Raises SciNetError where there is no scene or no
+    A scene that cannot be read is left out, and the others are cut. Raises SciNetError where there is no scene or no
     tile, and once all is written where a scene had a problem.
     """
     found = scenes_in(scenes)
