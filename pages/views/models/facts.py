@@ -12,7 +12,6 @@ Row = tuple[str, str, list[str]]  # group, name, and one cell per card in HTML
 
 RECIPE_TITLES = {
     "epochs": "Epochs",
-    "chips_an_epoch": "Chips per epoch",  # as older cards call it
     "chips_per_epoch": "Chips per epoch",
     "batch": "Batch",
     "chip_px": "Chip, px",
@@ -22,6 +21,13 @@ RECIPE_TITLES = {
     "bce_weight": "Weight of BCE loss",
     "dice_weight": "Weight of Dice loss",
     "flip_probability": "Probability of flips",
+    "leave_out": "Places left out",
+    "photometric": "Strength of photometric augmentation",
+    "grayscale_probability": "Probability of grayscale",
+    "degrade_probability": "Probability of degradation",
+    "turn_probability": "Probability of a turn by any angle",
+    "mosaic_probability": "Probability of a mosaic",
+    "standardise": "Images standardised",
     "precision": "Precision",
     "selection": "Selected by",
 }
@@ -69,7 +75,7 @@ def _scores(cards: Sequence[Card]) -> Iterator[Row]:
 
 
 def _training(cards: Sequence[Card]) -> Iterator[Row]:
-    recipes = [card.settings.get("recipe", {}) for card in cards]
+    recipes = [{_current(key): value for key, value in card.settings.get("recipe", {}).items()} for card in cards]
     group = "Training"
     for key, title in RECIPE_TITLES.items():
         if any(key in recipe for recipe in recipes):
@@ -78,9 +84,14 @@ def _training(cards: Sequence[Card]) -> Iterator[Row]:
     yield group, "Started from", [_started(card.settings) for card in cards]
 
 
+def _current(name: str) -> str:
+    """The name of a recipe's field: older cards have chips_an_epoch."""
+    return name.replace("_an_", "_per_")
+
+
 def _deviations(card: Card) -> str:
     names = card.settings.get("deviations_from_the_paper") or []
-    return _value([name.replace("_an_", "_per_") for name in names])  # older cards have chips_an_epoch
+    return _value([_current(name) for name in names])
 
 
 def _started(settings: Mapping[str, Any]) -> str:
