@@ -10,7 +10,8 @@ import click
 from scinet.cli.options import PATH
 from scinet.errors import SciNetError
 
-APP = Path(__file__).parents[2] / "app.py"  # of the checkout, or next to the installed packages
+PACKAGE = Path(__file__).parents[1]
+PLACES = (PACKAGE / "explorer" / "app.py", PACKAGE.parent / "app.py")  # of the installed package, of a checkout
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -19,8 +20,9 @@ APP = Path(__file__).parents[2] / "app.py"  # of the checkout, or next to the in
 def app(data: Path | None, streamlit_options: tuple[str, ...]) -> int:
     """Start the app in the browser. Other options go to streamlit run, such as --server.port 8502."""
     if find_spec("streamlit") is None:
-        raise SciNetError("The app needs Streamlit, which is not installed. Install it with pip install streamlit.")
-    if not APP.is_file():
+        raise SciNetError("Streamlit is not installed. Install it with pip install 'scinet-explorer[app]'.")
+    place = next((place for place in PLACES if place.is_file()), None)
+    if place is None:
         raise SciNetError("The app is not installed with this package. Start it from a checkout of the repository.")
-    command = [sys.executable, "-m", "streamlit", "run", str(APP), *streamlit_options]
+    command = [sys.executable, "-m", "streamlit", "run", str(place), *streamlit_options]
     return subprocess.run([*command, *(["--", "--data", str(data)] if data else [])]).returncode

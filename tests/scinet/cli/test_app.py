@@ -35,6 +35,18 @@ def test_the_folder_goes_to_the_app_and_other_options_to_streamlit(started: list
     assert started[0][5:] == ["--server.port", "8502", "--", "--data", str(tmp_path)]
 
 
+def test_an_installed_package_brings_the_app_along(
+    started: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(app, "PLACES", (tmp_path / "explorer" / "app.py", tmp_path / "app.py"))
+    assert main(["app"]) == 2 and not started
+    assert "checkout" in capsys.readouterr().err
+    (tmp_path / "explorer").mkdir()
+    for place in app.PLACES:
+        place.touch()
+    assert main(["app"]) == 3 and started[0][4] == str(app.PLACES[0])
+
+
 def test_without_streamlit_it_says_what_to_install(
     started: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
