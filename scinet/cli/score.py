@@ -160,8 +160,10 @@ def _text(content: dict[str, Any]) -> str:
         for name, value in truth[group].items():
             title = f"{prefix}{name.replace('_', ' ')}"
             lines.append(f"{title:24}{_figure(value)}{_figure(native[group][name])}")
-    for group in ("buildings", "components"):
-        lines.append(f"{group:24}" + ", ".join(f"{count} {kind}" for kind, count in truth[group].items()))
+    lines += [
+        f"{group:24}" + ", ".join(f"{count} {kind}" for kind, count in truth[group].items())
+        for group in ("buildings", "components")
+    ]
     return "\n".join(lines) + "\n"
 
 

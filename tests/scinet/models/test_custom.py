@@ -36,13 +36,12 @@ def onnx_file(side=None, batch="N", channels=1, last_node="Identity", more=(), d
     ]
     graph = helper.make_graph(
         nodes,
-        "own",
+        "mine",
         [helper.make_tensor_value_info("image", dtype, shape or (batch, 3, *size))],
         [helper.make_tensor_value_info("mask", TensorProto.FLOAT, None)],
         [onnx.numpy_helper.from_array(weight, "weight")],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    return model
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
 def opened(model, **facts):

@@ -149,14 +149,14 @@ def test_probability_in_steps(scene_path: Path, brightness_model: Model, tmp_pat
     assert np.abs(values - probability)[working.valid].max() <= 0.002 + 1e-6
 
 
-class Stop(Exception):
+class StopError(Exception):
     pass
 
 
 def stopping_at(share: float) -> Any:
     def progress(done: float) -> None:
         if done >= share:
-            raise Stop
+            raise StopError
 
     return progress
 
@@ -169,7 +169,7 @@ def test_stopped_work_goes_on(
     out, whole = tmp_path / "out.tif", tmp_path / "whole.tif"
     options: dict[str, Any] = {"output": "float32", "strategy": strategy}
     segment_to_file(open_scene(scene_path), brightness_model, whole, **options)
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         segment_to_file(open_scene(scene_path), brightness_model, out, progress=stopping_at(share), **options)
     assert not out.exists() and (tmp_path / "out.tif.part").is_dir()
     shares: list[float] = []
@@ -185,7 +185,7 @@ def test_a_killed_piece_is_made_again(
     scene_path: Path, brightness_model: Model, small_parts: None, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.tif"
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         segment_to_file(open_scene(scene_path), brightness_model, out, progress=stopping_at(0.6))
     pieces = sorted((tmp_path / "out.tif.part").glob("mask-*.tif"))
     assert len(pieces) >= 3
@@ -197,7 +197,7 @@ def test_a_killed_piece_is_made_again(
 
 def test_other_settings_are_not_gone_on_with(scene_path: Path, brightness_model: Model, tmp_path: Path) -> None:
     out = tmp_path / "out.tif"
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         segment_to_file(open_scene(scene_path), brightness_model, out, progress=stopping_at(0.5))
     with pytest.raises(WriteError, match="another threshold"):
         segment_to_file(open_scene(scene_path), brightness_model, out, threshold=0.3, resume=True)
