@@ -130,8 +130,10 @@ def test_the_architecture_page_shows_the_layers_that_are_checked() -> None:
     text = (PROJECT / "docs" / "architecture.md").read_text(encoding="utf-8")
     shown = next(block for language, block in BLOCK.findall(text) if language == "text").splitlines()
     contracts = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
-    packages, inside = [contract["layers"] for contract in contracts["contracts"] if contract["type"] == "layers"]
-    assert [line.strip() for line in shown] == [packages[0], f"{packages[1]}:", *inside]
+    layers = [contract["layers"] for contract in contracts["contracts"] if contract["type"] == "layers"]
+    (apps, library), in_scinet, in_pages = layers
+    expected = [apps, "", f"{library}:", *in_scinet, "", "pages:", *in_pages]
+    assert [line.strip() for line in shown] == expected
 
 
 def test_changelog_and_citation_are_of_this_version() -> None:

@@ -34,7 +34,7 @@ def village() -> tuple[Subject, Result]:
     card = Card(name="a", architecture="unet", gsd_range_cm_per_px=(5.0, 20.0), window_px=64)
     subject = Subject(key="worst-village", title="Village", raster=raster, truth=truth, credit="")
     run = Run(Task(subject, card, 100.0, "direct"), prediction.astype(np.float32))
-    return subject, Result(("a",), run, MaskSettings(), Evaluation(raster, prediction, diagnosis, 0.5, 0.0))
+    return subject, Result(("a",), run, MaskSettings(), Evaluation(raster, prediction, diagnosis, None, 0.5, 0.0))
 
 
 def test_the_most_affected_area_comes_first(village: tuple[Subject, Result]) -> None:
