@@ -61,7 +61,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--chip-px", type=int, default=224)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--gsd-range", type=float, nargs=2, default=recipe.gsd_range_cm_per_px, metavar="CM_PER_PX")
+    parser.add_argument(
+        "--resolution-range", type=float, nargs=2, default=recipe.gsd_range_cm_per_px, metavar="CM_PER_PX"
+    )
     parser.add_argument(
         "--weight", type=dataset_share, action="append", default=[], metavar="DATASET=SHARE", help="share of the chips"
     )
@@ -75,8 +77,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         parser.error("--batch is at least 1 and --chips at least --batch")
     if options.chip_px < 64 or options.chip_px % 32:
         parser.error("--chip-px is a multiple of 32, at least 64: the coarsest features have stride 32")
-    if not 0 < options.gsd_range[0] <= options.gsd_range[1]:
-        parser.error("--gsd-range is two positive numbers, the smaller first")
+    if not 0 < options.resolution_range[0] <= options.resolution_range[1]:
+        parser.error("--resolution-range is two positive numbers, the smaller first")
     return options
 
 
@@ -86,7 +88,7 @@ def main(arguments: Sequence[str] | None = None, teacher_called: Callable[[str],
         learning_rate=options.learning_rate,
         batch=options.batch,
         chip_px=options.chip_px,
-        gsd_range_cm_per_px=tuple(options.gsd_range),
+        gsd_range_cm_per_px=tuple(options.resolution_range),
         dataset_weights=dict(options.weight),
         seed=options.seed,
     )

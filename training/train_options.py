@@ -30,8 +30,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         parser.error("--epochs and --batch are at least 1, and --chips-per-epoch at least --batch")
     if options.chip_px < 32:
         parser.error("--chip-px is at least 32")
-    if not 0 < options.gsd_range[0] <= options.gsd_range[1]:
-        parser.error("--gsd-range is two positive numbers, the smaller first")
+    if not 0 < options.resolution_range[0] <= options.resolution_range[1]:
+        parser.error("--resolution-range is two positive numbers, the smaller first")
     if options.window_px < 32 or options.window_m <= 0:
         parser.error("--window-px is at least 32, and --window-m above 0")
     if not 0 <= options.ema_decay < 1:
@@ -68,8 +68,8 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--chip-px", type=int, default=paper.chip_px)
     parser.add_argument("--learning-rate", type=float, default=paper.learning_rate)
     gsd = parser.add_mutually_exclusive_group()
-    gsd.add_argument("--gsd-range", type=float, nargs=2, default=paper.gsd_range_cm_per_px, metavar="CM_PER_PX")
-    gsd.add_argument("--native-gsd", action="store_true", help="leave each chip at its tile's own resolution")
+    gsd.add_argument("--resolution-range", type=float, nargs=2, default=paper.gsd_range_cm_per_px, metavar="CM_PER_PX")
+    gsd.add_argument("--native-resolution", action="store_true", help="leave each chip at its tile's own resolution")
     parser.add_argument(
         "--weight", type=dataset_share, action="append", default=[], metavar="DATASET=SHARE", help="share of the chips"
     )
@@ -93,7 +93,7 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
         chip_px=options.chip_px,
         epochs=options.epochs,
         chips_per_epoch=options.chips_per_epoch,
-        gsd_range_cm_per_px=None if options.native_gsd else tuple(options.gsd_range),
+        gsd_range_cm_per_px=None if options.native_resolution else tuple(options.resolution_range),
         dataset_weights={name: share for name, share in options.weight if name not in options.leave_out},
         leave_out=tuple(options.leave_out),
         standardise=options.standardise,

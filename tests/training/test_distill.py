@@ -26,7 +26,7 @@ def arguments(folder, tmp_path, *more):
     return [
         *("--encoder", "regnety_016", "--teacher", "small", "--data", str(folder)),
         *("--out", str(tmp_path / "warm.safetensors"), "--runs", str(tmp_path / "runs")),
-        *("--chips", "8", "--batch", "2", "--chip-px", "64", "--gsd-range", "30", "50"),
+        *("--chips", "8", "--batch", "2", "--chip-px", "64", "--resolution-range", "30", "50"),
         *("--workers", "0", "--device", "cpu", *more),
     ]
 
@@ -187,7 +187,7 @@ def test_efficientnet_lite_maps_onto_timms(number):
     [
         (("--chip-px", "100"), "multiple of 32"),
         (("--chips", "1"), "--chips at least --batch"),
-        (("--gsd-range", "0", "2"), "two positive numbers"),
+        (("--resolution-range", "0", "2"), "two positive numbers"),
     ],
 )
 def test_impossible_settings_are_refused(town_folder, tmp_path, options, message, capsys):

@@ -54,7 +54,19 @@ runpy.run_module("training.train", run_name="__main__")
 def arguments(folder, runs, *more):
     return [
         *("--model", "pspnet", "--data", str(folder), "--runs", str(runs), "--encoder-weights", "none"),
-        *("--epochs", "2", "--chips-per-epoch", "4", "--batch", "2", "--chip-px", "64", "--gsd-range", "20", "60"),
+        *(
+            "--epochs",
+            "2",
+            "--chips-per-epoch",
+            "4",
+            "--batch",
+            "2",
+            "--chip-px",
+            "64",
+            "--resolution-range",
+            "20",
+            "60",
+        ),
         *("--photometric", "0.1", "--ema-decay", "0.9", "--workers", "0", "--device", "cpu", *more),
     ]
 
@@ -121,8 +133,8 @@ def test_the_moving_average_follows_the_weights():
 
 @pytest.mark.slow
 def test_the_moving_average_is_kept_and_the_native_gsd_is_on_the_card(town_folder, tmp_path):
-    command = arguments(town_folder, tmp_path, "--native-gsd", "--epochs", "1")
-    where = command.index("--gsd-range")
+    command = arguments(town_folder, tmp_path, "--native-resolution", "--epochs", "1")
+    where = command.index("--resolution-range")
     train.main(command[:where] + command[where + 3 :])
     network, card = load_trained(tmp_path / "pspnet" / "pspnet.safetensors")
     assert card.gsd_range_cm_per_px == (40.0, 40.0)
@@ -192,7 +204,7 @@ def test_another_runs_resume_file_is_refused(town_folder, uninterrupted, change,
     [
         (("--chips-per-epoch", "1"), "--chips-per-epoch at least --batch"),
         (("--epochs", "0"), "--epochs and --batch are at least 1"),
-        (("--gsd-range", "40", "2"), "the smaller first"),
+        (("--resolution-range", "40", "2"), "the smaller first"),
         (("--weight", "accra"), "not of the form"),
     ],
 )
