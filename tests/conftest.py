@@ -55,5 +55,11 @@ class MeanBrightness(torch.nn.Module):
 
 @pytest.fixture
 def brightness_model() -> Model:
-    card = Card(name="brightness", architecture="unet", gsd_range_cm_per_px=(5.0, 20.0), window_px=64)
+    card = Card(
+        name="brightness",
+        architecture="unet",
+        gsd_range_cm_per_px=(5.0, 20.0),
+        window_px=64,
+        scales={"unknown": ((10, 2, 1.5),)},
+    )
     return Model(MeanBrightness(), card, torch.device("cpu"))

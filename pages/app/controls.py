@@ -7,13 +7,22 @@ import streamlit as st
 
 from pages.app import custom_models
 from pages.app.runs import MaskSettings
-from scinet.models.card import Card
-from scinet.segmentation.strategies import STRATEGIES, Strategy
+from scinet.models.card import Card, Places
+from scinet.segmentation.strategies import Strategy, StrategyName
 
-STRATEGY_TITLES = {"direct": "Direct", "canonical": "Canonical", "multi-scale": "Multi-scale"}
+STRATEGY_TITLES: dict[StrategyName, str] = {
+    "best-scale": "Best scale",
+    "direct": "Direct",
+    "multi-scale": "Multi-scale",
+}
 STRATEGY_HELP = (
-    "Direct: the image at the chosen resolution. Canonical: the image is resampled to the resolution that the model "
-    "was trained at, and the result back. Multi-scale: the mean of 0.5x, 1x and 2x."
+    "Best scale: the image is enlarged or reduced for the model by the factor that suits it at this resolution. "
+    "Direct: the model sees the image as it is. Multi-scale: the mean of the two best scales."
+)
+PLACES_TITLES: dict[Places, str] = {"unknown": "Unknown place", "known": "Like its training"}
+PLACES_HELP = (
+    "Which scale is best depends on whether the model knows such places. The scales for unknown places were chosen "
+    "where no model was trained; those for known ones on validation tiles next to its training tiles."
 )
 
 
@@ -40,13 +49,28 @@ def choose_models() -> Models:
     )
     strategy = st.selectbox(
         "Strategy",
-        STRATEGIES,
+        list(STRATEGY_TITLES),
         format_func=lambda s: STRATEGY_TITLES.get(s, s),
         key="strategy",
         bind="query-params",
         help=STRATEGY_HELP,
     )
-    return Models(tuple(by_name[name] for name in names), strategy)
+    places = st.selectbox(
+        "Scales for",
+        list(PLACES_TITLES),
+        format_func=PLACES_TITLES.__getitem__,
+        key="places",
+        bind="query-params",
+        disabled=strategy == "direct",
+        help=PLACES_HELP,
+    )
+    flips = st.toggle(
+        "Flips",
+        key="flips",
+        bind="query-params",
+        help="The mean over all eight turns and reflections: a little better, eight times as slow.",
+    )
+    return Models(tuple(by_name[name] for name in names), Strategy(strategy, places, flips))
 
 
 def choose_mask(width: int | Literal["stretch"] = "stretch") -> MaskSettings:

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from scinet.raster.resolution import MAX_CM_PER_PX, MIN_CM_PER_PX
-from scinet.segmentation.strategies import STRATEGIES
+from scinet.segmentation.strategies import FORMER_STRATEGIES, STRATEGIES, Strategy
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -33,6 +34,14 @@ RESOLUTION = Amount(MIN_CM_PER_PX, MAX_CM_PER_PX)
 SIZE = Amount(min=0)
 
 
+class StrategyChoice(click.Choice[str]):
+    """The name of a strategy; one that earlier versions had stands for its successor."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Look it up. Fails with a sentence that lists the names."""
+        return super().convert(FORMER_STRATEGIES.get(value, value), param, ctx)
+
+
 def model_option(several: bool = False) -> Callable[[Function], Function]:
     """``--model``, which may be given several times, and ``--device``."""
 
@@ -54,8 +63,14 @@ def model_option(several: bool = False) -> Callable[[Function], Function]:
     return add
 
 
-def mask_options(function: Function) -> Function:
-    """``--strategy`` and ``--threshold``."""
+def mask_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``--strategy``, ``--places`` and ``--flips``, given to the command as one `Strategy`, and ``--threshold``."""
+
+    @wraps(function)
+    def with_strategy(*arguments: Any, **options: Any) -> Any:
+        strategy = Strategy(*(options.pop(name) for name in ("strategy", "places", "flips")))
+        return function(*arguments, strategy=strategy, **options)
+
     with_threshold = click.option(
         "--threshold",
         type=Amount(0, 1, min_open=True, max_open=True),
@@ -63,15 +78,25 @@ def mask_options(function: Function) -> Function:
         show_default=True,
         metavar="P",
         help="Pixels with a probability above it are building.",
-    )(function)
+    )(with_strategy)
+    with_flips = click.option(
+        "--flips", is_flag=True, help="Average over all eight turns and reflections, at eight times the cost."
+    )(with_threshold)
+    with_places = click.option(
+        "--places",
+        type=click.Choice(["unknown", "known"]),
+        default="unknown",
+        show_default=True,
+        help="Whose best scales count: those for places that the model does not know, or for those of its training.",
+    )(with_flips)
     return click.option(
         "--strategy",
-        type=click.Choice(STRATEGIES),
-        default="direct",
+        type=StrategyChoice(STRATEGIES),
+        default=Strategy().name,
         show_default=True,
-        help="What the model sees. direct: the image at the working GSD; canonical: the image resampled to the middle "
-        "of the model's training range; multi-scale: the image at half, once and twice the working GSD.",
-    )(with_threshold)
+        help="What the model sees. direct: the image at the working GSD; best-scale: the image enlarged or reduced by "
+        "the factor that suits the model there; multi-scale: the mean of its two best scales.",
+    )(with_places)
 
 
 native_option = click.option(

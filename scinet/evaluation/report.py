@@ -14,9 +14,10 @@ from scinet.evaluation.evaluate import Evaluation
 from scinet.evaluation.scores import Scores
 from scinet.models.card import Card
 from scinet.raster.raster import Raster
+from scinet.segmentation.strategies import Strategy
 
 
-def report(image: str, card: Card, strategy: str, working: Evaluation, native: Evaluation) -> dict[str, Any]:
+def report(image: str, card: Card, strategy: Strategy, working: Evaluation, native: Evaluation) -> dict[str, Any]:
     """Everything that is known of a mask: plain values, ready for `to_json`.
 
     Args:
@@ -35,7 +36,14 @@ def report(image: str, card: Card, strategy: str, working: Evaluation, native: E
     return {
         "image": {"name": image, **_grid(at_native), "crs": _crs_name(at_native), "notes": list(at_native.notes)},
         "model": {"name": card.name, "architecture": card.architecture, "sha256": card.sha256},
-        "settings": {"strategy": strategy, "threshold": working.threshold, "min_area_m2": working.min_area_m2},
+        "settings": {
+            "strategy": strategy.name,
+            "places": strategy.places,
+            "flips": strategy.flips,
+            "scales": list(strategy.scales(card, raster.cm_per_px)),
+            "threshold": working.threshold,
+            "min_area_m2": working.min_area_m2,
+        },
         "working": {**_grid(raster), "pixel_area_m2": raster.pixel_area_m2},
         "mask": {
             "building_area_m2": working.building_area_m2,

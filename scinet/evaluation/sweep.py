@@ -22,7 +22,7 @@ from scinet.progress import ReportProgress
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
 from scinet.segmentation.segment import segment
-from scinet.segmentation.strategies import Strategy
+from scinet.segmentation.strategies import Strategy, StrategyName
 
 _WORKERS = 2  # so that a core which one run leaves at its end has the next one's windows
 _PROGRESS_EVERY_S = 0.1
@@ -107,7 +107,7 @@ def sweep(
     models: Sequence[Model],
     steps_cm_per_px: Sequence[float],
     *,
-    strategy: Strategy = "direct",
+    strategy: Strategy | StrategyName = "best-scale",
     threshold: float = 0.5,
     min_area_m2: float = 0.0,
     progress: ReportProgress | None = None,
@@ -151,7 +151,7 @@ def sweep(
         return labels[grid.shape]
 
     # A mask is evaluated while the networks run for the next one
-    for step, number, working, probability in _runs(raster, models, steps_cm_per_px, strategy, progress):
+    for step, number, working, probability in _runs(raster, models, steps_cm_per_px, Strategy.of(strategy), progress):
         evaluations = evaluate_on_grids(
             probability,
             working,

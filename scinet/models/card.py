@@ -1,18 +1,21 @@
 """Cards: ``<name>.json`` describes the model whose weights are ``<name>.safetensors``. Reading one needs no PyTorch."""
 
 import json
+import math
 import os
 import re
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from scinet.download import cache_folder
 from scinet.errors import CheckpointError
 from scinet.models.architectures import NAMES, TITLES
 
 LEAST_WINDOW_PX = 128
+Places = Literal["unknown", "known"]
 
 REPOSITORY_FOLDER = Path(__file__).parents[2] / "checkpoints"
 _INSTALLED_FOLDER = Path(__file__).parents[1] / "checkpoints"  # a wheel has the cards there, without weights
@@ -35,6 +38,8 @@ class Card:
         gsd_range_cm_per_px: Finest and coarsest resolution that training saw, in cm/px.
         window_px: Longest side of the windows that the model sees: squeeze-and-excite pools over the whole window.
         window_m: The same on the ground, where that is less; see `window_px_at`.
+        scales: For "unknown" and "known" places, rows of a working resolution in cm/px and the two scales at which
+            the model does best there, the better first; see `scales_at`.
         mean: Of the inputs' normalisation, for every channel of an image in [0, 1].
         std: Of the inputs' normalisation.
         settings: The recipe, and what deviates from the paper's; of a custom model its file, mean and std.
@@ -48,8 +53,8 @@ class Card:
     Example:
         >>> from scinet import Card
         >>> card = Card("mine", "unet", gsd_range_cm_per_px=(2.5, 40.0), window_px=576, window_m=32.0)
-        >>> card.title, card.canonical_cm_per_px, card.window_px_at(cm_per_px=10)
-        ('UNet (mine)', 10.0, 320)
+        >>> card.title, card.window_px_at(cm_per_px=10)
+        ('UNet (mine)', 320)
     """
 
     name: str
@@ -66,6 +71,7 @@ class Card:
     sha256: str = ""
     url: str = ""
     is_custom: bool = False
+    scales: dict[str, Sequence[Sequence[float]]] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -75,11 +81,22 @@ class Card:
             return title
         return f"{title} ({self.name.removeprefix(f'{self.architecture}-')})"
 
-    @property
-    def canonical_cm_per_px(self) -> float:
-        """The middle of the training range (geometric mean): where strategy "canonical" works."""
-        low, high = self.gsd_range_cm_per_px
-        return float((low * high) ** 0.5)
+    def scales_at(self, cm_per_px: float, places: Places) -> tuple[float, float]:
+        """The best and the second best scale for an image at a resolution, those of the nearest row of `scales`.
+
+        A scale of 2 means that the model does best on the image enlarged to twice its size in pixels. Without a table,
+        as for custom models, the image is left as it is.
+
+        Example:
+            >>> card = Card("a", "unet", (5, 40), 576, scales={"known": ((10, 1, 1.5), (40, 2, 3))})
+            >>> card.scales_at(30, "known"), card.scales_at(30, "unknown")
+            ((2, 3), (1.0, 1.0))
+        """
+        rows = self.scales.get(places, ())
+        if not rows:
+            return 1.0, 1.0
+        _, best, second = min(rows, key=lambda row: abs(math.log(row[0] / cm_per_px)))
+        return best, second
 
     def window_px_at(self, cm_per_px: float) -> int:
         """The longest side of a window at a resolution: `window_m`, but LEAST_WINDOW_PX to `window_px` px."""
@@ -105,7 +122,9 @@ class Card:
         try:
             values = json.loads(text)
             low, high = (float(value) for value in values["gsd_range_cm_per_px"])
-            card = cls(**{**values, "gsd_range_cm_per_px": (low, high), "window_px": int(values["window_px"])})
+            scales = {places: _scale_rows(rows) for places, rows in values.get("scales", {}).items()}
+            read = {"gsd_range_cm_per_px": (low, high), "window_px": int(values["window_px"]), "scales": scales}
+            card = cls(**{**values, **read})
         except (ValueError, TypeError, KeyError) as error:
             raise CheckpointError(
                 f"{source} is not a model's card ({error}); restore it from the repository."
@@ -121,6 +140,14 @@ class Card:
         if card.url and not re.fullmatch("[0-9a-f]{64}", card.sha256):
             raise CheckpointError(f"{source} has an address but not the SHA-256 of the file there; add its sha256.")
         return card
+
+
+def _scale_rows(rows: Iterable[Iterable[float]]) -> tuple[tuple[float, ...], ...]:
+    """Rows of a resolution and two scales. Raises ValueError where they are not three positive numbers each."""
+    read = tuple(tuple(float(value) for value in row) for row in rows)
+    if not all(len(row) == 3 and all(0 < value < math.inf for value in row) for row in read):
+        raise ValueError("a row of scales is a resolution and two scales")
+    return read
 
 
 def read_card(path: Path) -> Card:

@@ -33,11 +33,14 @@ class BlendedWindows:
         source: The image as the model is to see it.
         model: Its card says how large windows may be.
         progress: Called with the fraction done, in (0, 1].
+        flips: Whether each window is run in all eight turns and reflections, and the mean taken.
     """
 
-    def __init__(self, source: RowStream, model: Model, progress: ReportProgress | None = None) -> None:
+    def __init__(
+        self, source: RowStream, model: Model, progress: ReportProgress | None = None, *, flips: bool = False
+    ) -> None:
         self.source, self.grid = source, source.grid
-        self._model, self._progress = model, progress
+        self._model, self._progress, self._flips = model, progress, flips
         window_px = max(model.card.window_px_at(source.grid.cm_per_px), MIN_SIDE_PX)
         height, width = (max(side, MIN_SIDE_PX) for side in source.grid.shape)
         down, across = (window_px if model.one_size else window_side(side, window_px) for side in (height, width))
@@ -60,7 +63,7 @@ class BlendedWindows:
         canvas = _Canvas(start, source.grid.width)
         tops, lefts = self._down.starts, self._across.starts
         first = self._down.first_reaching(start)
-        with _Answers(self._model, canvas, (len(tops) - first) * len(lefts)) as answers:
+        with _Answers(Forward(self._model, (len(tops) - first) * len(lefts), self._flips), canvas) as answers:
             for index in range(first, len(tops)):
                 band = rows.take(tops[index], tops[index] + self._down.size)
                 canvas.extend(band)
@@ -96,8 +99,8 @@ class _Window:
 class _Answers:
     """Runs windows and adds the answers to the canvas, in the order in which they were asked for."""
 
-    def __init__(self, model: Model, canvas: "_Canvas", windows: int) -> None:
-        self._forward, self._canvas = Forward(model, windows), canvas
+    def __init__(self, forward: Forward, canvas: "_Canvas") -> None:
+        self._forward, self._canvas = forward, canvas
         self._waiting: list[_Window] = []  # for a batch to fill
         self._running: deque[tuple[list[_Window], Future[NDArray[np.float32]]]] = deque()
 

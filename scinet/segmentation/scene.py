@@ -18,7 +18,7 @@ from scinet.raster.resumable_cog import ResumableCog
 from scinet.raster.scene import Scene
 from scinet.raster.stream import Band, ReadAhead, RowStream
 from scinet.segmentation.segment import probability_stream
-from scinet.segmentation.strategies import MULTI_SCALES, Strategy
+from scinet.segmentation.strategies import Strategy, StrategyName
 from scinet.vector.footprint_file import TRACED_ROWS, FootprintFile, write_footprint_file
 from scinet.web import is_url
 
@@ -49,7 +49,7 @@ def segment_to_file(
     out: str | Path,
     *,
     cm_per_px: float | None = None,
-    strategy: Strategy = "direct",
+    strategy: Strategy | StrategyName = "best-scale",
     threshold: float = 0.5,
     output: Output = "mask",
     footprints: FootprintFile | None = None,
@@ -93,14 +93,15 @@ def segment_to_file(
         >>> found.valid_px == found.grid.width * found.grid.height
         True
     """
-    out = Path(out)
+    out, strategy = Path(out), Strategy.of(strategy)
     working = working_rows(scene, cm_per_px, model, strategy)
     settings = {
         "image": _identity(scene),
         "model": model.card.sha256 or model.card.name,
         "window": model.card.window_px_at(working.grid.cm_per_px),
         "size": list(working.grid.shape),
-        "strategy": strategy,
+        "strategy": str(strategy),
+        "scales": list(strategy.scales(model.card, working.grid.cm_per_px)),
         "threshold": threshold,
         "output": output,
     }
@@ -135,12 +136,7 @@ def segment_to_file(
 def working_rows(scene: Scene, cm_per_px: float | None, model: Model, strategy: Strategy) -> RowStream:
     """A scene's rows at a working resolution. Raises ResolutionError where they are too long for a strategy."""
     grid = scene.grid.at(cm_per_px) if cm_per_px is not None else scene.grid
-    finest = {
-        "direct": grid.cm_per_px,
-        "canonical": min(grid.cm_per_px, model.card.canonical_cm_per_px),
-        "multi-scale": min(MULTI_SCALES) * grid.cm_per_px,
-    }[strategy]
-    width = grid.width * grid.cm_per_px / finest
+    width = grid.width * max(1.0, *strategy.scales(model.card, grid.cm_per_px))
     if width > MAX_WIDTH_PX:
         least = math.ceil(grid.cm_per_px * width / MAX_WIDTH_PX * 100) / 100
         raise ResolutionError(

@@ -17,7 +17,7 @@ from scinet.raster.raster import Raster
 from scinet.raster.resample import Resampled, resample
 from scinet.raster.stream import Band, OneShotStream, RasterStream, RowBuffer, RowStream, read_into
 from scinet.segmentation.blend import BlendedWindows
-from scinet.segmentation.strategies import MULTI_SCALES, Strategy
+from scinet.segmentation.strategies import Strategy, StrategyName
 
 _MERGED_ROWS = 256
 
@@ -46,7 +46,7 @@ def segment(
     raster: Raster,
     model: Model,
     cm_per_px: float | None = None,
-    strategy: Strategy = "direct",
+    strategy: Strategy | StrategyName = "best-scale",
     *,
     progress: ReportProgress | None = None,
 ) -> Segmentation:
@@ -59,8 +59,9 @@ def segment(
         model: What `load_model` returns.
         cm_per_px: The working resolution in cm/px on the ground, to which the image is resampled first; by default
             the image's own.
-        strategy: "direct": the model sees the image at the working resolution. "canonical": at the middle of the
-            range it was trained at. "multi-scale": at half, once and twice the working cm/px, averaged.
+        strategy: "direct": the model sees the image at the working resolution. "best-scale": enlarged or reduced by
+            the scale that suits the model there. "multi-scale": the mean at its two best scales. A `Strategy` says
+            more: whose scales count, and whether windows are flipped.
         progress: Called with the fraction done, in (0, 1].
 
     Returns:
@@ -83,7 +84,7 @@ def segment(
 
 
 def probability_stream(
-    working: RowStream, model: Model, strategy: Strategy, progress: ReportProgress | None = None
+    working: RowStream, model: Model, strategy: Strategy | StrategyName, progress: ReportProgress | None = None
 ) -> RowStream:
     """The probability that `segment` gives, as bands of rows: for images that do not fit in memory.
 
@@ -96,21 +97,28 @@ def probability_stream(
     Raises:
         ResolutionError: The strategy needs a resolution that the image cannot have.
     """
-    if strategy == "direct":
-        return BlendedWindows(working, model, progress)
-    if strategy == "canonical":
-        return AtOtherScales(working, model, [model.card.canonical_cm_per_px], progress)
-    return AtOtherScales(working, model, [scale * working.grid.cm_per_px for scale in MULTI_SCALES], progress)
+    strategy = Strategy.of(strategy)
+    cm_per_px = working.grid.cm_per_px
+    scales = strategy.scales(model.card, cm_per_px)
+    if scales == (1.0,):
+        return BlendedWindows(working, model, progress, flips=strategy.flips)
+    return AtOtherScales(working, model, [cm_per_px / scale for scale in scales], progress, flips=strategy.flips)
 
 
 class AtOtherScales:
     """The mean of the probabilities that a model gives at other resolutions, resampled to the source's grid."""
 
     def __init__(
-        self, source: RowStream, model: Model, seen_at_cm_per_px: list[float], progress: ReportProgress | None
+        self,
+        source: RowStream,
+        model: Model,
+        seen_at_cm_per_px: list[float],
+        progress: ReportProgress | None,
+        *,
+        flips: bool = False,
     ) -> None:
         self.source, self.grid = source, source.grid
-        self._model = model
+        self._model, self._flips = model, flips
         self._seen_at = [source.grid.at(cm_per_px) for cm_per_px in seen_at_cm_per_px]
         self._progress = progress
         self._done: list[float] = []
@@ -142,7 +150,7 @@ class AtOtherScales:
     def _chain(self, source: RowStream, index: int) -> tuple[RowStream, Callable[[int], int]]:
         """There, segmented, and back; and the first row of the source that a row needs."""
         there = Resampled(source, self._seen_at[index])
-        seen = BlendedWindows(there, self._model, lambda done: self._report(index, done))
+        seen = BlendedWindows(there, self._model, lambda done: self._report(index, done), flips=self._flips)
         back = Resampled(seen, self.grid)
         return back, lambda row: there.first_row(seen.first_row(back.first_row(row)))
 

@@ -21,7 +21,7 @@ from scinet.models.card import Card
 from scinet.models.checkpoint import Model, load_model
 from scinet.raster.scene import open_scene
 from scinet.segmentation.scene import SceneMask, segment_to_file
-from scinet.segmentation.strategies import STRATEGIES, Strategy
+from scinet.segmentation.strategies import STRATEGIES, StrategyName
 from scinet.vector.footprint_file import FootprintFile
 from tests.benchmarks.peak import Peak
 
@@ -84,7 +84,7 @@ def measure(
     height_px: int,
     share: float,
     cm_per_px: float | None = None,
-    strategy: Strategy = "direct",
+    strategy: StrategyName = "direct",
 ) -> tuple[SceneMask, float, float]:
     """Segment a generated scene, with footprints: the result, seconds, and the process's peak in MB."""
     with tempfile.TemporaryDirectory() as folder:

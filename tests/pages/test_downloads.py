@@ -25,6 +25,7 @@ from scinet.raster.raster import Raster
 from scinet.raster.scene import open_scene
 from scinet.segmentation.scene import segment_to_file
 from scinet.segmentation.segment import segment
+from scinet.segmentation.strategies import Strategy
 from scinet.vector.footprint_file import FootprintFile
 from tests.pages.samples import house
 
@@ -41,7 +42,9 @@ def result(crs: CRS | None) -> Result:
     probability = np.where(mask, 0.9, 0.1).astype(np.float32)
     probability[50:52, 50:52] = 0.7
     subject = Subject("a", "Accra · house 1.tif", raster, mask)
-    return runs.evaluate(Run(Task(subject, CARD, raster.cm_per_px, "direct"), probability), runs.MaskSettings())
+    return runs.evaluate(
+        Run(Task(subject, CARD, raster.cm_per_px, Strategy("direct")), probability), runs.MaskSettings()
+    )
 
 
 def test_the_files_of_a_georeferenced_image() -> None:
@@ -102,7 +105,7 @@ def test_the_app_and_the_command_line_write_the_same_files(
 
     subject = Subject("a", "image.tif", scene.read(), None)
     probability = segment(subject.raster, brightness_model).probability
-    run = Run(Task(subject, brightness_model.card, raster.cm_per_px, "direct"), probability)
+    run = Run(Task(subject, brightness_model.card, raster.cm_per_px, Strategy()), probability)
     ours = {f.label: f for f in downloads.files(runs.evaluate(run, runs.MaskSettings()), outlines)}
     assert ours["Mask .tif"].make() == (tmp_path / "mask.tif").read_bytes()
     ours = {f.label: f for f in downloads.files(runs.evaluate(run, runs.MaskSettings(0.5, min_area_m2)), outlines)}

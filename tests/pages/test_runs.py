@@ -16,6 +16,7 @@ from pages.app.runs import Task
 from pages.app.subject import Subject
 from scinet.models.card import list_models
 from scinet.raster.scene import read_raster
+from scinet.segmentation.strategies import Strategy
 from tests.pages.samples import geotiff
 
 PATIENCE_S = 20
@@ -27,7 +28,7 @@ def task(random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     st.cache_resource.clear()
     image = tmp_path / "house.tif"
     image.write_bytes(geotiff())
-    yield Task(Subject("house", "a house", read_raster(image), None), list_models()[0], 20.0, "direct")
+    yield Task(Subject("house", "a house", read_raster(image), None), list_models()[0], 20.0, Strategy("direct"))
     st.cache_resource.clear()
 
 

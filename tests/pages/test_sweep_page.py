@@ -20,6 +20,7 @@ from pages.views.sweep import film_strip, rows
 from scinet.errors import CheckpointError
 from scinet.models.card import list_models
 from scinet.raster.scene import read_raster
+from scinet.segmentation.strategies import Strategy
 from tests.pages.samples import geotiff, session_of
 
 
@@ -161,7 +162,7 @@ def test_the_table_has_one_row_per_model_step_and_grid(sweep: AppTest) -> None:
 def known_runs(app: AppTest) -> list[runs.Run]:
     subject, cards = session_of(app).subject, list_models()
     native = subject.raster.cm_per_px
-    tasks = [Task(subject, card, gsd, "direct") for card in cards for gsd in (native, 12.5)]
+    tasks = [Task(subject, card, gsd, Strategy()) for card in cards for gsd in (native, 12.5)]
     known = [runs.cached_run(task) for task in tasks]
     return [run for run in known if run is not None]
 
@@ -171,7 +172,11 @@ def test_the_sheet_has_one_row_per_resolution(village: Path, random_checkpoints:
     raster = read_raster(geotiff())
     subject = Subject("sheet", "Sheet", raster, None)
     cards = list_models()
-    made = {(gsd, c.name): runs.run(Task(subject, c, gsd, "direct"), lambda _: None) for gsd in (10, 20) for c in cards}
+    made = {
+        (gsd, c.name): runs.run(Task(subject, c, gsd, Strategy("direct")), lambda _: None)
+        for gsd in (10, 20)
+        for c in cards
+    }
     small = Image.open(io.BytesIO(film_strip.sheet(made, [10, 20], cards, runs.MaskSettings(), lambda _: "IoU 1")))
     large = Image.open(io.BytesIO(film_strip.sheet(made, [10, 20, 40], cards, runs.MaskSettings(), lambda _: "IoU 1")))
     assert small.format == "PNG" and small.width == large.width

@@ -9,6 +9,7 @@ from pages.app.state import Key, cache, session
 from pages.app.subject import Subject
 from scinet.errors import SciNetError
 from scinet.models.card import Card, list_models
+from scinet.segmentation.strategies import Strategy
 from scinet.synthetic.town import make_town
 
 SEED, TOWN_M = 0, 30.0
@@ -59,7 +60,7 @@ def _pictures(card: Card) -> list[bytes]:
     subject = Subject("intro", "Town", town.render(min(GSDS_CM_PER_PX)), town.footprints)
     pictures = []
     for cm_per_px in GSDS_CM_PER_PX:
-        found = evaluate(run(Task(subject, card, cm_per_px, "direct"), lambda _: None), MaskSettings()).evaluation
+        found = evaluate(run(Task(subject, card, cm_per_px, Strategy()), lambda _: None), MaskSettings()).evaluation
         classes, colours = drawing.overlay_classes(found.diagnosis, found.prediction)
         pictures.append(drawing.overlay_picture(found.raster, classes, colours, side_px=2 * PICTURE_PX))
     return pictures

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, get_args
 
 from pages.app.html_table import DASH, HtmlTable
 from scinet.evaluation.benchmark import Benchmark
-from scinet.models.card import Card, checkpoints_folder
+from scinet.models.card import Card, Places, checkpoints_folder
 
 Row = tuple[str, str, list[str]]  # group, name, and one cell per card in HTML
 
@@ -61,12 +61,23 @@ def _what_it_is(cards: Sequence[Card], benchmark: Benchmark | None) -> Iterator[
     yield group, "GMACs at 1024 px", [_number(cost.get("gmacs_1024_px"), "{:,.0f}") for cost in costs]
     yield group, "Receptive field", [reach(card, cost) for card, cost in zip(cards, costs, strict=True)]
     yield group, "Trained at", ["{:g} to {:g} cm/px".format(*card.gsd_range_cm_per_px) for card in cards]
-    yield group, "Canonical resolution", [f"{card.canonical_cm_per_px:.3g} cm/px" for card in cards]
+    for places in get_args(Places):
+        yield group, f"Best scale, {places} places", [_scales(card, places) for card in cards]
     yield group, "Window", [_window(card) for card in cards]
     yield group, "Input", [_normalisation(card) for card in cards]
     yield group, "File", [_file(card) for card in cards]
     yield group, "SHA-256", [f'<span title="{card.sha256}">{card.sha256[:12]}</span>' for card in cards]
     yield group, "Code revision", [escape(card.revision[:12]) or DASH for card in cards]
+
+
+def _scales(card: Card, places: Places) -> str:
+    """The best scales in words, such as "1x to 15 cm/px, 1.5x to 60"."""
+    spans: list[tuple[float, float]] = []  # scale, and the coarsest resolution that it is best for
+    for cm_per_px, best, _ in card.scales.get(places, ()):
+        if spans and spans[-1][0] == best:
+            spans.pop()
+        spans.append((best, cm_per_px))
+    return ", ".join(f"{scale:g}x to {coarsest:g} cm/px" for scale, coarsest in spans) or DASH
 
 
 def _scores(cards: Sequence[Card]) -> Iterator[Row]:

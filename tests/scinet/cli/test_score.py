@@ -23,7 +23,14 @@ NATIVE_AND_12_5 = ["--from", "9", "--to", "13", "--device", "cpu"]
 
 def test_at_the_native_resolution_both_grids_have_the_same_scores(scene: Path, truth: Path, run_json: RunJson) -> None:
     content = run_json("score", scene, "--truth", truth, "--model", "unet", "--threshold", 0.45, "--device", "cpu")
-    assert content["settings"] == {"strategy": "direct", "threshold": 0.45, "min_area_m2": 0.0}
+    assert content["settings"] == {
+        "strategy": "best-scale",
+        "places": "unknown",
+        "flips": False,
+        "scales": [1.0],
+        "threshold": 0.45,
+        "min_area_m2": 0.0,
+    }
     assert content["truth"]["counts_px"]["tp"] > 0
     assert content["native"] == {
         "grid": "native",

@@ -56,7 +56,6 @@ def test_the_list_is_in_the_papers_order_and_skips_the_damaged(folder):
 def test_card_survives_json():
     card = Card("a", "unet", (2.5, 40.0), 512, settings={"seed": 1}, data=[{"dataset": "accra"}], scores={"IoU": 0.5})
     assert Card.from_json(card.to_json(), "a.json") == card
-    assert card.canonical_cm_per_px == pytest.approx(10)
     assert card.title == "UNet (a)"
     assert replace(card, name="unet-seed1").title == "UNet (seed1)"
     assert replace(card, name="mine", architecture="unet/resnet34").title == "mine"

@@ -81,7 +81,7 @@ def read(path: Path) -> NDArray[Any]:
 
 
 def in_memory(
-    path: Path, model: Model, strategy: Any = "direct", cm_per_px: float | None = None
+    path: Path, model: Model, strategy: Any = "best-scale", cm_per_px: float | None = None
 ) -> tuple[Raster, NDArray[np.float32]]:
     raster = read_raster(path)
     return segment(raster, model, cm_per_px, strategy)
@@ -218,9 +218,8 @@ def test_nodata_is_not_run(brightness_model: Model, tmp_path: Path) -> None:
     pixels[:, 900:960, 100:160] = 90
     calls: list[int] = []
     brightness_model.network.register_forward_hook(lambda *_: calls.append(1))
-    found = segment_to_file(
-        open_scene(write_scene(tmp_path / "in.tif", pixels)), brightness_model, tmp_path / "out.tif"
-    )
+    image = open_scene(write_scene(tmp_path / "in.tif", pixels))
+    found = segment_to_file(image, brightness_model, tmp_path / "out.tif", strategy="direct")
     assert found.valid_px == 60 * 60 and 4 <= len(calls) <= 9
     blank = open_scene(write_scene(tmp_path / "blank.tif", np.zeros((3, 100, 300), np.uint8)))
     with pytest.raises(RasterError, match="nodata"):
@@ -258,7 +257,7 @@ def test_a_large_scene_is_read_from_its_overview(
 def test_rows_longer_than_memory(brightness_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_scene(tmp_path / "in.tif", blotches((64, 1000)))
     monkeypatch.setattr(scene, "MAX_WIDTH_PX", 1500)
-    for cm_per_px, strategy, least in ((5, "direct", "6.6"), (10, "multi-scale", "13.3")):
+    for cm_per_px, strategy, least in ((5, "direct", "6.6"), (10, "best-scale", "13.3")):
         with pytest.raises(ResolutionError, match=f"Choose {least}"):
             segment_to_file(
                 open_scene(path), brightness_model, tmp_path / "out.tif", cm_per_px=cm_per_px, strategy=strategy

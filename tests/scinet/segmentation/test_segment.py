@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
 from scinet.raster.scene import read_raster
 from scinet.segmentation.segment import segment
-from scinet.segmentation.strategies import STRATEGIES
+from scinet.segmentation.strategies import STRATEGIES, Strategy
 from scinet.segmentation.tiling import MIN_OVERLAP_PX, STEP_PX, window_side, window_starts
 
 
@@ -73,7 +74,7 @@ def test_an_image_of_one_window_gets_the_networks_own_answer(random_checkpoints,
 
 
 def test_windows_are_blended_without_a_gap(brightness_model, noise_raster):
-    probability = segment(noise_raster, with_windows_of(32, brightness_model)).probability
+    probability = segment(noise_raster, with_windows_of(32, brightness_model), strategy="direct").probability
     assert probability.shape == noise_raster.shape and probability.dtype == np.float32
     # The model answers 0.5 + something for dark pixels, less for bright ones, in every window
     brightness = noise_raster.pixels.mean(axis=2)
@@ -95,7 +96,7 @@ def test_nodata_is_zero_and_its_windows_are_not_run(brightness_model, noise_rast
     half = Raster(noise_raster.pixels, valid, noise_raster.transform, noise_raster.crs)
     calls = []
     brightness_model.network.register_forward_hook(lambda *_: calls.append(1))
-    probability = segment(half, with_windows_of(32, brightness_model)).probability
+    probability = segment(half, with_windows_of(32, brightness_model), strategy="direct").probability
     assert len(calls) == 1
     assert (probability[~valid] == 0).all() and (probability[valid] > 0).all()
 
@@ -116,19 +117,65 @@ def test_strategies_answer_on_the_working_grid(brightness_model, noise_raster, s
     assert probability.dtype == np.float32
 
 
-def test_canonical_shows_the_model_its_own_gsd(noise_raster):
-    seen = []
+class Spy(torch.nn.Module):
+    """Notes the size of each window; the probability is the red channel's."""
 
-    class Spy(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.seen: list[tuple[int, int]] = []
+
+    def forward(self, image):
+        self.seen.append(tuple(image.shape[-2:]))
+        return image[:, :1]
+
+
+SCALES = {"unknown": ((10, 1.5, 2), (40, 3, 0.67)), "known": ((10, 0.67, 1),)}
+
+
+def spy_model(**settings: Any) -> tuple[Model, Spy]:
+    network = Spy()
+    card = Card(name="spy", architecture="unet", gsd_range_cm_per_px=(10.0, 40.0), window_px=512, scales=SCALES)
+    return Model(network, card, torch.device("cpu"), **settings), network
+
+
+@pytest.mark.parametrize(
+    ("strategy", "seen"),
+    [
+        ("direct", [(96, 128)]),
+        ("best-scale", [(144, 192)]),
+        ("multi-scale", [(144, 192), (192, 256)]),
+        (Strategy("best-scale", "known"), [(64, 86)]),
+        (Strategy("multi-scale", "known"), [(96, 128)]),  # never coarser than the image
+        (Strategy("direct", flips=True), 4 * [(96, 128), (128, 96)]),
+    ],
+    ids=str,
+)
+def test_a_strategy_shows_the_model_the_scales_of_its_card(noise_raster, strategy, seen):
+    model, network = spy_model(one_size=True)
+    working, probability = segment(noise_raster, model, 10, strategy)
+    assert probability.shape == working.shape == (96, 128)
+    assert sorted(network.seen) == sorted(seen)
+
+
+def test_without_a_table_the_best_scale_is_the_image_itself(brightness_model, noise_raster):
+    brightness_model = replace(brightness_model, card=replace(brightness_model.card, scales={}))
+    direct = segment(noise_raster, brightness_model, 10, "direct").probability
+    assert (segment(noise_raster, brightness_model, 10, "best-scale").probability == direct).all()
+
+
+def test_flips_average_all_eight_views(noise_raster):
+    """A network that looks one pixel to the left gives, over all views, the mean of the four neighbours."""
+
+    class LeftNeighbour(torch.nn.Module):
         def forward(self, image):
-            seen.append(tuple(image.shape[-2:]))
-            return image[:, :1]
+            return torch.roll(image[:, :1], 1, dims=3)
 
-    card = Card(name="spy", architecture="unet", gsd_range_cm_per_px=(10.0, 40.0), window_px=512)
-    model = Model(Spy(), card, torch.device("cpu"), one_size=True)  # one window each, of whatever size
-    segment(noise_raster, model, 10, "canonical")  # 20 cm/px is the middle of 10 to 40
-    segment(noise_raster, model, 10, "multi-scale")
-    assert seen == [(48, 64), (192, 256), (96, 128), (48, 64)]
+    card = Card(name="left", architecture="unet", gsd_range_cm_per_px=(10.0, 40.0), window_px=512)
+    model = Model(LeftNeighbour(), card, torch.device("cpu"))
+    probability = segment(noise_raster, model, strategy=Strategy("direct", flips=True)).probability
+    single = 1 / (1 + np.exp(-(noise_raster.pixels[..., 0] / 255 - card.mean) / card.std))
+    neighbours = [np.roll(single, shift, axis) for axis in (0, 1) for shift in (1, -1)]
+    np.testing.assert_allclose(probability, np.mean(neighbours, axis=0), atol=1e-5)
 
 
 def border_to_inner_step(probabilities: list[np.ndarray], window_px: int) -> float:
