@@ -86,13 +86,14 @@ def session() -> Session:
 
 
 # Widgets whose value some other code sets or reads
-FOLDER, TILE, SCENE, COLUMN, ROW = "folder", "tile", "scene", "column", "row"
+SOURCE, FOLDER, TILE, SCENE, COLUMN, ROW = "source", "folder", "tile", "scene", "column", "row"
 RESOLUTION, STEPS = "gsd", "steps"
 RANKED_AT, TILES_MODEL, TILES_AT, TILES_BY = "rank_at", "behind_system", "behind_gsd", "behind_by"
 
 # Widgets of the image's source: deep links set them, and another page keeps them
 SOURCE_WIDGETS = (
-    "source",
+    SOURCE,
+    "example",
     "town",
     "town_gsd",
     FOLDER,

@@ -6,12 +6,13 @@ from dataclasses import replace
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from pages.app.state import SOURCE_WIDGETS, session
+from pages.app.state import SOURCE, SOURCE_WIDGETS, session
 from pages.app.subject import Choice
-from pages.sources import path, scenes, tiles, town, upload
+from pages.sources import examples, path, scenes, tiles, town, upload
 from scinet.errors import SciNetError
 
 _SOURCES: dict[str, Callable[[], Choice]] = {
+    "Examples": examples.choose,
     "Town": town.choose,
     "Tiles": tiles.choose,
     "Scenes": scenes.choose,
@@ -25,13 +26,14 @@ def choose() -> Choice:
 
     The choice belongs to the session: all pages that call this show the same image.
     """
+    _open_links_to_the_town()
     _keep_across_pages()
     names = list(_SOURCES)
     source = st.segmented_control(
         "Source",
         names,
         default=names[0],
-        key="source",
+        key=SOURCE,
         bind="query-params",
         persist_state="session",
         required=True,
@@ -45,6 +47,13 @@ def choose() -> Choice:
         session().subject = choice.subject
         return choice
     return replace(choice, subject=session().subject)
+
+
+def _open_links_to_the_town() -> None:
+    """Links to a town need not name their source: the town was once the default."""
+    asked = st.query_params
+    if SOURCE not in st.session_state and SOURCE not in asked and ("town" in asked or "town_gsd" in asked):
+        st.session_state[SOURCE] = "Town"
 
 
 def _keep_across_pages() -> None:

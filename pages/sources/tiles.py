@@ -102,7 +102,7 @@ def _choose_tile(folder: Path, index: pd.DataFrame) -> Choice:
         help="Test tiles, which were not used in training, come first.",
     )
     gallery(folder, names, image)
-    return Choice(_read_tile(tiles[image]))
+    return Choice(read_tile(tiles[image], f"{tiles[image].city} · {tiles[image].image.stem}"))
 
 
 def label(image: str, split: str) -> str:
@@ -110,15 +110,17 @@ def label(image: str, split: str) -> str:
     return Path(image).stem if split == "test" else f"{Path(image).stem} · {split}"
 
 
-def _read_tile(tile: Tile) -> Subject:
+def read_tile(tile: Tile, title: str) -> Subject:
+    """A tile with its reference, as the image to explore; `title` is what the page calls it."""
+
     def make() -> Subject:
         with st.spinner("Reading the tile"):
-            return _tile_subject(tile)
+            return _tile_subject(tile, title)
 
-    return cache("images").get_or_make(("tile", str(tile)), make, lambda subject: subject.size_bytes)
+    return cache("images").get_or_make(("tile", title, str(tile)), make, lambda subject: subject.size_bytes)
 
 
-def _tile_subject(tile: Tile) -> Subject:
+def _tile_subject(tile: Tile, title: str) -> Subject:
     data = tile.image.read_bytes() if tile.image.is_file() else b""
     raster = read_raster(data, cm_per_px=tile.cm_per_px)
     if tile.place is not None:
@@ -129,7 +131,7 @@ def _tile_subject(tile: Tile) -> Subject:
     remark = SPLIT_REMARKS.get(tile.split, "")
     return Subject(
         key=hash_of(data, str(tile)),
-        title=f"{tile.city} · {tile.image.stem}",
+        title=title,
         raster=raster,
         truth=truth,
         credit=" ".join(part for part in (remark, credit) if part),

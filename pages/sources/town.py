@@ -13,7 +13,7 @@ def choose() -> Choice:
     """Draw the source's widgets; returns what they hold."""
     left, right = st.columns(2)
     seed = left.number_input(
-        "Town",
+        "Generated town",
         0,
         9999,
         0,

@@ -1,4 +1,4 @@
-"""``scinet models`` and ``scinet tiles``: what there is to work with."""
+"""``scinet models``, ``scinet samples`` and ``scinet tiles``: what there is to work with."""
 
 import json
 from dataclasses import asdict
@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from scinet.datasets import samples as sample_tiles
 from scinet.datasets.tiles import Tile, tiles_in
 from scinet.errors import SciNetError
 from scinet.models.card import list_models
@@ -27,6 +28,23 @@ def models(as_json: bool) -> None:
         low, high = card.gsd_range_cm_per_px
         scores = ", ".join(f"{name} {value}" for name, value in card.scores.items() if isinstance(value, float))
         click.echo(f"{card.name:{width}}  {card.title}, trained at {low:g} to {high:g} cm/px; {scores}")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print titles, sizes, licences and paths as JSON.")
+def samples(as_json: bool) -> None:
+    """List the sample tiles on board, with the paths of image and reference mask."""
+    found = sample_tiles.samples()
+    if as_json:
+        rows = [
+            {"title": each.title, "about": each.about, **_row(each.tile), "licence": each.tile.licence}
+            for each in found
+        ]
+        click.echo(json.dumps({"samples": rows}, indent=2, ensure_ascii=False))
+        return
+    for each in found:
+        click.echo(f"{each.title} ({each.tile.cm_per_px:g} cm/px): {each.about}")
+        click.echo(f"  image      {each.tile.image}\n  reference  {each.tile.truth}\n  licence    {each.tile.licence}")
 
 
 @click.command()

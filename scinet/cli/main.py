@@ -17,6 +17,7 @@ COMMANDS = {
     "score": ("scinet.cli.score:score", "Compare a model's mask with reference buildings."),
     "sweep": ("scinet.cli.score:sweep", "Score models at many resolutions."),
     "models": ("scinet.cli.listing:models", "List the models."),
+    "samples": ("scinet.cli.listing:samples", "List the sample tiles on board."),
     "tiles": ("scinet.cli.listing:tiles", "List the images of a folder."),
     "export": ("scinet.cli.export:export", "Write a model as ONNX."),
     "ocaic": ("scinet.cli.open_cities:ocaic", "List, download and read the Open Cities AI Challenge."),

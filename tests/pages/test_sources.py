@@ -222,6 +222,27 @@ def test_where_no_folder_is_named_the_sample_tiles_are_offered(
     assert subject(sources).title.removeprefix("Accra · ") in {sample.tile.image.stem for sample in samples.samples()}
 
 
+def test_a_first_visit_opens_the_first_example_with_its_reference(sources: AppTest) -> None:
+    found = subject(sources.run())
+    assert found.title == "Accra, a building site" and found.raster.shape == (1024, 1024)
+    assert isinstance(found.truth, np.ndarray) and found.truth.any()
+    assert "CC-BY-4.0" in found.credit and "ODbL" in found.credit
+
+
+def test_a_link_opens_an_example_and_says_what_to_look_at(sources: AppTest) -> None:
+    sources.query_params["example"] = "Kampala, huts"
+    assert subject(sources.run()).title == "Kampala, huts"
+    assert "less than a metre apart" in sources.caption[0].value and "ODbL" in sources.caption[0].value
+
+
+@pytest.mark.parametrize("query", [{"source": "Town", "town": "3"}, {"town": "3"}])
+def test_former_links_to_a_town_still_open_it(sources: AppTest, query: dict[str, str]) -> None:
+    sources.query_params.update({"town_gsd": "20 cm/px", **query})
+    assert subject(sources.run()).title == "Generated town 3"
+    sources.segmented_control(key="source").set_value("Examples").run()
+    assert subject(sources).title == "Accra, a building site"
+
+
 @pytest.mark.parametrize("flag", [["--data"], ["--data", "/nowhere/at/all"]])
 def test_a_folder_that_is_none(sources: AppTest, flag: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["app.py", *flag])
@@ -265,9 +286,10 @@ def test_a_large_upload_is_explored_by_windows(sources: AppTest, monkeypatch: py
     assert "same size, or a georeferenced one" in sources.session_state["seen"].problem
 
 
-@pytest.mark.parametrize("source", ["Town", "Scenes", "Tiles", "Upload"])
+@pytest.mark.parametrize("source", ["Examples", "Town", "Scenes", "Tiles", "Upload"])
 def test_the_choice_goes_along_to_another_page(sources: AppTest, scenes: Path, source: str) -> None:
     links = {
+        "Examples": {"example": "Banepa, warehouses"},
         "Town": {"town": "3", "town_gsd": "20 cm/px"},
         "Scenes": {"folder": str(scenes), "side": "512 px", "column": "10", "row": "20"},
         "Tiles": {"tile": "west"},

@@ -73,7 +73,10 @@ def _summary(chosen: Selection, model: ScoredModel, tiles: pd.DataFrame, cm_per_
     if not model.cards:
         text += " This model is not on board: Explore opens the tiles with others."
     if not can_open:
-        text += " The tiles are not in the folder, so they cannot be opened: start the app with --data DIR."
+        text += (
+            " These tiles are not on this machine: to open them, cut the published scenes with "
+            "python -m training.prepare --scenes SCENES --out DIR, then start the app with --data DIR."
+        )
     return text
 
 

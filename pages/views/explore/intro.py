@@ -18,7 +18,7 @@ PICTURE_PX = 124
 TEXT = (
     "A model that maps buildings well at 5 cm/px may fail at 40: roofs blur, neighbours merge, small houses vanish. "
     "Move **Ground resolution** and see on the map which buildings each model finds, misses, merges or fragments. "
-    "Start with the generated town, then use your own image: **Upload**, in the sidebar."
+    "Start with the examples, then use your own image: **Upload**, in the sidebar."
 )
 
 

@@ -22,6 +22,17 @@ def test_models_lists_the_models(
     assert "There is no model" in capsys.readouterr().err
 
 
+def test_samples_lists_images_and_references_that_are_there(
+    capsys: pytest.CaptureFixture[str], run_json: Callable[..., Any]
+) -> None:
+    listed = run_json("samples")["samples"]
+    assert listed[0]["title"] == "Accra, a building site" and "ODbL" in listed[0]["licence"]
+    for row in listed:
+        assert Path(row["image"]).is_file() and Path(row["truth"]).is_file() and row["problem"] is None
+    assert main(["samples"]) == 0
+    assert all(row["image"] in printed for printed in [capsys.readouterr().out] for row in listed)
+
+
 def test_tiles_lists_a_folder(
     scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run_json: Callable[..., Any]
 ) -> None:

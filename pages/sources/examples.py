@@ -1,0 +1,36 @@
+"""Source "Examples": the real tiles that come with the package, so that a first visit needs no data."""
+
+import streamlit as st
+
+from pages.app.subject import Choice, Subject
+from pages.sources.tiles import read_tile
+from scinet.datasets.samples import Sample, samples
+
+
+def choose() -> Choice:
+    """Draw the source's widgets; returns what they hold."""
+    by_title = {sample.title: sample for sample in samples()}
+    title = st.selectbox(
+        "Example",
+        list(by_title),
+        key="example",
+        bind="query-params",
+        persist_state="session",
+        help="Test tiles, which no model on board was trained on.",
+    )
+    sample = by_title[title]
+    st.caption(f"{sample.about} {_credit(sample)}.")
+    return Choice(_read(sample))
+
+
+def first_example() -> Subject:
+    """The example that the app opens with."""
+    return _read(samples()[0])
+
+
+def _read(sample: Sample) -> Subject:
+    return read_tile(sample.tile, sample.title)
+
+
+def _credit(sample: Sample) -> str:
+    return sample.tile.licence.replace("imagery", "Imagery", 1)
