@@ -4,14 +4,17 @@
 that they are made of.
 """
 
-import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
+import pyarrow as pa
+from pandas.api.types import is_numeric_dtype
 
+from scinet import json_values
 from scinet.errors import BenchmarkError
 from scinet.evaluation.diagnose import Shares
 from scinet.evaluation.grading import Grid, two_digits
@@ -39,6 +42,7 @@ TILE_COLUMNS = {
     "largest_owners",
     "holes",
 }
+TEXT_COLUMNS = {"model", "dataset", "city", "image", "grid"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,23 +92,49 @@ def read_benchmark(folder: Path | None = None) -> Benchmark | None:
     if not path.is_file():
         return None
     try:
-        content = json.loads(path.read_text())
-        tiles = pd.read_parquet(path.with_suffix(".parquet"))
-        if missing := TILE_COLUMNS - set(tiles.columns):
-            raise KeyError(", ".join(sorted(missing)))
+        content = json_values.mapping(json_values.parse(path.read_text()), path.name)
+        baseline = json_values.mapping(content["everything_is_building"], "everything_is_building")
+        steps = json_values.sequence(content["steps_cm_per_px"], "steps_cm_per_px")
+        if not steps:
+            raise ValueError("steps_cm_per_px is empty")
         return Benchmark(
-            threshold=float(content["threshold"]),
-            steps_cm_per_px=tuple(float(step) for step in content["steps_cm_per_px"]),
-            baseline={str(name): float(value) for name, value in content["everything_is_building"].items()},
-            scores=_flat(content["rows"]),
-            tiles=tiles,
-            costs=dict(content.get("costs", {})),
+            threshold=json_values.number(content["threshold"], "threshold"),
+            steps_cm_per_px=tuple(json_values.positive(step, "a step") for step in steps),
+            baseline={name: json_values.number(value, f"the score of {name}") for name, value in baseline.items()},
+            scores=_flat(json_values.sequence(content["rows"], "rows")),
+            tiles=_tiles(path.with_suffix(".parquet")),
+            costs=_costs(content.get("costs", {})),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise BenchmarkError(
             f"{path.name} or {path.stem}.parquet cannot be read ({error}); "
             "restore them, or score the models with python -m training.benchmark."
         ) from error
+
+
+def _tiles(path: Path) -> pd.DataFrame:
+    tiles = pd.read_parquet(path)
+    if missing := TILE_COLUMNS - set(tiles.columns):
+        raise KeyError(", ".join(sorted(missing)))
+    for name in TILE_COLUMNS - TEXT_COLUMNS:
+        if not is_numeric_dtype(tiles[name]):
+            raise ValueError(f"{name} does not hold numbers")
+    for name in TEXT_COLUMNS:
+        if not tiles[name].map(lambda value: isinstance(value, str)).all():
+            raise ValueError(f"{name} does not hold texts")
+    return tiles
+
+
+def _costs(value: Any) -> dict[str, dict[str, Any]]:
+    """By model: every cost is a number, but for the machine's name and the reach of a model that sees everything."""
+    costs = json_values.mapping(value, "costs")
+    for cost in costs.values():
+        for name, found in json_values.mapping(cost, "the cost of a model").items():
+            if name == "timed_on":
+                json_values.text(found, name)
+            elif not (name == "reach_px" and found is None):
+                json_values.positive(found, name)
+    return costs
 
 
 def native_gsd(tiles: pd.DataFrame) -> pd.Series:
@@ -143,20 +173,30 @@ def same_tiles(tiles: pd.DataFrame, steps_cm_per_px: Sequence[float]) -> pd.Data
     return tiles[tiles["cm_per_px"].isin(counts.index[counts == tiles["image"].nunique()])]
 
 
-def _flat(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    flat = [
-        {
-            "model": row["model"],
-            "dataset": row["dataset"],
-            "cm_per_px": float("nan") if row["cm_per_px"] == "native" else float(row["cm_per_px"]),
-            "is_native": row["cm_per_px"] == "native",
-            "grid": row["grid"],
-            "tiles": int(row["tiles"]),
-            **{f"{how}_{name}": row[how][name] for how in AVERAGES for name in Scores._fields},
-            **{name: row["shares"][name] for name in Shares._fields},
-        }
-        for row in rows
-    ]
+def _flat(rows: list[Any]) -> pd.DataFrame:
     numbers = [f"{how}_{name}" for how in AVERAGES for name in Scores._fields] + list(Shares._fields)
     columns = ["model", "dataset", "cm_per_px", "is_native", "grid", "tiles", *numbers]
+    flat = [_flat_row(json_values.mapping(row, "a row")) for row in rows]
     return pd.DataFrame(flat, columns=columns).astype(dict.fromkeys(numbers, float))
+
+
+def _flat_row(row: dict[str, Any]) -> dict[str, Any]:
+    is_native = row["cm_per_px"] == "native"
+    if row["grid"] not in get_args(Grid):
+        raise ValueError(f"grid is not one of {', '.join(get_args(Grid))}")
+    averages = {how: json_values.mapping(row[how], how) for how in AVERAGES}
+    shares = json_values.mapping(row["shares"], "shares")
+    return {
+        "model": json_values.text(row["model"], "model"),
+        "dataset": json_values.text(row["dataset"], "dataset"),
+        "cm_per_px": math.nan if is_native else json_values.positive(row["cm_per_px"], "cm_per_px"),
+        "is_native": is_native,
+        "grid": row["grid"],
+        "tiles": json_values.whole(row["tiles"], "tiles"),
+        **{
+            f"{how}_{name}": json_values.score(values[name], name)
+            for how, values in averages.items()
+            for name in Scores._fields
+        },
+        **{name: json_values.score(shares[name], name) for name in Shares._fields},
+    }

@@ -4,17 +4,19 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from scinet import json_values
 from scinet.download import cache_folder
 from scinet.errors import CheckpointError
 from scinet.models.architectures import NAMES, TITLES
 
 LEAST_WINDOW_PX = 128
+MAX_WINDOW_PX = 4096
 Places = Literal["unknown", "known"]
 
 REPOSITORY_FOLDER = Path(__file__).parents[2] / "checkpoints"
@@ -120,20 +122,17 @@ class Card:
             CheckpointError: The text is not a card.
         """
         try:
-            values = json.loads(text)
-            low, high = (float(value) for value in values["gsd_range_cm_per_px"])
-            scales = {places: _scale_rows(rows) for places, rows in values.get("scales", {}).items()}
-            read = {"gsd_range_cm_per_px": (low, high), "window_px": int(values["window_px"]), "scales": scales}
-            card = cls(**{**values, **read})
+            card = cls(**_checked(json_values.mapping(json_values.parse(text), "the document")))
         except (ValueError, TypeError, KeyError) as error:
             raise CheckpointError(
                 f"{source} is not a model's card ({error}); restore it from the repository."
             ) from error
+        low, high = card.gsd_range_cm_per_px
         if card.architecture not in NAMES:
             raise CheckpointError(
                 f"{source} names the architecture {card.architecture!r}, which is not one of {', '.join(NAMES)}."
             )
-        if not 0 < low <= high or card.window_px < 32 or not (card.window_m is None or card.window_m > 0):
+        if not low <= high or not 32 <= card.window_px <= MAX_WINDOW_PX:
             raise CheckpointError(
                 f"{source} has an impossible range of resolutions or window; restore it from the repository."
             )
@@ -142,19 +141,66 @@ class Card:
         return card
 
 
-def _scale_rows(rows: Iterable[Iterable[float]]) -> tuple[tuple[float, ...], ...]:
+def _checked(values: dict[str, Any]) -> dict[str, Any]:
+    """The members of a card, each of its type. Raises ValueError, or KeyError where one is missing."""
+    low, high = json_values.sequence(values["gsd_range_cm_per_px"], "gsd_range_cm_per_px")
+    read: dict[str, Any] = {
+        "name": json_values.text(values["name"], "name"),
+        "architecture": json_values.text(values["architecture"], "architecture"),
+        "gsd_range_cm_per_px": (json_values.positive(low, "a resolution"), json_values.positive(high, "a resolution")),
+        "window_px": json_values.whole(values["window_px"], "window_px"),
+        "scales": {
+            places: _scale_rows(json_values.sequence(rows, "scales"))
+            for places, rows in json_values.mapping(values.get("scales", {}), "scales").items()
+        },
+    }
+    if not _NAME.fullmatch(read["name"]):
+        raise ValueError("name is not the name of a file")
+    if values.get("is_custom", False) is not False:
+        raise ValueError("is_custom is for models that a user adds")
+    for name, check in _OPTIONAL.items():
+        if name in values:
+            read[name] = check(values[name], name)
+    return {**values, **read}
+
+
+def _scale_rows(rows: list[Any]) -> tuple[tuple[float, ...], ...]:
     """Rows of a resolution and two scales. Raises ValueError where they are not three positive numbers each."""
-    read = tuple(tuple(float(value) for value in row) for row in rows)
-    if not all(len(row) == 3 and all(0 < value < math.inf for value in row) for row in read):
+    read = tuple(
+        tuple(json_values.positive(value, "a scale") for value in json_values.sequence(row, "scales")) for row in rows
+    )
+    if not all(len(row) == 3 for row in read):
         raise ValueError("a row of scales is a resolution and two scales")
     return read
+
+
+def _metres(value: Any, name: str) -> float | None:
+    return None if value is None else json_values.positive(value, name)
+
+
+def _objects(value: Any, name: str) -> list[dict[str, Any]]:
+    return [json_values.mapping(each, f"an entry of {name}") for each in json_values.sequence(value, name)]
+
+
+_NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f]{1,200}")
+_OPTIONAL: dict[str, Callable[[Any, str], Any]] = {
+    "window_m": _metres,
+    "mean": json_values.number,
+    "std": json_values.positive,
+    "settings": json_values.mapping,
+    "data": _objects,
+    "scores": json_values.mapping,
+    "revision": json_values.text,
+    "sha256": json_values.text,
+    "url": json_values.text,
+}
 
 
 def read_card(path: Path) -> Card:
     """Read a card's file. Raises CheckpointError where it is missing or damaged."""
     try:
         text = path.read_text(errors="replace")
-    except OSError:
+    except (OSError, ValueError):
         known = ", ".join(card.name for card in list_models()) or "none"
         raise CheckpointError(f"There is no card {path.name}; the models that are here: {known}.") from None
     return Card.from_json(text, path.name)
@@ -183,8 +229,8 @@ def list_models(folder: Path | None = None) -> list[Card]:
     """
     cards = []
     for path in (folder or checkpoints_folder()).glob("*.json"):
-        with suppress(CheckpointError):
-            card = read_card(path)
+        with suppress(CheckpointError, OSError):
+            card = Card.from_json(path.read_text(errors="replace"), path.name)
             if card.url or path.with_suffix(".safetensors").exists():
                 cards.append(card)
     return sorted(cards, key=lambda card: (NAMES.index(card.architecture), len(card.name), card.name))

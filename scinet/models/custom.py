@@ -4,13 +4,13 @@
 untrusted: nothing is unpickled, memory and time are bounded, and the network runs once before it is accepted.
 """
 
-import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from math import isfinite
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import segmentation_models_pytorch as smp
 import torch
@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from scinet import json_values
 from scinet.errors import CheckpointError
 from scinet.models.architectures import NAMES
 from scinet.models.build import MIN_SIDE_PX, AnySize, build
@@ -38,6 +39,8 @@ IMAGENET_MEAN: Colour = (0.485, 0.456, 0.406)
 IMAGENET_STD: Colour = (0.229, 0.224, 0.225)
 # Tried in addition to a whole window: the smallest size, and one that is not a power of 2
 TRIAL_SIDES_PX = (MIN_SIDE_PX, 2 * MIN_SIDE_PX + 1)
+# timm would take "tu-local-dir:/folder" and "tu-hf-hub:owner/name" for places to read
+ENCODER = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 FIX_SPEC = "give gsd_range_cm_per_px, window_px, mean and std as docs/python.md shows"
 
 
@@ -78,17 +81,17 @@ class ModelSpec:
     def from_json(cls, text: str, source: str) -> "ModelSpec":
         """Read the attributes from JSON; a model's card has them too. Raises CheckpointError."""
         try:
-            values = json.loads(text)
-            low, high = (float(value) for value in values["gsd_range_cm_per_px"])
+            values = json_values.mapping(json_values.parse(text), "the document")
+            low, high = json_values.sequence(values["gsd_range_cm_per_px"], "gsd_range_cm_per_px")
             return cls(
-                architecture=str(values.get("architecture", "onnx")),
-                gsd_range_cm_per_px=(low, high),
-                window_px=int(values.get("window_px", cls.window_px)),
-                mean=_colour(values.get("mean", IMAGENET_MEAN)),
-                std=_colour(values.get("std", IMAGENET_STD)),
-                output=values.get("output", cls.output),
+                architecture=json_values.text(values.get("architecture", "onnx"), "architecture"),
+                gsd_range_cm_per_px=(json_values.number(low, "a resolution"), json_values.number(high, "a resolution")),
+                window_px=json_values.whole(values.get("window_px", cls.window_px), "window_px"),
+                mean=_colour(values.get("mean", list(IMAGENET_MEAN)), "mean"),
+                std=_colour(values.get("std", list(IMAGENET_STD)), "std"),
+                output=cast(Output, json_values.text(values.get("output", cls.output), "output")),
             )
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, KeyError) as error:
             raise CheckpointError(f"{source} does not describe a model ({error}): {FIX_SPEC}.") from error
 
 
@@ -205,7 +208,7 @@ def _from_safetensors(file_name: str, content: bytes, architecture: str) -> nn.M
     if architecture in NAMES:
         return _filled(lambda: build(architecture), state, file_name, architecture)
     kind, _, encoder = architecture.partition("/")
-    if kind.lower() not in SMP_ARCHITECTURES or not encoder:
+    if kind.lower() not in SMP_ARCHITECTURES or not ENCODER.fullmatch(encoder):
         raise CheckpointError(
             f"The architecture {architecture!r} is unknown: choose one of {', '.join(NAMES)}, or "
             f"<architecture>/<encoder> of segmentation-models-pytorch with one of {', '.join(SMP_ARCHITECTURES)}."
@@ -291,7 +294,7 @@ def _too_large(file_name: str) -> str:
     return f"{file_name} has more than {MAX_FILE_BYTES / 1e9:g} GB: save it in half precision."
 
 
-def _colour(value: Any) -> Colour:
+def _colour(value: Any, name: str) -> Colour:
     """Three numbers, from one per channel or one for all."""
-    first, second, third = (float(v) for v in (value if isinstance(value, list | tuple) else [value] * 3))
+    first, second, third = (json_values.number(v, name) for v in (value if isinstance(value, list) else [value] * 3))
     return first, second, third

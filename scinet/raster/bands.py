@@ -104,7 +104,8 @@ def _colours(dataset: DatasetReader, rendering: Rendering, how: dict[str, Any]) 
     else:
         ok &= np.isfinite(values).all(axis=0)
         colours = np.moveaxis(_stretched(values, rendering.stretch), 0, -1)
-    return np.where(ok[..., np.newaxis], colours, np.uint8(0)).astype(np.uint8, copy=False), ok
+    rgb = np.broadcast_to(colours, (*ok.shape, 3))  # grey has one band
+    return np.where(ok[..., np.newaxis], rgb, np.uint8(0)).astype(np.uint8, copy=False), ok
 
 
 def _read(dataset: DatasetReader, bands: list[int], how: dict[str, Any]) -> Any:

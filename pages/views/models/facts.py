@@ -10,6 +10,7 @@ from scinet.models.card import Card, Places, checkpoints_folder
 
 Row = tuple[str, str, list[str]]  # group, name, and one cell per card in HTML
 
+MAX_CELL = 500  # characters
 RECIPE_TITLES = {
     "epochs": "Epochs",
     "chips_per_epoch": "Chips per epoch",
@@ -66,7 +67,7 @@ def _what_it_is(cards: Sequence[Card], benchmark: Benchmark | None) -> Iterator[
     yield group, "Window", [_window(card) for card in cards]
     yield group, "Input", [_normalisation(card) for card in cards]
     yield group, "File", [_file(card) for card in cards]
-    yield group, "SHA-256", [f'<span title="{card.sha256}">{card.sha256[:12]}</span>' for card in cards]
+    yield group, "SHA-256", [_hash(card.sha256) for card in cards]
     yield group, "Code revision", [escape(card.revision[:12]) or DASH for card in cards]
 
 
@@ -80,13 +81,17 @@ def _scales(card: Card, places: Places) -> str:
     return ", ".join(f"{scale:g}x to {coarsest:g} cm/px" for scale, coarsest in spans) or DASH
 
 
+def _hash(sha256: str) -> str:
+    return f'<span title="{escape(sha256)}">{escape(sha256[:12])}</span>'
+
+
 def _scores(cards: Sequence[Card]) -> Iterator[Row]:
     for name in dict.fromkeys(name for card in cards for name in card.scores):
         yield "Scores", name[:1].upper() + name[1:], [_number(card.scores.get(name), "{:.4f}") for card in cards]
 
 
 def _training(cards: Sequence[Card]) -> Iterator[Row]:
-    recipes = [{_current(key): value for key, value in card.settings.get("recipe", {}).items()} for card in cards]
+    recipes = [{_current(key): value for key, value in _object(card.settings.get("recipe")).items()} for card in cards]
     group = "Training"
     for key, title in RECIPE_TITLES.items():
         if any(key in recipe for recipe in recipes):
@@ -101,14 +106,14 @@ def _current(name: str) -> str:
 
 
 def _deviations(card: Card) -> str:
-    names = card.settings.get("deviations_from_the_paper") or []
-    return _value([_current(name) for name in names])
+    return _value([_current(str(name)) for name in _list(card.settings.get("deviations_from_the_paper"))])
 
 
 def _started(settings: Mapping[str, Any]) -> str:
     former = settings.get("started_from")
-    if former:
-        return f"an earlier round (epoch {former.get('epoch', '?')}, {former.get('chips_seen', 0):,} chips)"
+    if isinstance(former, Mapping):
+        chips = _number(former.get("chips_seen", 0), "{:,.0f}")
+        return f"an earlier round (epoch {_value(former.get('epoch', '?'))}, {chips} chips)"
     weights = settings.get("encoder_weights")
     if isinstance(weights, Mapping):
         return escape(f"{weights.get('teacher', weights.get('file', ''))}, {weights.get('chips', '?')} chips")
@@ -117,20 +122,29 @@ def _started(settings: Mapping[str, Any]) -> str:
 
 def _data(cards: Sequence[Card]) -> Iterator[Row]:
     """One row per data set: tiles, resolutions and licence."""
-    held = [{each["dataset"]: each for each in card.data if "dataset" in each} for card in cards]
+    held = [{str(each["dataset"]): each for each in card.data if "dataset" in each} for card in cards]
     for name in dict.fromkeys(name for data in held for name in data):
-        cells = []
-        for data in held:
-            entry = data.get(name)
-            if entry is None:
-                cells.append(DASH)
-                continue
-            gsds = entry.get("cm_per_px") or []
-            span = f" at {min(gsds):.3g} to {max(gsds):.3g} cm/px" if len(gsds) > 3 else ""
-            span = span or (f" at {', '.join(f'{gsd:g}' for gsd in gsds)} cm/px" if gsds else "")
-            licence = f'<small class="sn-under">{escape(str(entry.get("licence", "")))}</small>'
-            cells.append(f"{entry.get('tiles', '?'):,} tiles{span}{licence}")
-        yield "Data and licences", name.capitalize(), cells
+        yield "Data and licences", name.capitalize(), [_tiles(data[name]) if name in data else DASH for data in held]
+
+
+def _tiles(entry: Mapping[str, Any]) -> str:
+    gsds = [gsd for gsd in _list(entry.get("cm_per_px")) if isinstance(gsd, int | float)]
+    span = ""
+    if len(gsds) > 3:
+        span = f" at {_number(min(gsds), '{:.3g}')} to {_number(max(gsds), '{:.3g}')} cm/px"
+    elif gsds:
+        span = f" at {', '.join(_number(gsd, '{:g}') for gsd in gsds)} cm/px"
+    licence = f'<small class="sn-under">{escape(str(entry.get("licence", "")))}</small>'
+    return f"{_number(entry.get('tiles', '?'), '{:,.0f}')} tiles{span}{licence}"
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    """A card's settings and data are free in form: whatever is not as training writes it counts as absent."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def reach(card: Card, cost: Mapping[str, Any]) -> str:
@@ -149,26 +163,36 @@ def _window(card: Card) -> str:
 
 
 def _normalisation(card: Card) -> str:
-    mean, std = card.mean, card.std
+    mean: Any = card.mean
+    std: Any = card.std
     if card.is_custom:
-        mean, std = card.settings["mean"], card.settings["std"]
+        mean, std = card.settings.get("mean"), card.settings.get("std")
     return f"mean {_value(mean)}, std {_value(std)}"
 
 
 def _file(card: Card) -> str:
     if card.is_custom:
-        return escape(str(card.settings["file"]))
+        return escape(str(card.settings.get("file", "")))
     path = checkpoints_folder() / f"{card.name}.safetensors"
     return f"{escape(path.name)}, {path.stat().st_size / 1e6:.0f} MB" if path.is_file() else escape(path.name)
 
 
-def _number(value: float | None, form: str) -> str:
-    return DASH if value is None else form.format(value)
+def _number(value: Any, form: str) -> str:
+    """A number in a form; anything else as it is."""
+    try:
+        return form.format(value) if isinstance(value, int | float) else _value(value)
+    except OverflowError:  # a whole number beyond floating point
+        return "very large"
 
 
 def _value(value: Any) -> str:
     if value is None or value == [] or value == "":
         return DASH
     if isinstance(value, list | tuple):
-        return escape(", ".join(f"{v:.3g}" if isinstance(v, float) else str(v).replace("_", " ") for v in value))
-    return escape(f"{value:g}" if isinstance(value, float) else str(value))
+        return escape(", ".join(f"{v:.3g}" if isinstance(v, float) else _short(v).replace("_", " ") for v in value))
+    return escape(f"{value:g}" if isinstance(value, float) else _short(value))
+
+
+def _short(value: Any) -> str:
+    text = "a very large number" if isinstance(value, int) and abs(value) > 10**30 else str(value)
+    return text if len(text) <= MAX_CELL else f"{text[:MAX_CELL]}..."

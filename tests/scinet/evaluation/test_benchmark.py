@@ -1,5 +1,6 @@
 import json
 import shutil
+from contextlib import suppress
 
 import pandas as pd
 import pytest
@@ -79,3 +80,36 @@ def test_a_curve_of_the_same_tiles_has_all_of_them_at_every_step():
     assert rows.groupby("cm_per_px")["image"].nunique().nunique() == 1
     banepa = same_tiles(tiles[tiles["dataset"] == "banepa"], steps)
     assert sorted(banepa["cm_per_px"].unique())[:3] == [7.5, 10, 13.23]
+
+
+ODD = [None, True, 0, -1, 10**400, 1e999, "x", [], {}, [[]], {"a": 1}]
+
+
+def test_any_value_anywhere_in_a_benchmark_is_read_or_a_sentence(copy):
+    content = json.loads((copy / "benchmark.json").read_text())
+    row, cost = content["rows"][0], content["costs"]["unet"]
+    content |= {"rows": [row], "costs": {"unet": cost}, "estimates": []}
+    changed = [content | {key: odd} for key in content for odd in ODD]
+    changed += [content | {"rows": [row | {key: odd}]} for key in row for odd in ODD]
+    changed += [content | {"rows": [row | {"micro": row["micro"] | {"iou": odd}}]} for odd in ODD]
+    changed += [content | {"costs": {"unet": cost | {key: odd}}} for key in cost for odd in ODD]
+    for value in changed:
+        (copy / "benchmark.json").write_text(json.dumps(value))
+        with suppress(BenchmarkError):
+            read = read_benchmark(copy)
+            assert set(read.models) <= {row["model"], "x"}
+            assert read.at("unet", 10.0).empty
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, '{"threshold": ' * 5000])
+def test_a_deeply_nested_benchmark_is_said(copy, text):
+    (copy / "benchmark.json").write_text(text)
+    with pytest.raises(BenchmarkError, match="nested too deeply"):
+        read_benchmark(copy)
+
+
+def test_tiles_of_another_type_are_said(copy):
+    tiles = pd.read_parquet(copy / "benchmark.parquet")
+    tiles.assign(pixels="many").to_parquet(copy / "benchmark.parquet")
+    with pytest.raises(BenchmarkError, match="pixels does not hold numbers"):
+        read_benchmark(copy)

@@ -147,6 +147,13 @@ def weights_with(key, tensor):
         ("a.safetensors", save({"a": torch.zeros(1)}), FACTS, "are missing"),
         ("a.safetensors", save({"a": torch.zeros(1)}), replace(FACTS, architecture="sci-net"), "does not fit sci-net"),
         ("a.safetensors", save({"a": torch.zeros(1)}), replace(FACTS, architecture="resnet34"), "is unknown: choose"),
+        (
+            "a.safetensors",
+            save({"a": torch.zeros(1)}),
+            replace(FACTS, architecture="unet/tu-local-dir:/srv"),
+            "unknown",
+        ),
+        ("a.safetensors", save({"a": torch.zeros(1)}), replace(FACTS, architecture="unet/tu-hf-hub:a/b"), "unknown"),
         ("a.safetensors", save({"a": torch.zeros(1)}), replace(FACTS, architecture="unet/nosuch"), "begin with tu-"),
         ("a.safetensors", save({"a": torch.zeros(1)}), replace(FACTS, architecture="unet/tu-nosuch"), "cannot build"),
         ("a.safetensors", weights_with("more", torch.zeros(1)), FACTS, "more is unknown"),

@@ -154,6 +154,17 @@ def test_without_georeference_a_resolution_is_needed() -> None:
     assert found.window(400, 100, 64, 64).transform == Affine(0.2, 0, 80, 0, -0.2, -20)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_grey_overview_has_three_equal_bands(dtype: str, count: int) -> None:
+    values = np.random.default_rng(0).integers(60, 220, (count, *SHAPE)).astype(dtype)
+    values[1:] = 255
+    content = geotiff(values, **({"ALPHA": "YES"} if count == 2 else {}))
+    found = open_scene(content).overview(100)
+    assert found.shape == (67, 100) and found.pixels.any()
+    assert (found.pixels == found.pixels[..., :1]).all()
+
+
 def test_a_gigapixel_opens_at_once_but_shows_no_overview(tmp_path: Path) -> None:
     path = tmp_path / "huge.tif"
     size = {"width": 150_000, "height": 90_000, "count": 3, "dtype": "uint8", "crs": "EPSG:32630", "transform": PLACE}
