@@ -105,7 +105,7 @@ class Writer:
     "--footprints",
     type=PATH,
     metavar="FILE",
-    help="Write the mask's polygons too, with their area_m2: .gpkg, .geojson or .fgb.",
+    help="Write the mask's polygons too, with area_m2 and confidence (mean probability): .gpkg, .geojson or .fgb.",
 )
 @click.option("--min-area-m2", type=SIZE, default=0.0, metavar="A", help="Leave out smaller polygons.")
 @click.option("--min-hole-m2", type=SIZE, default=0.0, metavar="A", help="Fill smaller holes in polygons.")

@@ -82,7 +82,8 @@ class ResumableCog:
         with write_errors(self.result), gdal_errors_as_os_errors():
             for top, _ in self._spans():
                 with rasterio.Env(**_SMALL_CACHE), rasterio.open(self._path(layer, top)) as dataset:
-                    yield top, dataset.read(1)
+                    values = dataset.read(1)
+                yield top, values  # outside of the Env, so that two layers can be read side by side
 
     def join(self, layer: str, form: BandFormat, note: str = "") -> None:
         """Make the pieces of a layer the result: a COG as `write_mask` writes, which appears when it is complete."""

@@ -1,7 +1,7 @@
 """Images of any size to a mask and its footprints on disk, in bounded memory."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +11,14 @@ import numpy as np
 from scinet.errors import RasterError, ResolutionError
 from scinet.models.checkpoint import Model
 from scinet.progress import ReportProgress
-from scinet.raster.geotiff import MASK, MASK_NODATA, PROBABILITY_FLOAT32, PROBABILITY_UINT8, probability_steps
+from scinet.raster.geotiff import (
+    MASK,
+    MASK_NODATA,
+    PROBABILITY_FLOAT32,
+    PROBABILITY_STEP,
+    PROBABILITY_UINT8,
+    probability_steps,
+)
 from scinet.raster.grid import Grid
 from scinet.raster.resample import Resampled
 from scinet.raster.resumable_cog import ResumableCog
@@ -20,6 +27,7 @@ from scinet.raster.stream import Band, ReadAhead, RowStream
 from scinet.segmentation.segment import probability_stream
 from scinet.segmentation.strategies import Strategy, StrategyName
 from scinet.vector.footprint_file import TRACED_ROWS, FootprintFile, write_footprint_file
+from scinet.vector.trace import MaskBand
 from scinet.web import is_url
 
 MAX_WIDTH_PX = 200_000  # of the widest grid that a model sees: memory goes with it
@@ -70,7 +78,7 @@ def segment_to_file(
         threshold: Pixels with a higher probability are building.
         output: "mask": uint8, 1 = building, 0 = not, 255 = nodata. "uint8": the probability in steps of 0.004,
             255 = nodata. "float32": the probability, NaN = nodata.
-        footprints: Where to write the mask's polygons too.
+        footprints: Where to write the mask's polygons too, with their area and confidence (mean probability inside).
         resume: Whether to continue from partial results of the same call.
         progress: Called with the fraction done, in (0, 1].
 
@@ -104,6 +112,7 @@ def segment_to_file(
         "scales": list(strategy.scales(model.card, working.grid.cm_per_px)),
         "threshold": threshold,
         "output": output,
+        "choice of footprints": footprints is not None,  # their confidence needs the probability
     }
     if footprints is not None:
         footprints.check(working.grid)
@@ -111,19 +120,15 @@ def segment_to_file(
     answers = probability_stream(ReadAhead(working), model, strategy, progress)
     done = pieces.rows_done
     for band in answers.bands(done) if done < working.grid.height else ():
-        pieces.add(band.top, _layers(band, threshold, output))
+        pieces.add(band.top, _layers(band, threshold, _stored(output, footprints)))
         del band  # free it while the next one is made
     found = _counts(pieces)
     if not found.valid_px:
         pieces.discard()
         raise RasterError(f"{scene.name} holds no image: all of its pixels are nodata or transparent.")
     if footprints is not None:
-        mask = (
-            (top + row, values[row : row + TRACED_ROWS] == 1)
-            for top, values in pieces.read("mask")
-            for row in range(0, len(values), TRACED_ROWS)
-        )
-        found = replace(found, footprints=write_footprint_file(footprints, mask, working.grid))
+        bands = _mask_bands(pieces, _stored(output, footprints))
+        found = replace(found, footprints=write_footprint_file(footprints, bands, working.grid, with_confidence=True))
     note = f"{model.card.title} at {working.grid.cm_per_px:.4g} cm/px, strategy {strategy}"
     if output == "mask":
         pieces.join("mask", MASK, f"{note}, threshold {threshold:g}.")
@@ -155,6 +160,19 @@ def _layers(band: Band, threshold: float, output: Output) -> dict[str, np.ndarra
     elif output == "float32":
         layers["probability"] = np.where(band.valid, band.values, np.float32(np.nan))
     return layers
+
+
+def _stored(output: Output, footprints: FootprintFile | None) -> Output:
+    """The output whose layers are kept until the end: footprints need a probability too."""
+    return "uint8" if output == "mask" and footprints is not None else output
+
+
+def _mask_bands(pieces: ResumableCog, output: Output) -> Iterator[MaskBand]:
+    step = PROBABILITY_STEP if output == "uint8" else 1.0
+    for (top, mask), (_, probability) in zip(pieces.read("mask"), pieces.read("probability"), strict=True):
+        for row in range(0, len(mask), TRACED_ROWS):
+            rows = slice(row, row + TRACED_ROWS)
+            yield MaskBand(top + row, mask[rows] == 1, probability[rows] * np.float32(step))
 
 
 def _counts(pieces: ResumableCog) -> SceneMask:

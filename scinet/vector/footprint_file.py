@@ -15,14 +15,13 @@ from scinet.errors import WriteError
 from scinet.raster.components import label
 from scinet.raster.grid import Grid
 from scinet.raster.raster import Raster
-from scinet.vector.trace import trace
+from scinet.vector.trace import MaskBand, trace
 from scinet.vector.write import Batch, check_vector_path, write_batches
 
 TRACED_ROWS = 128  # at a time: tracing takes ten times the memory of the mask
 _SQUARE_TOLERANCE_M = 0.5
 
 Polygons = NDArray[np.object_]
-MaskBands = Iterable[tuple[int, NDArray[np.bool_]]]
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,7 @@ def write_footprints(
     like: Raster,
     *,
     kinds: Sequence[str] | None = None,
+    probability: NDArray[np.float32] | None = None,
     min_area_m2: float = 0.0,
     min_hole_m2: float = 0.0,
     simplify_m: float = 0.0,
@@ -76,6 +76,7 @@ def write_footprints(
         mask: bool (H, W), True = building.
         like: The image (H, W) that the mask belongs to.
         kinds: A text for each component in the order of `scinet.raster.components.label`, written as `kind`.
+        probability: float32 (H, W) in [0, 1]; the mean inside each component is written as `confidence`.
         min_area_m2: Smaller polygons are left out.
         min_hole_m2: Smaller holes are closed; at most `min_area_m2`.
         simplify_m: How far outlines may be from the mask's, in metres; 0 follows the pixels' edges.
@@ -103,11 +104,17 @@ def write_footprints(
     """
     file = FootprintFile(Path(path), min_area_m2, min_hole_m2, simplify_m, square)
     kind_of = None if kinds is None else _kind_by_label(label(mask), kinds)
-    return write_footprint_file(file, [(0, mask)], like.grid, kind_of)
+    bands = [MaskBand(0, mask, probability)]
+    return write_footprint_file(file, bands, like.grid, kind_of, with_confidence=probability is not None)
 
 
 def write_footprint_file(
-    file: FootprintFile, mask: MaskBands, grid: Grid, kind_of: Callable[[Polygons], NDArray[Any]] | None = None
+    file: FootprintFile,
+    bands: Iterable[MaskBand],
+    grid: Grid,
+    kind_of: Callable[[Polygons], NDArray[Any]] | None = None,
+    *,
+    with_confidence: bool = False,
 ) -> int:
     """Write the outlines of the 4-connected components of a mask of any size.
 
@@ -115,9 +122,11 @@ def write_footprint_file(
 
     Args:
         file: Where they are written, and how they are cleaned.
-        mask: (top row, bool (H, W)) without a gap, full width.
+        bands: The mask from top to bottom without a gap.
         grid: Of the whole mask.
         kind_of: Gives a text (n,) for traced polygons (n,) in pixel coordinates, written as `kind`.
+        with_confidence: Whether the mean probability inside each component is written as `confidence`; all bands then
+            have a probability.
 
     Returns:
         How many polygons were written. All are valid; each has its `area_m2` on the ground, at its place.
@@ -126,19 +135,27 @@ def write_footprint_file(
         WriteError: The file cannot be written.
     """
     file.check(grid)
-    columns = {"area_m2": "f"} if kind_of is None else {"area_m2": "f", "kind": "O"}
-    return write_batches(file.path, _batches(file, mask, grid, kind_of), columns, grid.crs, "Polygon")
+    columns = {"area_m2": "f"}
+    if with_confidence:
+        columns["confidence"] = "f"
+    if kind_of is not None:
+        columns["kind"] = "O"
+    return write_batches(file.path, _batches(file, bands, grid, kind_of), columns, grid.crs, "Polygon")
 
 
 def _batches(
-    file: FootprintFile, mask: MaskBands, grid: Grid, kind_of: Callable[[Polygons], NDArray[Any]] | None
+    file: FootprintFile, bands: Iterable[MaskBand], grid: Grid, kind_of: Callable[[Polygons], NDArray[Any]] | None
 ) -> Iterator[Batch]:
     former = 0
-    for bottom, traced in trace(_of_equal_height(mask, TRACED_ROWS)):
+    for bottom, traced, confidence in trace(_of_equal_height(bands, TRACED_ROWS)):
         here = grid.part(former, max(1, bottom - former))
-        large = _large_enough(traced, file, here.pixel_area_m2)
-        polygons, index = _valid(_shaped(large, file, here))
-        properties = {"area_m2": shapely.area(polygons) * here.pixel_area_m2}
+        is_large = shapely.area(traced) >= file.min_area_m2 / here.pixel_area_m2 - 1e-6
+        large = traced[is_large]
+        polygons, index = _valid(_shaped(_without_small_holes(large, file, here.pixel_area_m2), file, here))
+        properties = {
+            "area_m2": shapely.area(polygons) * here.pixel_area_m2,
+            "confidence": confidence[is_large][index],
+        }
         if kind_of is not None:
             properties["kind"] = kind_of(large)[index]
         placed = shapely.transform(polygons, lambda xy: np.column_stack(grid.transform @ (xy[:, 0], xy[:, 1])))
@@ -146,20 +163,28 @@ def _batches(
         former = min(bottom, grid.height - 1)
 
 
-def _of_equal_height(mask: MaskBands, rows: int) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+def _of_equal_height(bands: Iterable[MaskBand], rows: int) -> Iterator[MaskBand]:
     """The bands of a mask cut again, to `rows` rows each but for the last."""
     top, held = 0, 0
-    parts: list[NDArray[np.bool_]] = []
-    for _, band in mask:
-        while len(band):
-            part, band = band[: rows - held], band[rows - held :]
-            parts.append(part)
-            held += len(part)
+    parts: list[MaskBand] = []
+    for _, mask, probability in bands:
+        start = 0
+        while start < len(mask):
+            here = slice(start, start + rows - held)
+            parts.append(MaskBand(top, mask[here], None if probability is None else probability[here]))
+            held += len(parts[-1].mask)
+            start = here.stop
             if held == rows:
-                yield top, np.concatenate(parts)
+                yield _joined(top, parts)
                 top, held, parts = top + rows, 0, []
     if held:
-        yield top, np.concatenate(parts)
+        yield _joined(top, parts)
+
+
+def _joined(top: int, parts: Sequence[MaskBand]) -> MaskBand:
+    probabilities = [part.probability for part in parts if part.probability is not None]
+    mask = np.concatenate([part.mask for part in parts])
+    return MaskBand(top, mask, np.concatenate(probabilities) if len(probabilities) == len(parts) else None)
 
 
 def _kind_by_label(labels: NDArray[np.int32], kinds: Sequence[str]) -> Callable[[Polygons], NDArray[Any]]:
@@ -176,15 +201,16 @@ def _kind_by_label(labels: NDArray[np.int32], kinds: Sequence[str]) -> Callable[
     return kind_of
 
 
-def _large_enough(polygons: Polygons, file: FootprintFile, pixel_area_m2: float) -> Polygons:
-    """Without small polygons and small holes; sizes that are a whole number of pixels allow for rounding."""
-    large: Polygons = polygons[shapely.area(polygons) >= file.min_area_m2 / pixel_area_m2 - 1e-6]
-    if file.min_hole_m2 > 0:
-        min_px = file.min_hole_m2 / pixel_area_m2 - 1e-6
-        for index in np.flatnonzero(shapely.get_num_interior_rings(large)):
-            holes = [ring for ring in large[index].interiors if Polygon(ring).area >= min_px]
-            large[index] = Polygon(large[index].exterior, holes)
-    return large
+def _without_small_holes(polygons: Polygons, file: FootprintFile, pixel_area_m2: float) -> Polygons:
+    """Sizes that are a whole number of pixels allow for rounding."""
+    if not file.min_hole_m2:
+        return polygons
+    filled = polygons.copy()
+    min_px = file.min_hole_m2 / pixel_area_m2 - 1e-6
+    for index in np.flatnonzero(shapely.get_num_interior_rings(filled)):
+        holes = [ring for ring in filled[index].interiors if Polygon(ring).area >= min_px]
+        filled[index] = Polygon(filled[index].exterior, holes)
+    return filled
 
 
 def _shaped(polygons: Polygons, file: FootprintFile, grid: Grid) -> Polygons:

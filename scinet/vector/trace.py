@@ -1,6 +1,8 @@
 """Outlines of labels and masks; of masks of any size band by band, without seams where the bands meet."""
 
 from collections.abc import Iterable, Iterator
+from math import nan
+from typing import NamedTuple
 
 import numpy as np
 import shapely
@@ -35,48 +37,96 @@ def polygonize(labels: NDArray[np.int32], transform: Affine) -> list[Polygon | M
     return [Polygon() if not p else p[0] if len(p) == 1 else MultiPolygon(p) for p in parts]
 
 
-def trace(bands: Iterable[tuple[int, NDArray[np.bool_]]]) -> Iterator[tuple[int, Polygons]]:
+class MaskBand(NamedTuple):
+    """Rows of a mask, full width.
+
+    Attributes:
+        top: The first row.
+        mask: bool (H, W), True = building.
+        probability: (H, W) in [0, 1], or None. Only its values inside the mask matter.
+    """
+
+    top: int
+    mask: NDArray[np.bool_]
+    probability: NDArray[np.floating] | None = None
+
+
+class Traced(NamedTuple):
+    """The components that end in a band.
+
+    Attributes:
+        bottom: The row after the last one of the band.
+        polygons: Their outlines (n,) in pixel coordinates: x is the column, y the row, holes are interior rings.
+        confidence: float64 (n,), the mean probability inside; NaN without a probability.
+    """
+
+    bottom: int
+    polygons: Polygons
+    confidence: NDArray[np.float64]
+
+
+class _Piece(NamedTuple):
+    """The part of a component in one band, and the sum of its probability."""
+
+    polygon: Polygon
+    probability: float
+
+
+def trace(bands: Iterable[MaskBand]) -> Iterator[Traced]:
     """The outlines of the 4-connected components of a mask of any height.
 
     In memory are one band and the pieces of the components that cross its lower edge.
 
     Args:
-        bands: (top row, bool (H, W)) without a gap, full width.
+        bands: The mask from top to bottom without a gap.
 
     Yields:
-        The row after the last one of a band, and the polygons that ended in it, in pixel coordinates: x is the column,
-        y the row, holes are interior rings.
+        The components that ended in each band.
     """
-    open_: list[list[Polygon]] = []  # pieces of each component that may continue below
+    open_: list[list[_Piece]] = []  # pieces of each component that may continue below
     seam: NDArray[np.int64] | None = None  # where it may: for each column the number of the component + 1, else 0
     bottom = 0
-    for top, mask in bands:
-        labels = label(mask)
-        pieces = polygonize(labels, Affine.translation(0, top))  # each in one part, as labels are connected
+    for band in bands:
+        labels = label(band.mask)
+        pieces = _pieces(labels, band)
         if seam is None:
-            seam = np.zeros(mask.shape[1], np.int64)
+            seam = np.zeros(labels.shape[1], np.int64)
         whole = _components(seam, labels[0], len(open_), len(pieces))
         groups, new_of = whole[: len(open_)], whole[len(open_) :]
         continues = np.zeros(whole.max(initial=-1) + 1, bool)
         continues[new_of[np.unique(labels[-1][labels[-1] > 0]) - 1]] = True
-        joined: dict[int, list[Polygon]] = {}
+        joined: dict[int, list[_Piece]] = {}
         for number, parts in zip(groups.tolist(), open_, strict=True):
             joined.setdefault(number, []).extend(parts)
-        finished: list[Polygon] = []
-        for number, polygon in zip(new_of.tolist(), pieces, strict=True):
+        finished: list[list[_Piece]] = []
+        for number, piece in zip(new_of.tolist(), pieces, strict=True):
             if number in joined or continues[number]:
-                joined.setdefault(number, []).append(polygon)
+                joined.setdefault(number, []).append(piece)
             else:
-                finished.append(polygon)
-        finished += [_joined(parts) for number, parts in joined.items() if not continues[number]]
+                finished.append([piece])
+        finished += [parts for number, parts in joined.items() if not continues[number]]
         still = [number for number in joined if continues[number]]
         open_ = [joined[number] for number in still]
         place = np.zeros(len(continues) + 1, np.int64)
         place[np.array(still, np.int64) + 1] = np.arange(1, len(still) + 1)
         seam = place[np.concatenate([[0], new_of + 1])[labels[-1]]]
-        bottom = top + len(mask)
-        yield bottom, np.array(finished, dtype=object)
-    yield bottom, np.array([_joined(parts) for parts in open_], dtype=object)
+        bottom = band.top + len(labels)
+        yield _traced(bottom, finished)
+    yield _traced(bottom, open_)
+
+
+def _pieces(labels: NDArray[np.int32], band: MaskBand) -> list[_Piece]:
+    outlines = polygonize(labels, Affine.translation(0, band.top))  # each in one part, as labels are connected
+    if band.probability is None:
+        return [_Piece(outline, nan) for outline in outlines]
+    sums = np.bincount(labels.ravel(), band.probability.ravel(), minlength=1)[1:]
+    return [_Piece(outline, total) for outline, total in zip(outlines, sums.tolist(), strict=True)]
+
+
+def _traced(bottom: int, components: list[list[_Piece]]) -> Traced:
+    polygons = np.array([_joined([piece.polygon for piece in parts]) for parts in components], dtype=object)
+    sums = np.array([sum(piece.probability for piece in parts) for parts in components], np.float64)
+    return Traced(bottom, polygons, sums / shapely.area(polygons))
 
 
 def _components(seam: NDArray[np.int64], first_row: NDArray[np.int32], old: int, new: int) -> NDArray[np.int64]:

@@ -10,19 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.transform import from_origin
 
 from scinet.raster.grid import Grid
 from scinet.vector.footprint_file import FootprintFile, write_footprint_file
+from scinet.vector.trace import MaskBand
 from tests.benchmarks.peak import Peak
 
 EVERY_PX, BAND_PX = 56, 128
 
 
-def bands(side_px: int) -> Iterator[tuple[int, NDArray[np.bool_]]]:
-    """(top row, mask) of each band, with buildings of varying size and position."""
+def bands(side_px: int) -> Iterator[MaskBand]:
+    """The mask, with buildings of varying size and position, and a probability."""
     count = -(-side_px // EVERY_PX)
     random = np.random.default_rng(0)
     height, width = random.integers(24, 41, (2, count, count))
@@ -34,7 +34,8 @@ def bands(side_px: int) -> Iterator[tuple[int, NDArray[np.bool_]]]:
         block, down = y // EVERY_PX, (y % EVERY_PX)[:, None]
         cell = block[:, None], (x // EVERY_PX)[None]
         inside_y = (down >= row[cell]) & (down < row[cell] + height[cell])
-        yield top, inside_y & (along >= column[cell]) & (along < column[cell] + width[cell])
+        mask = inside_y & (along >= column[cell]) & (along < column[cell] + width[cell])
+        yield MaskBand(top, mask, mask * np.float32(0.75))
 
 
 def main() -> None:
@@ -50,7 +51,7 @@ def main() -> None:
             file = FootprintFile(path, 1.0, simplify_m=options.simplify_m)
             began = time.perf_counter()
             with Peak() as peak:
-                found = write_footprint_file(file, bands(side), grid)
+                found = write_footprint_file(file, bands(side), grid, with_confidence=True)
             print(
                 f"{suffix}: {found:,} polygons of {side:,} x {side:,} px in {time.perf_counter() - began:.0f} s, peak "
                 f"{peak.megabytes:,.0f} MB, file {path.stat().st_size / 1e6:,.0f} MB",

@@ -117,14 +117,14 @@ def files(result: Result, outlines: Outlines = TRACED) -> list[File]:
             "Footprints .gpkg",
             f"{stem}_footprints.gpkg",
             "application/geopackage+sqlite3",
-            "Polygons in the image's CRS with area_m2, and their kind if there are reference buildings",
+            "Polygons in the image's CRS with area_m2 and confidence, and their kind if there are reference buildings",
             lambda: _bytes(".gpkg", lambda path: _write_footprints(path, result, outlines)),
         ),
         File(
             "Footprints .geojson",
             f"{stem}_footprints.geojson",
             "application/geo+json",
-            "Polygons in longitude and latitude with area_m2, and their kind if there are reference buildings",
+            "Polygons in longitude and latitude with area_m2 and confidence, and their kind if there are reference buildings",
             lambda: _bytes(".geojson", lambda path: _write_footprints(path, result, outlines)),
         ),
         File(
@@ -160,6 +160,7 @@ def _write_footprints(path: Path, result: Result, outlines: Outlines) -> None:
         result.evaluation.prediction,
         result.evaluation.raster,
         kinds=None if result.evaluation.diagnosis is None else result.evaluation.diagnosis.components.kind.tolist(),
+        probability=result.run.probability,
         min_area_m2=result.settings.min_area_m2,
         **outlines._asdict(),
     )

@@ -11,6 +11,7 @@ import shapely
 import torch
 from numpy.typing import NDArray
 from rasterio.transform import Affine
+from scipy import ndimage
 from scipy.ndimage import gaussian_filter
 
 from scinet.errors import RasterError, ResolutionError, WriteError
@@ -18,6 +19,7 @@ from scinet.models.checkpoint import Model, load_model
 from scinet.raster import resample
 from scinet.raster import scene as raster_scene
 from scinet.raster.components import label
+from scinet.raster.geotiff import PROBABILITY_STEP
 from scinet.raster.raster import Raster
 from scinet.raster.scene import open_scene, read_raster
 from scinet.segmentation import blend, forward, scene
@@ -201,6 +203,9 @@ def test_other_settings_are_not_gone_on_with(scene_path: Path, brightness_model:
         segment_to_file(open_scene(scene_path), brightness_model, out, progress=stopping_at(0.5))
     with pytest.raises(WriteError, match="another threshold"):
         segment_to_file(open_scene(scene_path), brightness_model, out, threshold=0.3, resume=True)
+    footprints = FootprintFile(tmp_path / "out.gpkg")  # their confidence needs what a mask alone does not keep
+    with pytest.raises(WriteError, match="another choice of footprints"):
+        segment_to_file(open_scene(scene_path), brightness_model, out, footprints=footprints, resume=True)
     segment_to_file(open_scene(scene_path), brightness_model, out, threshold=0.3)  # from the start
     assert out.exists() and not (tmp_path / "out.tif.part").exists()
 
@@ -271,11 +276,14 @@ def test_footprints_have_no_seams(
     file = FootprintFile(tmp_path / f"out{suffix}")
     found = segment_to_file(open_scene(scene_path), brightness_model, tmp_path / "out.tif", footprints=file)
     working, probability = in_memory(scene_path, brightness_model)
-    wanted = polygonize(label((probability > 0.5) & working.valid), working.transform)
-    meta, _, wkb, (area_m2,) = pyogrio.raw.read(file.path)
+    labels = label((probability > 0.5) & working.valid)
+    wanted = polygonize(labels, working.transform)
+    meta, _, wkb, (area_m2, confidence) = pyogrio.raw.read(file.path)
     polygons = shapely.from_wkb(wkb)
     assert shapely.is_valid(polygons).all() and len(polygons) == len(wanted) > 100
     assert area_m2.sum() == pytest.approx(found.building_px * working.pixel_area_m2, rel=1e-4)
+    means = ndimage.mean(probability.astype(float), labels, np.arange(1, len(wanted) + 1))
+    np.testing.assert_allclose(sorted(confidence), sorted(means), atol=PROBABILITY_STEP / 2)
     if suffix == ".geojson":
         assert (np.abs(shapely.bounds(polygons)) <= 90).all()
         return

@@ -11,6 +11,7 @@ import shapely
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.transform import Affine
+from scipy import ndimage
 from shapely import Polygon, box
 
 from scinet.errors import WriteError
@@ -18,14 +19,19 @@ from scinet.raster.components import label
 from scinet.raster.grid import Grid
 from scinet.vector.footprint_file import FootprintFile, write_footprint_file
 from scinet.vector.regularize import regularize
-from scinet.vector.trace import polygonize, trace
+from scinet.vector.trace import MaskBand, polygonize, trace
 
 PLACE = Affine(0.1, 0, 500_000, 0, -0.1, 620_000)
 
 
-def in_bands(mask: NDArray[np.bool_], cuts: list[int]) -> list[tuple[int, NDArray[np.bool_]]]:
+def in_bands(
+    mask: NDArray[np.bool_], cuts: list[int], probability: NDArray[np.float32] | None = None
+) -> list[MaskBand]:
     edges = sorted({0, len(mask), *cuts})
-    return [(top, mask[top:bottom]) for top, bottom in pairwise(edges)]
+    return [
+        MaskBand(top, mask[top:bottom], None if probability is None else probability[top:bottom])
+        for top, bottom in pairwise(edges)
+    ]
 
 
 def written(path: Path, mask: NDArray[np.bool_], cuts: list[int], **options: Any) -> tuple[Any, NDArray[np.float64]]:
@@ -44,11 +50,26 @@ def test_bands_leave_no_trace(seed: int) -> None:
     random = np.random.default_rng(seed)
     height, width = random.integers(1, 60, 2)
     mask = random.random((height, width)) < random.choice([0.3, 0.5, 0.6, 0.8])
-    found = [p for _, batch in trace(in_bands(mask, random.integers(1, height + 1, 5).tolist())) for p in batch]
+    found = [p for batch in trace(in_bands(mask, random.integers(1, height + 1, 5).tolist())) for p in batch.polygons]
     wanted = polygonize(label(mask), Affine.identity())
     ours, theirs = (sorted(shapely.to_wkb(shapely.normalize(p)) for p in some) for some in (found, wanted))
     assert ours == theirs
     assert shapely.is_valid(found).all()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_confidence_is_the_mean_probability_inside_however_bands_are_cut(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    mask = random.random((50, 40)) < random.choice([0.3, 0.5, 0.6])
+    probability = random.random(mask.shape, np.float32)
+    probability[~mask] = np.nan
+    found: dict[bytes, float] = {}
+    for _, polygons, confidence in trace(in_bands(mask, random.integers(1, 50, 5).tolist(), probability)):
+        found |= zip(shapely.to_wkb(shapely.normalize(polygons)), confidence, strict=True)
+    labels = label(mask)
+    wanted = shapely.to_wkb(shapely.normalize(np.array(polygonize(labels, Affine.identity()), dtype=object)))
+    means = ndimage.mean(probability.astype(float), labels, np.arange(1, len(wanted) + 1))
+    assert [found[outline] for outline in wanted] == pytest.approx(means.tolist(), rel=1e-12)
 
 
 def test_small_buildings_and_small_holes_go(tmp_path: Path) -> None:
@@ -108,7 +129,7 @@ def test_bad_requests(name: str, options: Any, reason: str, tmp_path: Path) -> N
 
 def test_an_error_amid_the_work_is_told_and_leaves_no_file(tmp_path: Path) -> None:
     def bands() -> Any:
-        yield 0, np.eye(10, dtype=bool)
+        yield MaskBand(0, np.eye(10, dtype=bool))
         raise WriteError("The disk is full.")
 
     grid = Grid(20, 10, PLACE, CRS.from_epsg(32630))
