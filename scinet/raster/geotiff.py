@@ -138,6 +138,11 @@ def probability_steps(probability: NDArray[np.float32], valid: NDArray[np.bool_]
     return np.where(valid, np.rint(probability / PROBABILITY_STEP), MASK_NODATA).astype(np.uint8)
 
 
+def stored_probability(steps: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The probability float32 (H, W) that `probability_steps` stored; more than 1 for nodata."""
+    return steps * np.float32(PROBABILITY_STEP)
+
+
 def cog_options(form: BandFormat) -> dict[str, Any]:
     """What to give GDAL's COG driver for a band: blocks of 512 px, overviews, compression without loss."""
     predictor = {"uint8": "STANDARD", "float32": "FLOATING_POINT"}[form.dtype]

@@ -15,9 +15,9 @@ from scinet.raster.geotiff import (
     MASK,
     MASK_NODATA,
     PROBABILITY_FLOAT32,
-    PROBABILITY_STEP,
     PROBABILITY_UINT8,
     probability_steps,
+    stored_probability,
 )
 from scinet.raster.grid import Grid
 from scinet.raster.resample import Resampled
@@ -168,11 +168,11 @@ def _stored(output: Output, footprints: FootprintFile | None) -> Output:
 
 
 def _mask_bands(pieces: ResumableCog, output: Output) -> Iterator[MaskBand]:
-    step = PROBABILITY_STEP if output == "uint8" else 1.0
-    for (top, mask), (_, probability) in zip(pieces.read("mask"), pieces.read("probability"), strict=True):
+    for (top, mask), (_, values) in zip(pieces.read("mask"), pieces.read("probability"), strict=True):
         for row in range(0, len(mask), TRACED_ROWS):
             rows = slice(row, row + TRACED_ROWS)
-            yield MaskBand(top + row, mask[rows] == 1, probability[rows] * np.float32(step))
+            probability = stored_probability(values[rows]) if output == "uint8" else values[rows]
+            yield MaskBand(top + row, mask[rows] == 1, probability)
 
 
 def _counts(pieces: ResumableCog) -> SceneMask:

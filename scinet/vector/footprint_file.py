@@ -13,6 +13,7 @@ from shapely import Polygon
 
 from scinet.errors import WriteError
 from scinet.raster.components import label
+from scinet.raster.geotiff import probability_steps, stored_probability
 from scinet.raster.grid import Grid
 from scinet.raster.raster import Raster
 from scinet.vector.trace import MaskBand, trace
@@ -20,6 +21,7 @@ from scinet.vector.write import Batch, check_vector_path, write_batches
 
 TRACED_ROWS = 128  # at a time: tracing takes ten times the memory of the mask
 _SQUARE_TOLERANCE_M = 0.5
+_CONFIDENCE_DECIMALS = 4
 
 Polygons = NDArray[np.object_]
 
@@ -76,7 +78,8 @@ def write_footprints(
         mask: bool (H, W), True = building.
         like: The image (H, W) that the mask belongs to.
         kinds: A text for each component in the order of `scinet.raster.components.label`, written as `kind`.
-        probability: float32 (H, W) in [0, 1]; the mean inside each component is written as `confidence`.
+        probability: float32 (H, W) in [0, 1]; the mean inside each component is written as `confidence`, of the values
+            that `write_probability` would store.
         min_area_m2: Smaller polygons are left out.
         min_hole_m2: Smaller holes are closed; at most `min_area_m2`.
         simplify_m: How far outlines may be from the mask's, in metres; 0 follows the pixels' edges.
@@ -104,7 +107,8 @@ def write_footprints(
     """
     file = FootprintFile(Path(path), min_area_m2, min_hole_m2, simplify_m, square)
     kind_of = None if kinds is None else _kind_by_label(label(mask), kinds)
-    bands = [MaskBand(0, mask, probability)]
+    stored = None if probability is None else stored_probability(probability_steps(probability, like.valid))
+    bands = [MaskBand(0, mask, stored)]
     return write_footprint_file(file, bands, like.grid, kind_of, with_confidence=probability is not None)
 
 
@@ -154,7 +158,7 @@ def _batches(
         polygons, index = _valid(_shaped(_without_small_holes(large, file, here.pixel_area_m2), file, here))
         properties = {
             "area_m2": shapely.area(polygons) * here.pixel_area_m2,
-            "confidence": confidence[is_large][index],
+            "confidence": confidence[is_large][index].round(_CONFIDENCE_DECIMALS),
         }
         if kind_of is not None:
             properties["kind"] = kind_of(large)[index]

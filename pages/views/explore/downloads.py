@@ -117,14 +117,14 @@ def files(result: Result, outlines: Outlines = TRACED) -> list[File]:
             "Footprints .gpkg",
             f"{stem}_footprints.gpkg",
             "application/geopackage+sqlite3",
-            "Polygons in the image's CRS with area_m2 and confidence, and their kind if there are reference buildings",
+            "Polygons in the image's CRS with area_m2, confidence and, given reference buildings, their kind",
             lambda: _bytes(".gpkg", lambda path: _write_footprints(path, result, outlines)),
         ),
         File(
             "Footprints .geojson",
             f"{stem}_footprints.geojson",
             "application/geo+json",
-            "Polygons in longitude and latitude with area_m2 and confidence, and their kind if there are reference buildings",
+            "Polygons in longitude and latitude with area_m2, confidence and, given reference buildings, their kind",
             lambda: _bytes(".geojson", lambda path: _write_footprints(path, result, outlines)),
         ),
         File(

@@ -347,11 +347,11 @@ def test_a_geopackage_keeps_crs_areas_kinds_and_holes(tmp_path: Path, image: Ras
 
 def test_confidence_is_written_next_to_the_kind(tmp_path: Path, image: Raster) -> None:
     labels = blocks()
-    probability = np.where(labels == 1, np.float32(0.75), np.float32(0.5))
+    probability = np.where(labels == 1, np.float32(0.8), np.float32(0.6))
     kinds = ["good", "false"]
     write_footprints(tmp_path / "out.gpkg", labels > 0, image, kinds=kinds, probability=probability, min_area_m2=0.1)
     _, _, columns = read_back(tmp_path / "out.gpkg")
-    assert columns["kind"] == ["good"] and columns["confidence"] == [0.75]
+    assert columns["kind"] == ["good"] and columns["confidence"] == [0.8]
 
 
 def test_geojson_is_that_of_the_rfc(tmp_path: Path, image: Raster) -> None:
