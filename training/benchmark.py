@@ -26,8 +26,9 @@ from scinet.evaluation.benchmark import nearest_step
 from scinet.evaluation.bootstrap import estimates
 from scinet.evaluation.diagnose import Tally
 from scinet.evaluation.evaluate import evaluate_on_grids
+from scinet.evaluation.mask import read_mask
 from scinet.evaluation.scores import macro, micro
-from scinet.evaluation.truth import read_mask, truth_labels
+from scinet.evaluation.truth import truth_labels
 from scinet.models.card import Card, checkpoints_folder
 from scinet.models.checkpoint import Model, load_model
 from scinet.models.device import parse_device

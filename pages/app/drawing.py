@@ -69,7 +69,7 @@ def error_classes(diagnosis: Diagnosis, prediction: NDArray[np.bool_]) -> NDArra
     """The kind of every pixel: 0 for background that was not predicted, else 1 + index in `KINDS`; uint8 (H, W).
 
     A predicted pixel inside a reference building has the building's kind, other pixels of the building are missed,
-    and a predicted pixel outside all buildings is false area.
+    and a predicted pixel outside all buildings is false area, where there is a reference to tell.
     """
     kind_of = np.zeros(len(diagnosis.buildings.kind) + 1, dtype=np.uint8)
     for number, kind in enumerate(KINDS, start=1):
@@ -77,7 +77,7 @@ def error_classes(diagnosis: Diagnosis, prediction: NDArray[np.bool_]) -> NDArra
     inside = diagnosis.truth_labels > 0
     classes = np.where(prediction, kind_of[diagnosis.truth_labels], np.uint8(0))
     classes[inside & ~prediction] = KINDS.index("missed") + 1
-    classes[prediction & ~inside] = KINDS.index("false") + 1
+    classes[(diagnosis.predicted_labels > 0) & ~inside] = KINDS.index("false") + 1
     return classes
 
 

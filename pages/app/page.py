@@ -32,7 +32,7 @@ def image_facts(subject: Subject) -> None:
         f"{metres[0]:,.0f} &times; {metres[1]:,.0f} m",
         "no georeference" if raster.crs is None else _crs_name(raster),
     ]
-    notes = "".join(f"<li>{escape(note)}</li>" for note in raster.notes)
+    notes = "".join(f"<li>{escape(note)}</li>" for note in subject.notes)
     st.html(
         f'<div class="sn-facts"><b>{escape(subject.title)}</b><span>{"</span><span>".join(parts)}</span>'
         + (f"<ul>{notes}</ul>" if notes else "")

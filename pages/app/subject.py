@@ -21,6 +21,11 @@ class Subject:
     credit: str = ""
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """How its files were understood, in sentences for the reader."""
+        return (*self.raster.notes, *(() if self.truth is None else self.truth.notes))
+
+    @property
     def size_bytes(self) -> int:
         """Its size in memory."""
         return raster_bytes(self.raster) + (0 if self.truth is None else truth_bytes(self.truth))
@@ -42,9 +47,10 @@ def raster_bytes(raster: Raster) -> int:
 
 def truth_bytes(truth: Truth) -> int:
     """The size of reference buildings in memory; of polygons, a little less than it is."""
-    if isinstance(truth, np.ndarray):
-        return truth.nbytes
-    return 16 * int(shapely.get_num_coordinates(truth.polygons).sum()) + 200 * len(truth.polygons)
+    buildings = truth.buildings
+    if isinstance(buildings, np.ndarray):
+        return buildings.nbytes + (0 if truth.judged is None else truth.judged.nbytes)
+    return 16 * int(shapely.get_num_coordinates(buildings.polygons).sum()) + 200 * len(buildings.polygons)
 
 
 def hash_of(*parts: object) -> str:

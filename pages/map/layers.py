@@ -44,8 +44,9 @@ def _reference_buildings(subject: Subject) -> bytes:
     """Footprints as they are, masks along the pixel edges of the native grid."""
     raster = subject.raster
     ids = truth_ids(subject, raster)
-    if isinstance(subject.truth, Footprints):
-        polygons, crs = subject.truth.polygons, subject.truth.crs
+    buildings = subject.truth.buildings if subject.truth is not None else None
+    if isinstance(buildings, Footprints):
+        polygons, crs = buildings.polygons, buildings.crs
     else:
         polygons, crs = tuple(polygonize(truth_on(subject, raster), raster.transform)), raster.crs
     return collection(drawing.outlines([polygons[i - 1] for i in ids], crs, [{"id": int(i)} for i in ids]))

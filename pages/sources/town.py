@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.app.state import cache
 from pages.app.subject import Choice, Subject
+from scinet.evaluation.truth import Truth
 from scinet.synthetic.town import make_town
 
 GSDS_CM_PER_PX = (5.0, 10.0, 20.0)
@@ -43,7 +44,7 @@ def _town(seed: int, cm_per_px: float) -> Subject:
                 key=f"town-{seed}-{cm_per_px:g}",
                 title=f"Generated town {seed}",
                 raster=town.render(cm_per_px),
-                truth=town.footprints,
+                truth=Truth(town.footprints),
                 credit="Generated image; the reference buildings are exact.",
             )
 

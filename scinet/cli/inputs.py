@@ -1,11 +1,13 @@
 """What the arguments of a command name: images, reference buildings and models."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from scinet.datasets.tiles import Tile, tiles_in
 from scinet.errors import SciNetError
+from scinet.evaluation.mask_values import MaskChoice
 from scinet.evaluation.truth import Truth, read_truth, read_window_truth
 from scinet.models.checkpoint import Model, load_model
 from scinet.models.custom import SUFFIXES, open_custom_file
@@ -25,8 +27,15 @@ class Subject(NamedTuple):
     raster: Raster
     truth: Truth | None
 
+    @property
+    def notes(self) -> list[str]:
+        """How the files were understood, in sentences for the reader."""
+        return [*self.raster.notes, *(() if self.truth is None else self.truth.notes)]
 
-def read_subject(image: str, truth: Path | None, window: Window | None, native_cm_per_px: float | None) -> Subject:
+
+def read_subject(
+    image: str, truth: Path | None, window: Window | None, native_cm_per_px: float | None, choice: MaskChoice
+) -> Subject:
     """Read an image and its reference buildings.
 
     Args:
@@ -34,6 +43,7 @@ def read_subject(image: str, truth: Path | None, window: Window | None, native_c
         truth: A mask image or vector file.
         window: Column, row, width and height in px, to take only this part.
         native_cm_per_px: The image's resolution, if the file does not say.
+        choice: Which values of a mask image are building or ignored.
 
     Raises:
         SciNetError: Something cannot be read, or does not fit in memory.
@@ -48,8 +58,8 @@ def read_subject(image: str, truth: Path | None, window: Window | None, native_c
     if truth is None:
         return Subject(scene.name, raster, None)
     if raster.shape == (scene.height, scene.width):
-        return Subject(scene.name, raster, read_truth(truth, raster, truth.name))
-    return Subject(scene.name, raster, read_window_truth(truth, raster, scene, truth.name))
+        return Subject(scene.name, raster, read_truth(truth, raster, truth.name, choice))
+    return Subject(scene.name, raster, read_window_truth(truth, raster, scene, truth.name, choice))
 
 
 def read_images(image: str, native_cm_per_px: float | None) -> list[Tile] | Scene:
@@ -57,6 +67,12 @@ def read_images(image: str, native_cm_per_px: float | None) -> list[Tile] | Scen
     if not is_url(image) and Path(image).is_dir():
         return tiles_in(Path(image))
     return open_scene(image, cm_per_px=native_cm_per_px)
+
+
+def print_notes(notes: Sequence[str]) -> None:
+    """Tell the reader how files were understood."""
+    for note in notes:
+        print(note, file=sys.stderr)
 
 
 def load_models(names: Sequence[str], device_name: str | None) -> list[Model]:

@@ -112,7 +112,7 @@ working_option = click.option(
 
 
 def truth_options(required: bool) -> Callable[[Function], Function]:
-    """``--truth`` and ``--window``."""
+    """``--truth`` with what its values mean, and ``--window``."""
 
     def add(function: Function) -> Function:
         with_window = click.option(
@@ -122,13 +122,26 @@ def truth_options(required: bool) -> Callable[[Function], Function]:
             metavar="COLUMN ROW WIDTH HEIGHT",
             help="Take only this part of the image, in its own px.",
         )(function)
+        with_ignored = click.option(
+            "--ignore-value",
+            metavar="VALUE",
+            help="The value of a mask's pixels that nobody judged, such as 255, or none. Default: the likeliest.",
+        )(with_window)
+        with_building = click.option(
+            "--building-value",
+            "building_values",
+            multiple=True,
+            metavar="VALUE",
+            help='The value of buildings in a mask, such as 1, or their colour, such as "#0000ff". May be given '
+            "several times. Default: the likeliest.",
+        )(with_ignored)
         return click.option(
             "--truth",
             required=required,
             type=PATH,
             metavar="FILE",
             help="The reference buildings: a mask image, GeoJSON or GeoPackage, in any CRS.",
-        )(with_window)
+        )(with_building)
 
     return add
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from scinet.cli.bar import Bar
-from scinet.cli.inputs import Window, load_models, read_subject
+from scinet.cli.inputs import Window, load_models, print_notes, read_subject
 from scinet.cli.options import (
     IMAGE_HELP,
     RESOLUTION,
@@ -26,6 +26,7 @@ from scinet.errors import SciNetError
 from scinet.evaluation import sweep as sweeps
 from scinet.evaluation.evaluate import evaluate_on_grids
 from scinet.evaluation.grading import steps_around
+from scinet.evaluation.mask_values import MaskChoice
 from scinet.evaluation.report import report, to_json
 from scinet.segmentation.segment import segment
 from scinet.segmentation.strategies import Strategy
@@ -61,6 +62,8 @@ own mask at the native GSD; --json adds how far each model holds. Without --trut
 def score(
     image: str,
     truth: Path,
+    building_values: tuple[str, ...],
+    ignore_value: str | None,
     window: Window | None,
     model: str,
     device: str | None,
@@ -72,7 +75,8 @@ def score(
     as_json: bool,
 ) -> None:
     """Segment an image and compare the mask with reference buildings."""
-    subject = read_subject(image, truth, window, native_cm_per_px)
+    subject = read_subject(image, truth, window, native_cm_per_px, MaskChoice(building_values, ignore_value))
+    print_notes(subject.notes)
     (loaded,) = load_models([model], device)
     raster = subject.raster
     with Bar(subject.name) as bar:
@@ -80,7 +84,7 @@ def score(
     evaluations = evaluate_on_grids(
         probability, working, raster, subject.truth, threshold=threshold, min_area_m2=min_area_m2
     )
-    content = report(subject.name, loaded.card, strategy, **evaluations)
+    content = {"notes": subject.notes, **report(subject.name, loaded.card, strategy, **evaluations)}
     click.echo(to_json(content) if as_json else _text(content), nl=False)
 
 
@@ -106,6 +110,8 @@ def score(
 def sweep(
     image: str,
     truth: Path | None,
+    building_values: tuple[str, ...],
+    ignore_value: str | None,
     window: Window | None,
     models: tuple[str, ...],
     device: str | None,
@@ -117,7 +123,8 @@ def sweep(
     as_json: bool,
 ) -> None:
     """Segment an image at many resolutions and score the masks."""
-    subject = read_subject(image, truth, window, native_cm_per_px)
+    subject = read_subject(image, truth, window, native_cm_per_px, MaskChoice(building_values, ignore_value))
+    print_notes(subject.notes)
     native = subject.raster.cm_per_px
     steps = _steps(native, finest or native, coarsest)
     loaded = load_models(models, device)
@@ -133,7 +140,13 @@ def sweep(
         )
     if as_json:
         held = sweeps.resolutions_held(rows, native)
-        content = {"image": subject.name, "native_cm_per_px": native, "holds_to": held, "rows": rows}
+        content = {
+            "image": subject.name,
+            "notes": subject.notes,
+            "native_cm_per_px": native,
+            "holds_to": held,
+            "rows": rows,
+        }
         click.echo(to_json(content), nl=False)
         return
     writer = csv.DictWriter(sys.stdout, sweeps.COLUMNS)

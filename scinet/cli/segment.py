@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from scinet.cli.bar import Bar
-from scinet.cli.inputs import load_models, read_images
+from scinet.cli.inputs import load_models, print_notes, read_images
 from scinet.cli.options import (
     IMAGE_HELP,
     PATH,
@@ -61,8 +61,7 @@ class Writer:
         """Write one scene's files and say what they hold. Raises SciNetError."""
         if not is_url(scene.source) and out.exists() and out.samefile(str(scene.source)):
             raise WriteError(f"{out} is the image itself. Give the result another name.")
-        for note in scene.all_notes:
-            print(note, file=sys.stderr)
+        print_notes(scene.all_notes)
         file = footprints and FootprintFile(
             footprints, self.min_area_m2, self.min_hole_m2, self.simplify_m, self.square
         )

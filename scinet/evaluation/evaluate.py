@@ -11,13 +11,14 @@ from scinet.evaluation.boundary import boundary_counts, boundary_width_px
 from scinet.evaluation.diagnose import Diagnosis, diagnose
 from scinet.evaluation.grading import Grid, mask_on
 from scinet.evaluation.objects import Objects, find_objects
-from scinet.evaluation.truth import Truth, truth_labels
+from scinet.evaluation.truth import Truth, judged_part, truth_labels
 from scinet.raster.components import Spans, components
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample_probability
+from scinet.vector.footprints import Footprints
 
 # Reference buildings as `read_truth` gives them, or what gives their labels int32 (H, W) on a raster's grid
-Reference = Truth | Callable[[Raster], NDArray[np.int32]]
+Reference = Truth | Footprints | NDArray[np.bool_] | Callable[[Raster], NDArray[np.int32]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +71,8 @@ def evaluate(
     Args:
         probability: float32 (h, w) in [0, 1] over the extent of `raster`. It is brought to the raster's grid.
         raster: The image at the working resolution, or the image itself.
-        reference: Reference buildings as `read_truth` gives them, or a function that gives their labels
-            int32 (H, W) on the grid of a raster.
+        reference: Reference buildings as `read_truth` gives them, footprints or a mask bool (H, W); or a function
+            that gives their labels int32 (H, W) on the grid of a raster, -1 where nobody judged what is there.
         threshold: Pixels above it are building.
         min_area_m2: Smaller predicted components are dropped.
 
@@ -91,9 +92,10 @@ def evaluate(
     diagnosis, objects = None, None
     if reference is not None:
         labels = reference(raster) if callable(reference) else truth_labels(reference, raster)
-        diagnosis = diagnose(labels, prediction, valid=raster.valid, pixel_area_m2=raster.pixel_area_m2)
+        labels, valid = judged_part(labels, raster.valid)
+        diagnosis = diagnose(labels, prediction, valid=valid, pixel_area_m2=raster.pixel_area_m2)
         width_px = boundary_width_px(raster.pixel_area_m2)
-        boundary = boundary_counts(labels, prediction, width_px=width_px, valid=raster.valid)
+        boundary = boundary_counts(labels, prediction, width_px=width_px, valid=valid)
         objects = find_objects(diagnosis, probability=probability, boundary=boundary)
     return Evaluation(raster, prediction, diagnosis, objects, threshold, min_area_m2)
 

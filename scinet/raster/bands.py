@@ -17,6 +17,8 @@ STRETCH_PERCENTILES = (2.0, 98.0)
 OPAQUE = 128
 # Nodata of RGBA orthophotos after lossy compression: black that is no longer quite black.
 NEARLY_BLACK = 10
+_GREY_TOLERANCE = 32
+_GREY_NOISE = 0.001
 _SAMPLE_PX = 1_000_000
 _SAMPLED_PX = 400_000_000
 _PIECE_VALUES = 8_000_000
@@ -114,16 +116,32 @@ def _read(dataset: DatasetReader, bands: list[int], how: dict[str, Any]) -> Any:
     return dataset.read(bands, **{**how, "out_shape": (len(bands), *shape)} if shape else how)
 
 
-def read_brightness(dataset: DatasetReader) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """The largest colour value of every pixel, (H, W) in the file's dtype, and valid bool (H, W)."""
+def read_mask_values(dataset: DatasetReader) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """The values of a mask image, in the file's dtype, and valid bool (H, W).
+
+    Returns:
+        (H, W) of values for one band, for grey and for a palette of class ids, whose colour of 0 is black;
+        uint8 (H, W, 3) where the image is coloured.
+    """
     bands, alpha, _ = choose_bands(dataset)
     values = dataset.read(bands)
     valid = read_validity(dataset, bands, alpha)
     palette = _palette(dataset)
     if palette is not None:
-        rgba = palette[values[0]]
-        return rgba[..., :3].max(axis=-1), valid & (rgba[..., 3] >= OPAQUE)
+        used = palette[np.unique(values[0])]
+        valid &= (palette[:, 3] >= OPAQUE)[values[0]]
+        if _is_grey(used.T):
+            return palette[..., :3].max(axis=-1)[values[0]], valid
+        return (palette[..., :3][values[0]] if palette[0, :3].any() else values[0]), valid
+    if len(bands) == 3 and values.dtype == np.uint8 and not _is_grey(values):
+        return np.moveaxis(values, 0, -1), valid
     return values.max(axis=0), valid & np.isfinite(values).all(axis=0)
+
+
+def _is_grey(colours: NDArray[np.uint8]) -> bool:
+    """Whether red, green and blue (3, ...) are the same, but for lossy compression."""
+    red, green, blue = colours[:3].astype(np.int16)
+    return bool((np.maximum(abs(red - green), abs(green - blue)) > _GREY_TOLERANCE).mean() < _GREY_NOISE)
 
 
 def choose_bands(dataset: DatasetReader) -> tuple[list[int], int | None, tuple[str, ...]]:

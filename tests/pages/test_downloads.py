@@ -18,6 +18,7 @@ from pages.app import runs
 from pages.app.runs import Result, Run, Task
 from pages.app.subject import Subject
 from pages.views.explore import downloads
+from scinet.evaluation.truth import Truth
 from scinet.models.card import Card
 from scinet.models.checkpoint import Model
 from scinet.raster.geotiff import write_raster
@@ -41,7 +42,7 @@ def result(crs: CRS | None) -> Result:
     raster.valid[:4] = False
     probability = np.where(mask, 0.9, 0.1).astype(np.float32)
     probability[50:52, 50:52] = 0.7
-    subject = Subject("a", "Accra · house 1.tif", raster, mask)
+    subject = Subject("a", "Accra · house 1.tif", raster, Truth(mask))
     return runs.evaluate(
         Run(Task(subject, CARD, raster.cm_per_px, Strategy("direct")), probability), runs.MaskSettings()
     )

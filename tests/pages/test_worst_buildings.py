@@ -14,6 +14,7 @@ from pages.map import layers
 from pages.views.explore import worst_buildings
 from scinet.evaluation.diagnose import diagnose
 from scinet.evaluation.evaluate import Evaluation
+from scinet.evaluation.truth import Truth
 from scinet.models.card import Card
 from scinet.raster.raster import Raster
 from scinet.segmentation.strategies import Strategy
@@ -33,7 +34,7 @@ def village() -> tuple[Subject, Result]:
     raster = Raster(pixels, np.ones((40, 40), bool), Affine(1, 0, 0, 0, -1, 0), None)
     diagnosis = diagnose(truth, prediction, pixel_area_m2=1.0)
     card = Card(name="a", architecture="unet", gsd_range_cm_per_px=(5.0, 20.0), window_px=64)
-    subject = Subject(key="worst-village", title="Village", raster=raster, truth=truth, credit="")
+    subject = Subject(key="worst-village", title="Village", raster=raster, truth=Truth(truth), credit="")
     run = Run(Task(subject, card, 100.0, Strategy("direct")), prediction.astype(np.float32))
     return subject, Result(("a",), run, MaskSettings(), Evaluation(raster, prediction, diagnosis, None, 0.5, 0.0))
 

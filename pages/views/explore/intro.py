@@ -8,6 +8,7 @@ from pages.app.runs import MaskSettings, Task, evaluate, run
 from pages.app.state import Key, cache, session
 from pages.app.subject import Subject
 from scinet.errors import SciNetError
+from scinet.evaluation.truth import Truth
 from scinet.models.card import Card, list_models
 from scinet.segmentation.strategies import Strategy
 from scinet.synthetic.town import make_town
@@ -57,7 +58,7 @@ def fill(place: DeltaGenerator | None) -> None:
 def _pictures(card: Card) -> list[bytes]:
     """A generated town at two resolutions with the errors of a model, each as JPEG."""
     town = make_town(SEED, TOWN_M)
-    subject = Subject("intro", "Town", town.render(min(GSDS_CM_PER_PX)), town.footprints)
+    subject = Subject("intro", "Town", town.render(min(GSDS_CM_PER_PX)), Truth(town.footprints))
     pictures = []
     for cm_per_px in GSDS_CM_PER_PX:
         found = evaluate(run(Task(subject, card, cm_per_px, Strategy()), lambda _: None), MaskSettings()).evaluation

@@ -62,7 +62,7 @@ def test_the_content_tells_a_mask_from_footprints(
     path.write_bytes(content)
     source = {"bytes": content, "path": path, "text path": str(path), "open file": io.BytesIO(content)}[kind]
     truth = read_truth(source, image, "truth.dat")
-    assert isinstance(truth, Footprints) == vector
+    assert isinstance(truth.buildings, Footprints) == vector
     labels = truth_labels(truth, image)
     assert labels.dtype == np.int32
     assert ((labels > 0) == mask).all()
@@ -86,8 +86,10 @@ def test_the_mask_that_we_write_is_a_truth(tmp_path: Path, image: Raster, mask: 
     written[:5] = 255
     write_mask(tmp_path / "out.tif", written, image)
     truth = read_truth(tmp_path / "out.tif", image, "out.tif")
-    assert isinstance(truth, np.ndarray)
-    assert (truth == mask).all()
+    assert isinstance(truth.buildings, np.ndarray) and truth.judged is not None
+    assert (truth.buildings == mask).all()
+    assert not truth.judged[:5].any() and truth.judged[5:].all()
+    assert truth.notes == ("The reference covers 92 % of the image; the rest is not scored.",)
 
 
 def test_diagonal_neighbours_are_two_buildings(image: Raster) -> None:

@@ -17,7 +17,7 @@ from rasterio.transform import Affine
 from rasterio.warp import calculate_default_transform, reproject
 
 from scinet.errors import GsdMissingError, RasterError, ResolutionError, SciNetError, TruthError, WriteError
-from scinet.evaluation.truth import read_mask
+from scinet.evaluation.mask import read_mask
 from scinet.raster.geotiff import write_mask, write_probability
 from scinet.raster.raster import Raster
 from scinet.raster.scene import read_raster
@@ -534,14 +534,14 @@ def test_masks_of_the_same_size_in_any_dress(kind: str, image: Raster, building:
         "palette": lambda: pillow(white, "PNG", mode="P"),
         "alpha": lambda: pillow(np.dstack([np.full(SHAPE, 255, np.uint8)] * 3 + [white]), "PNG"),
     }[kind]()
-    read = read_mask(content, image)
+    read = read_mask(content, image).buildings
     assert read.dtype == np.bool_
     assert (read == building).all()
 
 
 def test_blank_masks(image: Raster) -> None:
-    assert not read_mask(pillow(np.zeros(SHAPE, np.uint8), "PNG"), image).any()
-    assert read_mask(pillow(np.full(SHAPE, 255, np.uint8), "PNG"), image).all()
+    assert not read_mask(pillow(np.zeros(SHAPE, np.uint8), "PNG"), image).buildings.any()
+    assert read_mask(pillow(np.full(SHAPE, 255, np.uint8), "PNG"), image).buildings.all()
 
 
 def test_a_georeferenced_mask_is_laid_on_the_image(image: Raster, building: NDArray[np.bool_]) -> None:
@@ -550,13 +550,13 @@ def test_a_georeferenced_mask_is_laid_on_the_image(image: Raster, building: NDAr
     wide[10:50, 12:68] = building
     fine = wide.repeat(2, axis=0).repeat(2, axis=1).astype(np.uint8)[np.newaxis]
     placed = PLACE @ Affine.translation(-12, -10) @ Affine.scale(0.5)
-    assert (read_mask(geotiff(fine, transform=placed), image) == building).all()
+    assert (read_mask(geotiff(fine, transform=placed), image).buildings == building).all()
     lonlat = CRS.from_epsg(4326)
     bounds = (placed.c, placed.f - 6, placed.c + 8, placed.f)
     degrees, width, height = calculate_default_transform(UTM, lonlat, 160, 120, *bounds, resolution=3e-7)
     there = np.zeros((1, height, width), np.uint8)
     reproject(fine, there, src_transform=placed, src_crs=UTM, dst_transform=degrees, dst_crs=lonlat)
-    back = read_mask(geotiff(there, transform=degrees, crs=lonlat), image)
+    back = read_mask(geotiff(there, transform=degrees, crs=lonlat), image).buildings
     assert (back == building).mean() > 0.98
 
 
@@ -584,7 +584,7 @@ def test_write_mask_round_trips(tmp_path: Path, image: Raster, building: NDArray
     path.write_text("an older file")
     write_mask(path, mask, image)
     assert [p.name for p in tmp_path.iterdir()] == ["out.tif"]
-    assert (read_mask(path, image) == building).all()
+    assert (read_mask(path, image).buildings == building).all()
     with MemoryFile(path.read_bytes()) as memory, memory.open() as dataset:
         assert dataset.nodata == 255
         assert dataset.crs == UTM

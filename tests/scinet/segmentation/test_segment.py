@@ -6,8 +6,8 @@ import pytest
 import torch
 from rasterio.transform import Affine
 
+from scinet.evaluation.mask import read_mask
 from scinet.evaluation.scores import Counts, iou
-from scinet.evaluation.truth import read_mask
 from scinet.models.card import Card, list_models
 from scinet.models.checkpoint import Model, load_model, load_trained
 from scinet.models.device import has_bfloat16
@@ -237,7 +237,9 @@ def test_lower_precision_gives_the_masks_of_float32(data_dir, name, monkeypatch)
         pytest.skip("no checkpoint in checkpoints/")
     images = sorted((data_dir / "images" / "accra").glob("*_10240_1*.jpg"))[:3]
     rasters = [read_raster(image, cm_per_px=5.18) for image in images]
-    truth = np.stack([read_mask(data_dir / "masks" / "accra" / f"{image.stem}.png", rasters[0]) for image in images])
+    truth = np.stack(
+        [read_mask(data_dir / "masks" / "accra" / f"{image.stem}.png", rasters[0]).buildings for image in images]
+    )
 
     def masks(model: Model) -> np.ndarray:
         return np.stack([segment(raster, model).probability > 0.5 for raster in rasters])

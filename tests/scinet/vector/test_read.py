@@ -64,18 +64,21 @@ def test_footprints_are_cut_at_the_window(kind: str, tmp_path: Path) -> None:
     scene = scene_of()
     window = scene.window(100, 100, 128, 128)
     truth = read_window_truth(source, window, scene, "houses")
-    assert isinstance(truth, Footprints)
+    footprints = truth.buildings
+    assert isinstance(footprints, Footprints)
     labels = truth_labels(truth, window)
     assert sorted(np.bincount(labels.ravel())[1:]) == [20 * 20, 40 * 30]
     assert (labels[20:50, 20:60] > 0).all()
     # Nothing reaches over the edge by more than a metre's rounding.
-    area = sum(p.area for p in reproject(np.array(truth.polygons, dtype=object), truth.crs, UTM))
+    area = sum(p.area for p in reproject(np.array(footprints.polygons, dtype=object), footprints.crs, UTM))
     assert area == pytest.approx((400 + 1200) * 0.01, rel=0.01)
 
 
 def test_bare_ground_has_a_reference_and_another_place_has_none() -> None:
     scene = scene_of()
-    bare = read_window_truth(geojson(on_ground(HOUSES, LONLAT)), scene.window(10, 10, 64, 64), scene, "houses")
+    bare = read_window_truth(
+        geojson(on_ground(HOUSES, LONLAT)), scene.window(10, 10, 64, 64), scene, "houses"
+    ).buildings
     assert isinstance(bare, np.ndarray) and bare.shape == (64, 64) and not bare.any()
     far = [box(10, 50, 10.001, 50.001)]
     with pytest.raises(TruthError, match="elsewhere on the earth"):

@@ -14,7 +14,7 @@ from rasterio.transform import Affine
 from scinet import download
 from scinet.cli.main import main as scinet
 from scinet.errors import SciNetError
-from scinet.evaluation.truth import read_mask
+from scinet.evaluation.mask import read_mask
 from scinet.raster.scene import read_raster
 from tests.published import PLACE, publish, town_scene
 from tests.range_server import serve_files
@@ -229,4 +229,4 @@ def test_download_prepare_train_evaluate_segment(scenes: Path, tmp_path: Path, m
     test_tile = data_of(Path("data")).query("split == 'test'").index[0]
     assert scinet(["segment", f"data/{test_tile}", "mask.tif", "--model", "unet", "--native-cm-per-px", "10"]) == 0
     raster = read_raster(Path("data") / test_tile, cm_per_px=10)
-    assert read_mask("mask.tif", raster).shape == (128, 128)
+    assert read_mask("mask.tif", raster).buildings.shape == (128, 128)
