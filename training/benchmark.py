@@ -45,6 +45,7 @@ TALLY = [field.name for field in fields(Tally)]
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options of the command."""
     parser = argparse.ArgumentParser(prog="python -m training.benchmark", description="Score models on test tiles.")
     parser.add_argument("--data", type=Path, help="a folder with index.csv and a test split")
     parser.add_argument(
@@ -60,6 +61,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Score models on test tiles, or write benchmark.json again from the tiles' sums."""
     options = parse_arguments(arguments)
     out = options.out or checkpoints_folder()
     if not options.model:
@@ -157,6 +159,7 @@ def everything_is_building(table: pd.DataFrame) -> dict[str, float]:
 
 
 def read_tiles(folder: Path) -> pd.DataFrame:
+    """The sums per tile of benchmark.parquet. Raises DataError if it cannot be read."""
     try:
         return pd.read_parquet(folder / "benchmark.parquet")
     except (OSError, ValueError) as error:

@@ -44,11 +44,13 @@ class Place:
     side: int
 
     def wider(self, factor: float) -> "Place":
+        """The same centre with a side `factor` times as long."""
         side = math.ceil(self.side * factor)
         margin = (side - self.side) // 2
         return replace(self, column=self.column - margin, row=self.row - margin, side=side)
 
     def window(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Its pixels uint8 (side, side, 4), and bool (side, side) where a tile covers it."""
         return self.pack.window(self.tile.scene, self.column, self.row, self.side)
 
 

@@ -38,6 +38,7 @@ REACH_PX = (32, 6144)  # height and width of the strip along which the reach is 
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure the cost of each model and add it to benchmark.json."""
     parser = argparse.ArgumentParser(
         prog="python -m training.costs", description="Measure what each of the seven models costs."
     )
@@ -126,6 +127,7 @@ def processor() -> str:
 
 
 def precision() -> str:
+    """The precision in which the processor runs the models."""
     return "bfloat16" if has_bfloat16(torch.device("cpu")) else "float32"
 
 

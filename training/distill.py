@@ -42,6 +42,7 @@ STATISTICS_STEPS = 50  # the teacher's means and deviations are estimated over t
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options of the command."""
     parser = argparse.ArgumentParser(
         prog="python -m training.distill", description="Teach an encoder the features of a pretrained network."
     )
@@ -83,6 +84,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def main(arguments: Sequence[str] | None = None, teacher_called: Callable[[str], nn.Module] = load_teacher) -> None:
+    """Distill an encoder from a teacher; `teacher_called` loads the teacher by its name."""
     options = parse_arguments(arguments)
     recipe = Recipe(
         learning_rate=options.learning_rate,
@@ -161,6 +163,7 @@ class Pupil:
         self.optimizer = torch.optim.AdamW(self.learns.parameters(), lr=recipe.learning_rate)
 
     def learning_rate_at(self, step: int) -> float:
+        """Half a cosine from the recipe's rate down to 0."""
         return self.recipe.learning_rate * (1 + math.cos(math.pi * step / self.steps)) / 2
 
     def learn(self, step: int, image: Tensor, truth: Tensor) -> float:

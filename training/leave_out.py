@@ -43,11 +43,13 @@ class Standardised(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
+        """Logits (N, 1, H, W) of images (N, 3, H, W)."""
         logits: Tensor = self.network(standardised(image))
         return logits
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Train and score a setting on all folds, and add it to the table."""
     parser = argparse.ArgumentParser(
         prog="python -m training.leave_out",
         description="How a recipe does where nobody trained. Other options go to training.train.",

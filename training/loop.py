@@ -25,10 +25,12 @@ class Progress:
 
     @property
     def mean_loss(self) -> float:
+        """Over the steps so far; NaN before the first."""
         return self.loss / self.steps if self.steps else float("nan")
 
     @property
     def waiting_share(self) -> float:
+        """The fraction of the time that went by waiting for data, in [0, 1]."""
         return self.waited / self.seconds if self.seconds else 0.0
 
     def reset(self) -> None:

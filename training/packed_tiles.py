@@ -61,6 +61,7 @@ class PackedTiles:
         return block[..., :3], block[..., 3] > 0
 
     def block(self, tile: PackedTile) -> NDArray[np.uint8]:
+        """RGB and building of one tile, uint8 (H, W, 4), not copied."""
         flat = self.pixels[tile.offset : tile.offset + tile.width * tile.height]
         return flat.reshape(tile.height, tile.width, 4)
 

@@ -39,6 +39,7 @@ class Recipe:
 
     @property
     def steps_per_epoch(self) -> int:
+        """Whole batches in an epoch."""
         return self.chips_per_epoch // self.batch
 
     def learning_rate_at(self, step: int, steps: int) -> float:

@@ -30,6 +30,7 @@ FINER_STEPS = 2  # of each side of a pixel; the app's towns are drawn with 5 and
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Write generated towns as tiles."""
     parser = argparse.ArgumentParser(prog="python -m training.towns", description="Write generated towns as tiles.")
     parser.add_argument("out", type=Path)
     parser.add_argument("--count", type=int, default=1000, help="towns to draw (default: 1000)")

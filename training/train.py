@@ -32,6 +32,7 @@ from training.train_options import parse_arguments, recipe_of
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Train a model, or resume its training."""
     options = parse_arguments(arguments)
     recipe = recipe_of(options)
     name = options.name or options.model
@@ -40,21 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     device = options.device or default_device()
 
     # Data: decoded once, shared by all runs
-    cache = options.runs / "cache"
-    check_names(recipe.leave_out, options.data)
-    train = [PackedTiles(folder, "train", cache, recipe.leave_out) for folder in options.data]
-    validation = PackedTiles(options.data[0], "val", cache, recipe.leave_out)
+    train, validation = load_tiles(options, recipe)
     chips = Chips(train, recipe, recipe.epochs * recipe.chips_per_epoch)
 
     # Model: the same initial weights for the same seed
     network, started_from = first_network(options, recipe)
     learner = Learner(network, recipe, device)
-    identity = {"model": options.model, "recipe": asdict(recipe)}
-    state: dict[str, Any] = {"epoch": 0, "progress": asdict(Progress()), "best": -1.0, **identity}
-    saved = read_state(run / "resume.pt", identity, device)
-    if saved:
-        learner.load(saved)
-        state = {key: saved[key] for key in state}
+    state = restore(learner, run / "resume.pt", {"model": options.model, "recipe": asdict(recipe)}, device)
     progress = Progress(**state["progress"])
 
     def save() -> None:
@@ -90,6 +83,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if stop.asked:
         raise KeyboardInterrupt
     print(f"{name}: best validation micro-IoU {state['best']:.4f}")
+
+
+def load_tiles(options: argparse.Namespace, recipe: Recipe) -> tuple[list[PackedTiles], PackedTiles]:
+    """The training tiles of all data folders and the validation tiles of the first, without places left out."""
+    cache = options.runs / "cache"
+    check_names(recipe.leave_out, options.data)
+    train = [PackedTiles(folder, "train", cache, recipe.leave_out) for folder in options.data]
+    return train, PackedTiles(options.data[0], "val", cache, recipe.leave_out)
+
+
+def restore(learner: Learner, path: Path, identity: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """Where a run stopped, with the learner as it was then; the beginning if there is no resume file."""
+    state: dict[str, Any] = {"epoch": 0, "progress": asdict(Progress()), "best": -1.0, **identity}
+    saved = read_state(path, identity, device)
+    if not saved:
+        return state
+    learner.load(saved)
+    return {key: saved[key] for key in state}
 
 
 def check_names(names: Sequence[str], folders: Sequence[Path]) -> None:

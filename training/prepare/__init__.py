@@ -1,0 +1,1 @@
+"""Cuts published scenes into training tiles: ``python -m training.prepare``."""

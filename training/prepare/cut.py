@@ -107,6 +107,7 @@ class Record:
             path.write_text("".join(f"{line}\n" for line in content), encoding="utf-8")
 
     def add(self, row: Row) -> None:
+        """Note a finished row of tiles, on disk as well."""
         self.rows[row.row] = row
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(row)) + "\n")

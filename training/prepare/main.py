@@ -49,10 +49,12 @@ class Prepared:
 
     @property
     def tiles(self) -> list[dict[str, Any]]:
+        """The index rows of all tiles."""
         return [tile for row in self.rows for tile in row.tiles]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Cut published scenes into tiles with masks."""
     parser = argparse.ArgumentParser(
         prog="python -m training.prepare", description="Cut published scenes into tiles with masks."
     )
