@@ -29,6 +29,11 @@ class StopAtInterrupt:
         self.asked = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
+    def raise_if_asked(self) -> None:
+        """Raise the KeyboardInterrupt that was held back."""
+        if self.asked:
+            raise KeyboardInterrupt
+
     def __exit__(self, kind: type | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         signal.signal(signal.SIGINT, self._before)
 

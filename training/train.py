@@ -80,8 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             save()
             if stop.asked:
                 break
-    if stop.asked:
-        raise KeyboardInterrupt
+    stop.raise_if_asked()
     print(f"{name}: best validation micro-IoU {state['best']:.4f}")
 
 

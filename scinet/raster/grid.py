@@ -55,10 +55,15 @@ class Grid:
     def at(self, cm_per_px: float) -> "Grid":
         """The grid over the same extent whose pixels are the nearest to `cm_per_px` that divide it.
 
+        At its own resolution a grid stays as it is, even if its pixels are not square on the ground.
+
         Raises:
             ResolutionError: `cm_per_px` is not a number from 0.5 to 2000.
         """
-        return self.resized([max(1, round(side)) for side in self.exact_size_at(parse_cm_per_px(cm_per_px))])
+        cm_per_px = parse_cm_per_px(cm_per_px)
+        if math.isclose(cm_per_px, self.cm_per_px, rel_tol=1e-9):
+            return self
+        return self.resized([max(1, round(side)) for side in self.exact_size_at(cm_per_px)])
 
     def resized(self, shape: Sequence[int]) -> "Grid":
         """The grid of another height and width over the same extent."""

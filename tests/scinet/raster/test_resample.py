@@ -324,3 +324,14 @@ def test_a_real_tile_keeps_its_colours_at_every_step(data_dir: Path) -> None:
         other = resample(tile, cm_per_px)
         assert other.pixels.mean(axis=(0, 1)) == pytest.approx(tile.pixels.mean(axis=(0, 1)), abs=0.3)
         assert other.valid.all()
+
+
+def test_at_its_own_resolution_an_image_stays_as_it_is() -> None:
+    """Even in a projection whose pixels are not square on the ground: Web Mercator, 52.9 cm at Banepa."""
+    pixels = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
+    raster = Raster(
+        pixels, np.ones((512, 512), bool), Affine(0.597, 0, 9_520_000, 0, -0.597, 3_199_000), CRS.from_epsg(3857)
+    )
+    x, y = raster.metres_per_px
+    assert abs(x / y - 1) > 0.003
+    assert resample(raster, raster.cm_per_px) is raster
