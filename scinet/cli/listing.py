@@ -51,7 +51,7 @@ def samples(as_json: bool) -> None:
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--split", help="List only this split: train, val or test.")
 @click.option("--city", help="List only this city.")
-@click.option("--json", "as_json", is_flag=True, help="Print size, GSD, CRS and paths as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print size, resolution, CRS and paths as JSON.")
 def tiles(folder: Path, split: str | None, city: str | None, as_json: bool) -> None:
     """List the images of a folder.
 

@@ -63,7 +63,7 @@ def _show_version(ctx: click.Context, parameter: click.Parameter, is_asked: bool
 def commands() -> None:
     """Building masks at any ground resolution, and an account of their errors.
 
-    Resolutions are ground sample distances (GSD) in centimetres on the ground per pixel.
+    Resolutions are in centimetres on the ground per pixel (cm/px), also called ground sample distance (GSD).
     """
 
 

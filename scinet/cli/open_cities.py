@@ -31,7 +31,7 @@ def ocaic() -> None:
 @click.option("--folder", type=PATH, metavar="DIR", help="Say which of them this folder contains.")
 @click.option("--json", "as_json", is_flag=True, help="Print the scenes as JSON.")
 def list_command(names: tuple[str, ...], folder: Path | None, as_json: bool) -> None:
-    """List the published scenes with city, size and native GSD in cm/px on the ground.
+    """List the published scenes with city, size and native resolution in cm/px on the ground.
 
     NAME is a scene's id or a city; default: all.
     """

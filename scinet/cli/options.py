@@ -94,7 +94,7 @@ def mask_options(function: Callable[..., Any]) -> Callable[..., Any]:
         type=StrategyChoice(STRATEGIES),
         default=Strategy().name,
         show_default=True,
-        help="What the model sees. direct: the image at the working GSD; best-scale: the image enlarged or reduced by "
+        help="What the model sees. direct: the image at the working resolution; best-scale: the image enlarged or reduced by "
         "the factor that suits the model there; multi-scale: the mean of its two best scales.",
     )(with_places)
 
@@ -103,11 +103,11 @@ native_option = click.option(
     "--native-cm-per-px",
     type=RESOLUTION,
     metavar="N",
-    help="The image's own GSD, if the file carries no georeference.",
+    help="The image's own resolution in cm/px, if the file has no georeference.",
 )
 
 working_option = click.option(
-    "--cm-per-px", type=RESOLUTION, metavar="N", help="The working GSD. Default: the image's own resolution."
+    "--cm-per-px", type=RESOLUTION, metavar="N", help="The working resolution in cm/px. Default: the image's own."
 )
 
 

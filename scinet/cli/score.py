@@ -40,7 +40,7 @@ IN is {IMAGE_HELP}. Scores of pixels and of objects, error shares and buildings 
 SWEEP = f"""Segment an image at many resolutions and score the masks.
 
 IN is {IMAGE_HELP}. Rows have scores, error shares and object scores on both grids, and the agreement with the model's
-own mask at the native GSD; --json adds how far each model holds. Without --truth there is the agreement alone.
+own mask at the native resolution; --json adds how far each model holds. Without --truth there is the agreement alone.
 """
 
 
@@ -99,10 +99,16 @@ def score(
 @truth_options(required=False)
 @model_option(several=True)
 @click.option(
-    "--from", "finest", type=RESOLUTION, metavar="N", help="The finest GSD in cm/px. Default: the image's own."
+    "--from", "finest", type=RESOLUTION, metavar="N", help="The finest resolution in cm/px. Default: the image's own."
 )
 @click.option(
-    "--to", "coarsest", type=RESOLUTION, metavar="N", default=63.0, show_default=True, help="The coarsest GSD in cm/px."
+    "--to",
+    "coarsest",
+    type=RESOLUTION,
+    metavar="N",
+    default=63.0,
+    show_default=True,
+    help="The coarsest resolution in cm/px.",
 )
 @native_option
 @mask_options
@@ -155,7 +161,7 @@ def sweep(
 
 
 def _steps(native: float, finest: float, coarsest: float) -> list[float]:
-    """The usual steps from the finest to the coarsest, and the native GSD. Raises SciNetError for none."""
+    """The usual steps from the finest to the coarsest, and the native one. Raises SciNetError if they are reversed."""
     if finest > coarsest:
         raise SciNetError(f"--from {finest:g} is coarser than --to {coarsest:g}: give the finest first.")
     return [step for step in steps_around(native) if finest <= step <= coarsest or step == native]

@@ -31,7 +31,7 @@ from scinet.web import is_url
 
 HELP = f"""Write the building mask of an image of any size, in bounded memory.
 
-IN is {IMAGE_HELP}; or a folder of images. OUT.tif is a Cloud Optimized GeoTIFF at the working GSD: uint8,
+IN is {IMAGE_HELP}; or a folder of images. OUT.tif is a Cloud Optimized GeoTIFF at the working resolution: uint8,
 1 = building, 0 = not building, 255 = nodata. If IN is a folder, OUT.tif and the file of --footprints are folders too.
 """
 EXAMPLES = examples(

@@ -1,10 +1,10 @@
-"""How sure a score is: tiles drawn anew, paired between systems, and the spread over seeds.
+"""How certain a score is: a paired bootstrap over tiles, and the spread over training seeds.
 
 A *system* is what was trained, once or with several seeds: ``unet``, ``unet-seed1`` and ``unet-seed2`` are three
-checkpoints of ``unet``. Its score is the mean over its seeds. The interval around it comes from the tiles: they are
-drawn with replacement, and all systems get the same draws, so that a difference has an interval of its own. Another
-seed of the training moves scores too, in places by more than another choice of tiles: a difference is *sure* where its
-interval leaves out 0 and every seed of one system is on the same side of every seed of the other.
+seeds of ``unet``. Its score is the mean over its seeds. The interval around it comes from the tiles: they are drawn
+with replacement, and all systems get the same draws, so that a difference has an interval of its own. Another seed of
+the training changes scores too, sometimes by more than another choice of tiles: a difference is *sure* if its interval
+excludes 0 and every seed of one system is on the same side of every seed of the other.
 """
 
 import re
@@ -24,7 +24,7 @@ Samples = NDArray[np.float64]  # (seeds, 1 + DRAWS): the score itself, then that
 
 
 def system_of(model: str) -> str:
-    """The system that a checkpoint is one of the seeds of.
+    """The system of which a model is one seed.
 
     >>> system_of("unet-aspp-seed2"), system_of("unet-native")
     ('unet-aspp', 'unet-native')
@@ -86,7 +86,7 @@ def interval(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def estimates(tiles: pd.DataFrame, by: str, against: str = "sci-net") -> pd.DataFrame:
-    """A row a system, value of ``by`` and metric, from rows of ``Benchmark.tiles`` of one grid.
+    """One row per system, value of ``by`` and metric, from rows of ``Benchmark.tiles`` of one grid.
 
     value, low, high                   mean over the seeds, and its interval over the tiles
     seeds, seed_low, seed_high         how many, and the lowest and the highest of them
@@ -129,7 +129,7 @@ def estimates(tiles: pd.DataFrame, by: str, against: str = "sci-net") -> pd.Data
 
 
 def robustness(tiles: pd.DataFrame, metric: str = "micro_iou") -> pd.DataFrame:
-    """A row a system: how its score holds over the column cm_per_px, from rows of one set of tiles on one grid.
+    """One row per system: how its score holds over the column cm_per_px, from rows of one set of tiles on one grid.
 
     area, area_low, area_high    mean score over log cm/px: the area under the curve by the width of its axis
     best, best_at                the highest score, and the cm/px where it is
