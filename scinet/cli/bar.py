@@ -1,5 +1,7 @@
-"""The progress bar of the command line."""
+"""What the command line says on stderr while it works."""
 
+import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -30,3 +32,9 @@ class Bar:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bar.close()
+
+
+def print_notes(notes: Sequence[str]) -> None:
+    """Tell the reader how files were understood."""
+    for note in notes:
+        print(note, file=sys.stderr)

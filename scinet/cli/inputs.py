@@ -1,21 +1,14 @@
-"""What the arguments of a command name: images, reference buildings and models."""
+"""The image of the commands that compare masks, in memory, with its reference buildings."""
 
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from scinet.datasets.tiles import Tile, tiles_in
 from scinet.errors import SciNetError
 from scinet.evaluation.mask_values import MaskChoice
 from scinet.evaluation.truth import Truth, read_truth, read_window_truth
-from scinet.models.checkpoint import Model, load_model
-from scinet.models.custom import SUFFIXES, open_custom_file
-from scinet.models.device import parse_device
 from scinet.raster.open import MAX_PIXELS
 from scinet.raster.raster import Raster
-from scinet.raster.scene import Scene, open_scene
-from scinet.web import is_url
+from scinet.raster.scene import open_scene
 
 Window = tuple[int, int, int, int]
 
@@ -60,25 +53,3 @@ def read_subject(
     if raster.shape == (scene.height, scene.width):
         return Subject(scene.name, raster, read_truth(truth, raster, truth.name, choice))
     return Subject(scene.name, raster, read_window_truth(truth, raster, scene, truth.name, choice))
-
-
-def read_images(image: str, native_cm_per_px: float | None) -> list[Tile] | Scene:
-    """The tiles of a folder, or the one scene of a path or URL. Raises SciNetError."""
-    if not is_url(image) and Path(image).is_dir():
-        return tiles_in(Path(image))
-    return open_scene(image, cm_per_px=native_cm_per_px)
-
-
-def print_notes(notes: Sequence[str]) -> None:
-    """Tell the reader how files were understood."""
-    for note in notes:
-        print(note, file=sys.stderr)
-
-
-def load_models(names: Sequence[str], device_name: str | None) -> list[Model]:
-    """Models by name, or custom models by path. Raises CheckpointError."""
-    device = parse_device(device_name) if device_name else None
-    return [
-        open_custom_file(Path(name), device) if Path(name).suffix.lower() in SUFFIXES else load_model(name, device)
-        for name in names
-    ]

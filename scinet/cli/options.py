@@ -94,8 +94,8 @@ def mask_options(function: Callable[..., Any]) -> Callable[..., Any]:
         type=StrategyChoice(STRATEGIES),
         default=Strategy().name,
         show_default=True,
-        help="What the model sees. direct: the image at the working resolution; best-scale: the image enlarged or reduced by "
-        "the factor that suits the model there; multi-scale: the mean of its two best scales.",
+        help="What the model sees. direct: the image at the working resolution; best-scale: the image enlarged or "
+        "reduced by the factor that suits the model there; multi-scale: the mean of its two best scales.",
     )(with_places)
 
 

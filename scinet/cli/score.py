@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from scinet.cli.bar import Bar
-from scinet.cli.inputs import Window, load_models, print_notes, read_subject
+from scinet.cli.bar import Bar, print_notes
+from scinet.cli.inputs import Window, read_subject
+from scinet.cli.models import load_models
 from scinet.cli.options import (
     IMAGE_HELP,
     RESOLUTION,

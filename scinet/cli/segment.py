@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from scinet.cli.bar import Bar
-from scinet.cli.inputs import load_models, print_notes, read_images
+from scinet.cli.bar import Bar, print_notes
+from scinet.cli.models import load_models
 from scinet.cli.options import (
     IMAGE_HELP,
     PATH,
@@ -19,10 +19,10 @@ from scinet.cli.options import (
     native_option,
     working_option,
 )
-from scinet.datasets.tiles import Tile
+from scinet.datasets.tiles import Tile, tiles_in
 from scinet.errors import SciNetError, WriteError
 from scinet.models.checkpoint import Model
-from scinet.raster.scene import Scene
+from scinet.raster.scene import Scene, open_scene
 from scinet.segmentation.scene import Output, segment_to_file
 from scinet.segmentation.strategies import Strategy
 from scinet.vector.footprint_file import FootprintFile
@@ -133,7 +133,7 @@ def segment(
     """Write the building mask of an image of any size."""
     if footprints is None and (square or min_area_m2 or min_hole_m2 or simplify_m):
         raise SciNetError("--min-area-m2, --min-hole-m2, --simplify-m and --square shape the polygons of --footprints.")
-    found = read_images(image, native_cm_per_px)
+    found = _images(image, native_cm_per_px)
     if isinstance(found, Scene):
         if footprints is not None:
             check_suffix(footprints)
@@ -159,6 +159,13 @@ def segment(
             _write_folder(writer, found, out, footprints, native_cm_per_px)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("The same command with --resume continues from here.") from None
+
+
+def _images(image: str, native_cm_per_px: float | None) -> list[Tile] | Scene:
+    """The tiles of a folder, or the one scene of a path or URL. Raises SciNetError."""
+    if not is_url(image) and Path(image).is_dir():
+        return tiles_in(Path(image))
+    return open_scene(image, cm_per_px=native_cm_per_px)
 
 
 def _write_folder(

@@ -14,10 +14,12 @@ from scinet.evaluation.evaluate import Evaluation
 from scinet.evaluation.scores import Scores
 from scinet.models.card import Card
 from scinet.raster.raster import Raster
-from scinet.segmentation.strategies import Strategy
+from scinet.segmentation.strategies import Strategy, StrategyName
 
 
-def report(image: str, card: Card, strategy: Strategy, working: Evaluation, native: Evaluation) -> dict[str, Any]:
+def report(
+    image: str, card: Card, strategy: Strategy | StrategyName, working: Evaluation, native: Evaluation
+) -> dict[str, Any]:
     """Everything that is known of a mask: plain values, ready for `to_json`.
 
     Args:
@@ -32,6 +34,7 @@ def report(image: str, card: Card, strategy: Strategy, working: Evaluation, nati
         grid's scores, error shares, object scores and buildings by kind, "native" the scores of the mask brought back.
         Both are None without them. Scores and shares are in [0, 1], NaN where there is nothing to score.
     """
+    strategy = Strategy.of(strategy)
     mask, raster, at_native = working.prediction, working.raster, native.raster
     return {
         "image": {"name": image, **_grid(at_native), "crs": _crs_name(at_native), "notes": list(at_native.notes)},
