@@ -6,12 +6,11 @@ import os
 import shutil
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from scinet import web
 from scinet.errors import DownloadError
@@ -49,7 +48,7 @@ def find_file(url: str) -> WebFile:
     """Ask a server for a file's size and ETag. Raises DownloadError where it does not give them."""
 
     def ask() -> WebFile:
-        with _open(url, web.CONNECT_S, Range="bytes=0-0") as answer:
+        with web.open_url(url, web.CONNECT_S, web.DEADLINE_S, Range="bytes=0-0") as answer:
             total = (answer.headers.get("Content-Range") or "").rpartition("/")[2]
             size = total if answer.status == 206 else answer.headers.get("Content-Length") or ""
             if not size.isdigit():
@@ -153,7 +152,7 @@ def _fetch_more(file: WebFile, part: Path, on_progress: Callable[[int], None]) -
     headers = {"Range": f"bytes={have}-"}
     if file.etag.startswith('"'):  # a weak one, W/"...", would always give the whole file
         headers["If-Range"] = file.etag
-    with _open(file.url, web.READ_S, **headers) as answer, part.open("r+b", buffering=0) as out:
+    with web.open_url(file.url, web.READ_S, None, **headers) as answer, part.open("r+b", buffering=0) as out:
         starts_at = (answer.headers.get("Content-Range") or "").removeprefix("bytes ").partition("-")[0]
         if answer.status != 206 or starts_at != str(have):  # the whole file
             have = 0
@@ -177,10 +176,6 @@ def _write(out: RawIOBase, chunk: bytes, part: Path) -> None:
         raise DownloadError(f"{part} cannot be written: {reason}. What was fetched is kept.") from None
 
 
-def _open(url: str, timeout_s: float, **headers: str) -> Any:
-    return urllib.request.urlopen(web.request(url, **headers), timeout=timeout_s)
-
-
 def _with_retries(ask: Callable[[], T], url: str, reached: Callable[[], int] = lambda: 0, retries: int = RETRIES) -> T:
     """Call `ask` until it succeeds; after temporary errors again, up to `retries` times without progress."""
     furthest, failures = reached(), 0
@@ -200,6 +195,8 @@ def _with_retries(ask: Callable[[], T], url: str, reached: Callable[[], int] = l
 def _is_temporary(error: Exception) -> bool:
     if isinstance(error, urllib.error.HTTPError):
         return error.code in _TRANSIENT
+    if isinstance(getattr(error, "reason", error), web.PrivateAddressError):
+        return False
     return isinstance(error, OSError | http.client.HTTPException) and not isinstance(error, http.client.InvalidURL)
 
 

@@ -1,7 +1,15 @@
 """Files at http and https addresses: GDAL's options for them, and why an address cannot be read, in words."""
 
+import http.client
+import ipaddress
+import os
+import socket
+import threading
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.client import HTTPResponse
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -9,6 +17,7 @@ from scinet.errors import RasterError
 
 USER_AGENT = "sci-net-explorer/0.1"  # some servers refuse the default ones
 CONNECT_S, READ_S = 8, 30
+DEADLINE_S = 20  # for an answer that is a few bytes
 
 GDAL_OPTIONS: dict[str, Any] = {
     "GDAL_HTTP_USERAGENT": USER_AGENT,
@@ -60,10 +69,128 @@ def reason(url: str, error: Exception) -> str:
         return _REASONS.get(error.code, f"the server answers with the error {error.code}. Try again later")
     if isinstance(error, TimeoutError) or isinstance(getattr(error, "reason", None), TimeoutError):
         return "the server does not answer. Try again later"
+    if isinstance(getattr(error, "reason", error), PrivateAddressError):
+        return (
+            "its server is on this machine or in its network. Give a public address, or set SCINET_ALLOW_PRIVATE=1 "
+            "where nobody else uses the program"
+        )
     if isinstance(error, OSError):
-        host = urlsplit(url).netloc or "the server"
-        return f"{host} cannot be reached. Check the address and the internet connection"
+        return f"{host(url)} cannot be reached. Check the address and the internet connection"
     return f"{url[:80]} cannot be read as an address. Give one like https://host/file.tif"
+
+
+def host(url: str) -> str:
+    """The host of an address, with its port."""
+    try:
+        return urlsplit(url).netloc or url[:80]
+    except ValueError:
+        return url[:80]
+
+
+class PrivateAddressError(OSError):
+    """A host is on this machine or in its network, which a stranger's address must not reach."""
+
+
+@contextmanager
+def open_url(url: str, timeout_s: float, deadline_s: float | None = None, **headers: str) -> Iterator[HTTPResponse]:
+    """Request an address; every host, that of redirects too, has to be public unless SCINET_ALLOW_PRIVATE=1.
+
+    Args:
+        url: An http or https address.
+        timeout_s: For each part of the answer to arrive.
+        deadline_s: After this, the connection is closed, however slowly bytes drip in.
+        headers: Of the request.
+
+    Yields:
+        The answer. Errors of urllib and http.client pass through.
+    """
+    if not is_url(url):
+        raise ValueError("not an http or https address")
+    sockets: list[socket.socket] = []
+
+    def connect(*args: Any, **kwargs: Any) -> socket.socket:
+        connection = _connect_public(*args, **kwargs)
+        sockets.append(connection.dup())  # TLS takes the other over
+        return connection
+
+    def hang_up() -> None:
+        for each in sockets:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    opener = urllib.request.build_opener(*_handlers(connect))
+    timer = threading.Timer(deadline_s or 0, hang_up)
+    timer.daemon = True
+    if deadline_s is not None:
+        timer.start()
+    try:
+        with opener.open(request(url, **headers), timeout=timeout_s) as answer:
+            yield answer
+    finally:
+        timer.cancel()
+        for each in sockets:
+            each.close()
+
+
+def _handlers(connect: Callable[..., socket.socket]) -> list[urllib.request.BaseHandler]:
+    """Handlers for http and https that connect by `connect`, and none for ftp, to which a redirect could lead."""
+
+    class Http(http.client.HTTPConnection):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self._create_connection = connect
+
+    class Https(http.client.HTTPSConnection):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self._create_connection = connect
+
+    class HttpHandler(urllib.request.HTTPHandler):
+        def http_open(self, req: urllib.request.Request) -> HTTPResponse:
+            return self.do_open(http.client.HTTPConnection if req.has_proxy() else Http, req)
+
+    class HttpsHandler(urllib.request.HTTPSHandler):
+        def https_open(self, req: urllib.request.Request) -> HTTPResponse:
+            return self.do_open(http.client.HTTPSConnection if _is_proxied(req) else Https, req)
+
+    class NoFtp(urllib.request.FTPHandler):
+        def ftp_open(self, req: urllib.request.Request) -> Any:
+            raise ValueError("not an http or https address")
+
+    return [HttpHandler(), HttpsHandler(), NoFtp()]
+
+
+def _is_proxied(req: urllib.request.Request) -> bool:
+    """Whether a request goes through a proxy, which whoever runs the program has set."""
+    return req.has_proxy() or getattr(req, "_tunnel_host", None) is not None
+
+
+def _connect_public(address: tuple[str, int], timeout: float, source_address: Any = None) -> socket.socket:
+    """Connect to a host by one of its addresses that has been checked: resolving it twice could give two answers."""
+    name, port = address
+    problem: OSError = OSError(f"{name} has no address")
+    for family, kind, protocol, _, place in socket.getaddrinfo(name, port, 0, socket.SOCK_STREAM):
+        if not _is_allowed(str(place[0])):
+            raise PrivateAddressError(f"{name} is a private address")
+        connection = socket.socket(family, kind, protocol)
+        try:
+            connection.settimeout(timeout)
+            connection.connect(place)
+        except OSError as error:
+            problem = error
+            connection.close()
+        else:
+            return connection
+    raise problem
+
+
+def _is_allowed(text: str) -> bool:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address.sixtofour or address
+    if os.environ.get("SCINET_ALLOW_PRIVATE") == "1":
+        return True
+    return address.is_global and not address.is_multicast
 
 
 def check_url(url: str) -> None:
@@ -75,7 +202,7 @@ def check_url(url: str) -> None:
     """
     name = file_name(url)
     try:
-        with urllib.request.urlopen(request(url, Range="bytes=0-15"), timeout=CONNECT_S) as answer:
+        with open_url(url, CONNECT_S, DEADLINE_S, Range="bytes=0-15") as answer:
             status, start = answer.status, answer.read(16)
     except Exception as error:  # errors of http.client and of the URL parser too, for malformed addresses and answers
         raise RasterError(f"{name} cannot be opened: {reason(url, error)}.") from None

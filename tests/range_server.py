@@ -2,6 +2,7 @@
 
 import hashlib
 import mmap
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from functools import lru_cache, partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("SCINET_ALLOW_PRIVATE", "1")  # this server is on this machine
 
 FOREVER = 10_000
 LARGE_BYTES = 100_000_000

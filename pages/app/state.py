@@ -49,6 +49,7 @@ class Session:
     subject: "Subject | None" = None  # shown on every page
     uploads: dict[str, "UploadedFile"] = field(default_factory=dict)  # by the uploader's key
     digests: dict[str, str] = field(default_factory=dict)  # SHA-256 of uploads by their id
+    allowed_url: str | None = None  # the one that may be requested: typed or confirmed, not only part of a link
     dialog: str | None = None  # the one that is open
     window_of: str | None = None  # the key of the scene that the column and row widgets refer to
     picked_window: tuple[str, Window] | None = None  # in the dialog, with the scene's key

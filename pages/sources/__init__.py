@@ -6,6 +6,7 @@ from dataclasses import replace
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from pages.app.hosting import is_hosted
 from pages.app.state import SOURCE, SOURCE_WIDGETS, session
 from pages.app.subject import Choice
 from pages.sources import examples, path, scenes, tiles, town, upload
@@ -28,7 +29,7 @@ def choose() -> Choice:
     """
     _open_links_to_the_town()
     _keep_across_pages()
-    names = list(_SOURCES)
+    names = [name for name in _SOURCES if not (name == "Path" and is_hosted())]
     source = st.segmented_control(
         "Source",
         names,
@@ -40,7 +41,7 @@ def choose() -> Choice:
         width="stretch",
     )
     try:
-        choice = _SOURCES[source or names[0]]()
+        choice = _SOURCES[source if source in names else names[0]]()
     except SciNetError as error:
         choice = Choice(None, problem=str(error))
     if choice.subject is not None:

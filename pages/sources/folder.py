@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.app.hosting import is_hosted
 from pages.app.state import FOLDER
 from scinet.datasets import samples
 from scinet.errors import SciNetError
@@ -17,6 +18,8 @@ HOW_TO_NAME_IT = "Type its path under Folder, set SCINET_DATA, or start with: st
 def choose_folder() -> Path:
     """Draw the widget for the folder; returns the folder, which may not exist."""
     preset = _preset_folder()
+    if is_hosted():
+        return preset
     with st.popover("Folder", width="stretch"):
         typed = st.text_input(
             "Folder of tiles or scenes",
@@ -40,7 +43,23 @@ def current_folder() -> Path:
 
 
 def _typed_or_preset(typed: str | None) -> Path:
-    return Path(typed.strip()).expanduser() if typed and typed.strip() else _preset_folder()
+    if is_hosted() or not (typed and typed.strip()):
+        return _preset_folder()
+    return typed_path(typed)
+
+
+def typed_path(typed: str) -> Path:
+    """The path that a user typed; "~" is the home folder.
+
+    Raises:
+        SciNetError: It cannot be one.
+    """
+    try:
+        path = Path(typed.strip()).expanduser()
+        path.exists()
+    except (OSError, RuntimeError, ValueError):  # too long, of an unknown user, with a null character
+        raise SciNetError(f"{typed.strip()[:80]!r} is not a path on this machine. Check it.") from None
+    return path
 
 
 def _preset_folder() -> Path:

@@ -7,7 +7,9 @@ import streamlit as st
 from PIL import Image
 
 from pages.app.drawing import encode_image
+from pages.app.hosting import confine
 from pages.app.state import TILE, cache
+from scinet.errors import SciNetError
 
 GALLERY_TILES = 12
 THUMBNAIL_PX = 160
@@ -20,7 +22,7 @@ def gallery(folder: Path, images: list[str], chosen: str) -> None:
     with st.popover(f"Choose by picture ({start + 1} to {start + len(shown)} of {len(images)})", width="stretch"):
         for row in range(0, len(shown), 3):
             for column, image in zip(st.columns(3, wrap=False), shown[row : row + 3], strict=False):
-                small = thumbnail(folder / image)
+                small = thumbnail(folder, image)
                 if small:
                     column.image(small, width="stretch")
                 column.button(
@@ -43,8 +45,12 @@ def _use(image: str) -> None:
     st.session_state[TILE] = image
 
 
-def thumbnail(path: Path) -> bytes:
-    """The image as a JPEG of at most 160 px per side; empty if it cannot be read."""
+def thumbnail(folder: Path, image: str) -> bytes:
+    """An image of a folder as a JPEG of at most 160 px per side; empty if it cannot be read."""
+    try:
+        path = confine(folder / image, folder)
+    except SciNetError:
+        return b""
     return cache("thumbnails").get_or_make(path, lambda: _thumbnail(path), len)
 
 
@@ -53,7 +59,7 @@ def _thumbnail(path: Path) -> bytes:
         with Image.open(path) as image:
             image.draft("RGB", (THUMBNAIL_PX, THUMBNAIL_PX))
             small = image.convert("RGB")
-    except OSError:
+    except (OSError, ValueError, Image.DecompressionBombError):
         return b""
     small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
     return encode_image(np.asarray(small))

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.app.state import session
 from pages.app.subject import Choice, hash_of
+from pages.sources.folder import typed_path
 from pages.sources.upload import ask_cm_per_px
 from pages.sources.window import TruthFile, choose_part
 from scinet.errors import GsdMissingError
 from scinet.raster.scene import Scene, open_scene
-from scinet.web import is_url
+from scinet.web import host, is_url
 
 
 def choose() -> Choice:
@@ -20,6 +22,7 @@ def choose() -> Choice:
         bind="query-params",
         persist_state="session",
         placeholder="https://host/scene.tif",
+        on_change=_allow_typed,
         help="A GeoTIFF of any size on the machine that runs the app, or a Cloud Optimized GeoTIFF (COG) on the web, "
         "of which only the displayed parts are read.",
     )
@@ -28,7 +31,10 @@ def choose() -> Choice:
         return Choice(
             None, hint="Type the path or URL of a GeoTIFF in the sidebar. Until then, the previous image stays."
         )
-    key = hash_of(source) if is_url(source) else file_key(Path(source))
+    if is_url(source) and session().allowed_url != source:
+        st.button("Read from the web", key="allow_url", on_click=_allow, args=(source,), width="stretch")
+        return Choice(None, hint=f"This link names an image at {host(source)}. Read it with the button in the sidebar.")
+    key = hash_of(source) if is_url(source) else file_key(typed_path(source))
     try:
         scene, cm_per_px = _open(source, key, None), None
     except GsdMissingError:
@@ -43,13 +49,22 @@ def choose() -> Choice:
 
 @st.cache_resource(max_entries=8, ttl=3600, show_spinner="Opening the image")
 def _open(source: str, key: str, cm_per_px: float | None) -> Scene:
-    return open_scene(source if is_url(source) else Path(source).expanduser(), cm_per_px=cm_per_px)
+    return open_scene(source if is_url(source) else typed_path(source), cm_per_px=cm_per_px)
+
+
+def _allow_typed() -> None:
+    _allow((st.session_state["path"] or "").strip())
+
+
+def _allow(url: str) -> None:
+    """Allow requests to an address that the user has typed or confirmed; one from a link alone asks nothing."""
+    session().allowed_url = url
 
 
 def file_key(path: Path) -> str:
     """A hash that changes with a file's content, as far as its time and size tell."""
     try:
-        facts = path.expanduser().stat()
+        facts = path.stat()
     except (OSError, ValueError):
         return hash_of(str(path))  # opening it says what is wrong
     return hash_of(str(path), facts.st_mtime_ns, facts.st_size)
@@ -66,5 +81,5 @@ def _typed_truth() -> TruthFile | None:
     )
     if not (typed or "").strip():
         return None
-    path = Path(typed.strip()).expanduser()
+    path = typed_path(typed)
     return TruthFile(path, path.name, file_key(path))

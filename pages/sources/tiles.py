@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from pages.app.hosting import confine
 from pages.app.state import TILE, cache
 from pages.app.subject import Choice, Subject, hash_of
 from pages.sources.folder import HOW_TO_NAME_IT, choose_folder
@@ -44,6 +45,7 @@ def choose() -> Choice:
         bind="query-params",
         persist_state="session",
     )
+    confine(scenes[name].image, folder)
     return open_files(scenes[name], f"{scenes[name].city_code} {name}")
 
 

@@ -12,10 +12,12 @@ import streamlit as st
 from rasterio.transform import from_origin
 from streamlit.testing.v1 import AppTest
 
+from pages.app.hosting import confine
 from pages.app.subject import Subject
 from pages.sources import window
 from scinet import download
 from scinet.datasets import samples
+from scinet.errors import SciNetError
 from tests.pages.samples import PROJECT, geotiff, house, map_state, png
 from tests.range_server import FOREVER, RangeServer, serve_files
 
@@ -265,7 +267,9 @@ def test_a_path_and_its_truth(sources: AppTest, scenes: Path) -> None:
     assert sources.session_state["seen"].subject.truth is None
 
 
-@pytest.mark.parametrize("path", ["/nowhere/at/all.tif", "http://127.0.0.1:9/scene.tif", "~nobody/scene.tif", "a\0b"])
+@pytest.mark.parametrize(
+    "path", ["/nowhere/at/all.tif", "http://127.0.0.1:9/scene.tif", "~nobody/scene.tif", "a\0b", "a" * 5000]
+)
 def test_a_path_that_leads_nowhere(sources: AppTest, path: str) -> None:
     former = subject(sources.run())
     sources.segmented_control(key="source").set_value("Path").run()
@@ -273,6 +277,50 @@ def test_a_path_that_leads_nowhere(sources: AppTest, path: str) -> None:
     sources.text_input(key="path").set_value(path).run()
     choice = sources.session_state["seen"]
     assert not sources.exception and choice.problem and choice.subject.key == former.key
+
+
+def test_an_address_from_a_link_waits_for_a_click(sources: AppTest) -> None:
+    with serve_files({"/a.tif": geotiff()}) as server:
+        sources.query_params.update({"source": "Path", "path": f"{server.address}/a.tif"})
+        sources.run()
+        assert "127.0.0.1" in sources.session_state["seen"].hint and not server.asked
+        sources.button(key="allow_url").click().run()
+        assert subject(sources).title == "a.tif" and server.asked
+
+
+@pytest.mark.parametrize("folder", ["~nosuchuser/x", "a" * 5000])
+def test_a_folder_that_cannot_be_one_is_said(sources: AppTest, folder: str) -> None:
+    sources.query_params.update({"source": "Tiles", "folder": folder})
+    sources.run()
+    assert not sources.exception and "not a path" in sources.session_state["seen"].problem
+
+
+def test_strangers_get_no_path_and_no_folder(
+    sources: AppTest, scenes: Path, village: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCINET_HOSTED", "1")
+    sources.query_params.update({"source": "Tiles", "folder": str(scenes)})
+    sources.run()
+    assert not sources.exception
+    assert "Path" not in sources.segmented_control(key="source").options
+    assert "folder" not in [field.key for field in sources.text_input]
+    assert sources.session_state["seen"].subject is not None  # of SCINET_DATA
+
+
+def test_strangers_do_not_see_files_that_lead_out_of_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, outside = tmp_path / "data", tmp_path / "secret.png"
+    inside.mkdir()
+    outside.touch()
+    (inside / "link.png").symlink_to(outside)
+    (inside / "own.png").touch()
+    assert confine(inside / "link.png", inside)
+    monkeypatch.setenv("SCINET_HOSTED", "1")
+    assert confine(inside / "own.png", inside)
+    for path in (inside / "link.png", inside / ".." / "secret.png", inside / str(outside)):
+        with pytest.raises(SciNetError, match="outside the folder"):
+            confine(path, inside)
 
 
 def test_a_large_upload_is_explored_by_windows(sources: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ def _tile(row: Any, model: ScoredModel, cm_per_px: float, folder: Path | None) -
     if folder is None:
         st.caption(f"{name}: {text}")
         return
-    picture = thumbnail(folder / row.image)
+    picture = thumbnail(folder, row.image)
     if picture:
         st.image(picture, width="stretch")
     st.page_link(

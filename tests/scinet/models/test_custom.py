@@ -150,7 +150,7 @@ def weights_with(key, tensor):
         (
             "a.safetensors",
             save({"a": torch.zeros(1)}),
-            replace(FACTS, architecture="unet/tu-local-dir:/srv"),
+            replace(FACTS, architecture="unet/tu-local-dir:/a"),
             "unknown",
         ),
         ("a.safetensors", save({"a": torch.zeros(1)}), replace(FACTS, architecture="unet/tu-hf-hub:a/b"), "unknown"),
