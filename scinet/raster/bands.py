@@ -1,5 +1,6 @@
 """From the bands of an open raster file to 8-bit RGB and a map of the valid pixels."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,7 +12,10 @@ from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from scinet.errors import RasterError
+from scinet.raster.choice import ImageChoice
+from scinet.raster.nodata import unmarked_nodata
+from scinet.raster.roles import choose_bands
+from scinet.raster.sample import is_whole, sample_place
 
 STRETCH_PERCENTILES = (2.0, 98.0)
 OPAQUE = 128
@@ -19,8 +23,6 @@ OPAQUE = 128
 NEARLY_BLACK = 10
 _GREY_TOLERANCE = 32
 _GREY_NOISE = 0.001
-_SAMPLE_PX = 1_000_000
-_SAMPLED_PX = 400_000_000
 _PIECE_VALUES = 8_000_000
 
 Colours = tuple[NDArray[np.uint8], NDArray[np.bool_]]
@@ -34,7 +36,9 @@ class Rendering:
         bands: The bands (from 1) that are shown: [grey] or [red, green, blue].
         alpha: The band of transparency.
         palette: RGBA uint8 (n, 4) for every value of the first band's dtype.
-        stretch: The values that become 0 and 255.
+        stretch: The values that become 0 and 255; the first is the larger where the file stores a negative.
+        nodata: Values of pixels that hold nothing, besides what the file says.
+        own_nodata: Whether what the file says of nodata counts.
         notes: What was chosen, in sentences for the reader.
     """
 
@@ -42,26 +46,43 @@ class Rendering:
     alpha: int | None
     palette: NDArray[np.uint8] | None
     stretch: tuple[float, float] | None
+    nodata: tuple[float, ...]
+    own_nodata: bool
     notes: tuple[str, ...]
 
 
-def choose_rendering(dataset: DatasetReader) -> Rendering:
-    """How to show a dataset; reads at most two decimated samples of about a million pixels.
+def choose_rendering(dataset: DatasetReader, choice: ImageChoice) -> Rendering:
+    """How to show a dataset; reads at most a few decimated samples of about a million pixels.
 
     8-bit values are left as they are, palettes are expanded; all other types are stretched linearly from
     their 2nd and 98th percentile, taken over the valid pixels of all three bands together so that colours
-    keep their hue.
+    keep their hue. Beyond 8 bits, nodata that the file does not mark is told by its value.
+
+    Args:
+        dataset: The open file.
+        choice: What the reader says about it.
 
     Raises:
-        RasterError: The values are complex numbers. Errors of rasterio pass through.
+        RasterError: The values are complex numbers, or a chosen band does not exist. Errors of rasterio pass through.
     """
-    bands, alpha, notes = choose_bands(dataset)
-    palette = _palette(dataset)
+    bands, alpha, notes = choose_bands(dataset, choice.bands)
+    palette = _palette(dataset) if bands == [1] else None
+    is_negative = palette is None and len(bands) == 1 and _is_min_is_white(dataset)
+    own_nodata = choice.nodata is None
+    nodata = () if choice.nodata is None or math.isnan(choice.nodata) else (choice.nodata,)
     stretch: tuple[float, float] | None = None
     if palette is None and any(dataset.dtypes[band - 1] != "uint8" for band in bands):
-        stretch = _stretch_range(dataset, bands, alpha)
-        notes = (*notes, _stretch_note(dataset.dtypes[bands[0] - 1], stretch))
-    return Rendering(bands, alpha, palette, stretch, notes)
+        sample, held = _read_held(dataset, bands, alpha, own_nodata)
+        if own_nodata:
+            found = unmarked_nodata(sample, held.any(axis=0), is_whole(dataset))
+            nodata = tuple(found)
+            notes = (*notes, *map(_nodata_note, found))
+        low, high = _stretch_range(sample[held & ~np.isin(sample, _in_dtype(nodata, sample.dtype))])
+        notes = (*notes, _stretch_note(dataset.dtypes[bands[0] - 1], (low, high)))
+        stretch = (high, low) if is_negative else (low, high)
+    elif is_negative:
+        stretch = (255.0, 0.0)
+    return Rendering(bands, alpha, palette, stretch, nodata, own_nodata, notes)
 
 
 def read_colours(dataset: DatasetReader, rendering: Rendering, part: Window | None = None) -> Colours:
@@ -91,8 +112,11 @@ def _colours(dataset: DatasetReader, rendering: Rendering, how: dict[str, Any]) 
     # averages, as it weights by that band.
     also = [] if rendering.alpha is None or "out_shape" in how else [rendering.alpha]
     values = _read(dataset, [*rendering.bands, *also], how)
-    ok = read_validity(dataset, rendering.bands, rendering.alpha, how, values[-1] if also else None)
+    opacity = values[-1] if also else None
+    ok = read_validity(dataset, rendering.bands, rendering.alpha, how, opacity, rendering.own_nodata)
     values = values[: len(rendering.bands)]
+    for value in _in_dtype(rendering.nodata, values.dtype):
+        ok &= (values != value).any(axis=0)
     if rendering.palette is not None:
         rgba = rendering.palette[values[0]]
         colours, ok = rgba[..., :3], ok & (rgba[..., 3] >= OPAQUE)
@@ -125,6 +149,8 @@ def read_mask_values(dataset: DatasetReader) -> tuple[NDArray[Any], NDArray[np.b
     """
     bands, alpha, _ = choose_bands(dataset)
     values = dataset.read(bands)
+    if len(bands) == 1 and _palette(dataset) is None and _is_min_is_white(dataset) and values.max() >= OPAQUE:
+        values = np.iinfo(values.dtype).max - values if values.dtype.kind == "u" else values
     valid = read_validity(dataset, bands, alpha)
     palette = _palette(dataset)
     if palette is not None:
@@ -144,44 +170,18 @@ def _is_grey(colours: NDArray[np.uint8]) -> bool:
     return bool((np.maximum(abs(red - green), abs(green - blue)) > _GREY_TOLERANCE).mean() < _GREY_NOISE)
 
 
-def choose_bands(dataset: DatasetReader) -> tuple[list[int], int | None, tuple[str, ...]]:
-    """Which bands (from 1) to show: ([grey] or [red, green, blue], alpha or None, notes)."""
-    meanings = list(dataset.colorinterp)
-    if any(np.issubdtype(np.dtype(dtype), np.complexfloating) for dtype in dataset.dtypes):
-        raise RasterError("The image holds complex numbers instead of colours. Convert it to 8-bit RGB.")
-    alpha = meanings.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in meanings else None
-    if alpha is None and dataset.count == 4 and _looks_like_alpha(dataset, 4):
-        alpha = 4
-        notes: tuple[str, ...] = (
-            "The fourth band is not marked as transparency but looks like it, and is used as such.",
-        )
-    else:
-        notes = ()
-    colours = [band for band in range(1, dataset.count + 1) if band != alpha] or [1]
-    rgb = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
-    if all(meaning in meanings for meaning in rgb):
-        bands = [meanings.index(meaning) + 1 for meaning in rgb]
-    elif len(colours) >= 3:
-        bands = colours[:3]
-    else:
-        bands = colours[:1]
-    if len(bands) < len(colours):
-        roles = ("red", "green", "blue") if len(bands) == 3 else ("grey",)
-        shown = ", ".join(f"{band} as {role}" for band, role in zip(bands, roles, strict=True))
-        notes = (*notes, f"Of {len(colours)} bands, these are used: {shown}.")
-    return bands, alpha if alpha not in bands else None, notes
-
-
 def read_validity(
     dataset: DatasetReader,
     bands: list[int],
     alpha: int | None,
     how: Mapping[str, Any] = MappingProxyType({}),
     opacity: NDArray[Any] | None = None,
+    own_nodata: bool = True,
 ) -> NDArray[np.bool_]:
     """Which pixels hold a value: bool (H, W) from nodata values, mask and alpha band; `how` is for rasterio's read.
 
-    `opacity` is what the alpha band holds, where it has been read already.
+    `opacity` is what the alpha band holds, where it has been read already; without `own_nodata`, the file's nodata
+    values do not count.
 
     A pixel with nodata in one of its bands only is valid: 0 is nodata in many files, and a colour without
     any blue is not a hole.
@@ -189,7 +189,8 @@ def read_validity(
     flags = [dataset.mask_flag_enums[band - 1] for band in bands]
     valid: NDArray[np.bool_] | None = None
     for band, flag in zip(bands, flags, strict=True):
-        if MaskFlags.alpha in flag and alpha is not None:
+        # Where the band marked as transparency is data, its mask means nothing.
+        if MaskFlags.alpha in flag or (MaskFlags.nodata in flag and not own_nodata):
             continue
         mask = dataset.read_masks(band, **how) >= OPAQUE
         valid = mask if valid is None else valid | mask
@@ -200,8 +201,15 @@ def read_validity(
         # Beyond 8 bits, full opacity is 1, 255, 32767 or 65535, depending on the program that wrote it.
         opaque = opacity >= (OPAQUE if opacity.dtype == np.uint8 else 1)
         valid = opaque if valid is None else valid & opaque
-    assert valid is not None
+    if valid is None:
+        window = how.get("window")
+        valid = np.ones(how.get("out_shape") or (window and (window.height, window.width)) or dataset.shape, np.bool_)
     return valid
+
+
+def _is_min_is_white(dataset: DatasetReader) -> bool:
+    """Whether the file stores a negative that GDAL gives as it is; one of a few bits comes with a palette."""
+    return bool(dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES")
 
 
 def _palette(dataset: DatasetReader) -> NDArray[np.uint8] | None:
@@ -212,28 +220,6 @@ def _palette(dataset: DatasetReader) -> NDArray[np.uint8] | None:
     for index, rgba in dataset.colormap(1).items():
         table[index] = rgba
     return table
-
-
-def _looks_like_alpha(dataset: DatasetReader, band: int) -> bool:
-    """Whether nearly all values of an 8-bit band are (but for lossy compression) 0 or 255, and some 255."""
-    if dataset.dtypes[band - 1] != "uint8" or dataset.dtypes[0] != "uint8":
-        return False
-    sample = dataset.read(band, **_sample(dataset))
-    extreme = (sample < 16) | (sample >= 240)
-    return bool(extreme.mean() > 0.99 and (sample >= 240).any())
-
-
-def _sample(dataset: DatasetReader) -> dict[str, Any]:
-    """What to give rasterio's read for about a million pixels of the whole image.
-
-    Of its middle where that would decode a large file without overviews, which takes minutes.
-    """
-    height, width = dataset.height, dataset.width
-    if height * width > _SAMPLED_PX and not dataset.overviews(1):
-        side = min(height, width, round(_SAMPLE_PX**0.5))
-        return {"window": Window((width - side) // 2, (height - side) // 2, side, side)}
-    step = max(1.0, (height * width / _SAMPLE_PX) ** 0.5)
-    return {"out_shape": (max(1, int(height / step)), max(1, int(width / step)))}
 
 
 def _pieces(dataset: DatasetReader, bands: int, part: Window) -> Iterator[Window]:
@@ -254,14 +240,26 @@ def _cuts(start: int, stop: int, block: int, length: int) -> Iterator[tuple[int,
         start = end
 
 
-def _stretch_range(dataset: DatasetReader, bands: list[int], alpha: int | None) -> tuple[float, float]:
-    """The values that become 0 and 255, from a decimated sample of about a million pixels."""
-    how = _sample(dataset)
-    sample = _read(dataset, bands, {**how, "masked": True})
-    keep = ~np.ma.getmaskarray(sample) & np.isfinite(sample.data)
+def _read_held(
+    dataset: DatasetReader, bands: list[int], alpha: int | None, own_nodata: bool
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """A sample (C, H, W) of the bands, and which of its values the file holds to be valid."""
+    how = sample_place(dataset)
+    sample = _read(dataset, bands, {**how, "masked": own_nodata})
+    held = np.isfinite(np.ma.getdata(sample)) & ~np.ma.getmaskarray(sample)
     if alpha is not None:
-        keep &= dataset.read(alpha, **how) > 0
-    values = sample.data[keep].astype(np.float64)
+        held &= dataset.read(alpha, **how) > 0
+    return np.ma.getdata(sample), held
+
+
+def _in_dtype(values: tuple[float, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Values as an array that compares with one of a dtype: float32 holds -3.4e38 with fewer digits than a text."""
+    return np.array(values, dtype if dtype.kind == "f" else np.float64)
+
+
+def _stretch_range(values: NDArray[Any]) -> tuple[float, float]:
+    """The values that become 0 and 255, from a sample of valid ones (n,)."""
+    values = values.astype(np.float64)
     if values.size == 0:
         return 0.0, 1.0
     low, high = np.percentile(values, STRETCH_PERCENTILES)
@@ -279,8 +277,14 @@ def _stretched(values: NDArray[Any], stretch: tuple[float, float]) -> NDArray[np
 
 
 def _stretch_note(dtype: str, stretch: tuple[float, float]) -> str:
-    low, high = STRETCH_PERCENTILES
     return (
         f"{dtype} values were stretched to 8 bits from {stretch[0]:.4g}..{stretch[1]:.4g}, "
-        f"their {low:g}th and {high:g}th percentiles."
+        "their 2nd and 98th percentiles."
+    )
+
+
+def _nodata_note(value: float) -> str:
+    return (
+        f"The value {value:.8g} counts as nodata, though the file does not mark it. "
+        "If it is data, choose --nodata none, or the right value."
     )

@@ -1,6 +1,7 @@
 """Opens raster files from untrusted sources: the only place that does, with known drivers and bounded memory."""
 
 import math
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,10 +14,13 @@ from rasterio.crs import CRS
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.transform import Affine
+from rasterio.vrt import WarpedVRT
 
 from scinet import web
 from scinet.errors import GsdMissingError, RasterError
+from scinet.raster.control_points import gcp_transform, warped_by_gcps
 from scinet.raster.grid import Grid
+from scinet.raster.photo import GPS_NOTE, photo_notes, upright
 from scinet.raster.resolution import has_place_on_earth
 
 MAX_PIXELS = 100_000_000
@@ -24,6 +28,8 @@ MAX_PIXELS = 100_000_000
 MAX_BLOCK_VALUES = 4 * MAX_PIXELS
 
 MIN_SIDE_PX = 8
+
+_CODECS = {"JXL": "JPEG XL"}
 
 Source = str | Path | bytes | BinaryIO
 
@@ -91,25 +97,33 @@ def open_raster(
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             if by_url:
                 _read_directories(str(path), drivers)
-            with _dataset(path, content, drivers, overview) as dataset:
+            with _dataset(path, content, drivers, overview) as stored:
                 opened = True
-                if by_windows and dataset.driver == "GTiff":
-                    _check_blocks(dataset, name)
+                if by_windows and stored.driver == "GTiff":
+                    _check_blocks(stored, name)
                 else:
-                    _check_size(dataset, name, max_pixels)
-                yield dataset
-    except (RasterioError, CPLE_BaseError, OSError):
-        if by_url:
-            raise RasterError(
-                f"{name} cannot be read from its address: it is damaged, or the connection failed. Try again."
-            ) from None
-        if not opened:
-            raise RasterError(
-                f"{name} cannot be read as an image. Give a GeoTIFF, PNG, JPEG, WebP or JPEG 2000."
-            ) from None
-        raise RasterError(f"{name} is damaged or incomplete: its pixels cannot be read.") from None
+                    _check_size(stored, name, max_pixels)
+                with upright(stored, path or content) as turned, warped_by_gcps(turned) as dataset:
+                    yield dataset
+    except (RasterioError, CPLE_BaseError, OSError) as error:
+        raise RasterError(_why_not(error, name, by_url=by_url, opened=opened)) from None
     except MemoryError:
         raise RasterError(f"{name} does not fit in memory. Cut or shrink it first.") from None
+
+
+def _why_not(error: Exception, name: str, *, by_url: bool, opened: bool) -> str:
+    """What is wrong with a file that GDAL cannot read."""
+    if by_url:
+        return f"{name} cannot be read from its address: it is damaged, or the connection failed. Try again."
+    if codec := re.search(r"missing codec (\w+)", str(error)):
+        compression = _CODECS.get(codec[1], codec[1])
+        return (
+            f"{name} is a GeoTIFF compressed with {compression}, which this installation cannot read. "
+            "Save it with another compression: gdal_translate -co COMPRESS=DEFLATE IN OUT."
+        )
+    if not opened:
+        return f"{name} cannot be read as an image. Give a GeoTIFF, PNG, JPEG, WebP or JPEG 2000."
+    return f"{name} is damaged or incomplete: its pixels cannot be read."
 
 
 def _read_directories(path: str, drivers: list[str]) -> None:
@@ -133,13 +147,16 @@ def _dataset(path: str | None, content: bytes, drivers: list[str], overview: int
             yield dataset
 
 
-def grid_of(dataset: DatasetReader, name: str, cm_per_px: float | None) -> tuple[Grid, tuple[str, ...]]:
+def grid_of(
+    dataset: DatasetReader, name: str, cm_per_px: float | None, crs: CRS | None = None
+) -> tuple[Grid, tuple[str, ...]]:
     """The grid of an open file, and notes about it.
 
     Args:
         dataset: The open file.
         name: What to call it in a message.
         cm_per_px: Its resolution on the ground, used only where it has no place on the earth.
+        crs: Its CRS, used only where the file has a transform without one.
 
     Raises:
         GsdMissingError: It has no place on the earth and `cm_per_px` is None.
@@ -150,32 +167,70 @@ def grid_of(dataset: DatasetReader, name: str, cm_per_px: float | None) -> tuple
             f"{name} is only {dataset.width} x {dataset.height} px. "
             f"Give an image of at least {MIN_SIDE_PX} x {MIN_SIDE_PX} px."
         )
-    transform, crs = place(dataset)
-    if crs is None:
+    notes = list(photo_notes(dataset))
+    transform, found = place(dataset)
+    if found is None and crs is not None and has_transform(dataset) and has_place_on_earth(crs):
+        found = crs
+    if found is None:
         if cm_per_px is None:
-            raise GsdMissingError(f"{name} carries no georeference. Give its resolution in cm/px.")
+            raise GsdMissingError(_why_no_place(dataset, name))
         metres = cm_per_px / 100.0
         transform = Affine(metres, 0.0, 0.0, 0.0, -metres, 0.0)
+    elif isinstance(dataset, WarpedVRT):
+        notes.append(f"{name} is warped to its ground control points.")
+    elif dataset.gcps[0]:
+        notes.append(f"{name} is placed by its {len(dataset.gcps[0])} ground control points.")
+    crs = found
     grid = Grid(dataset.height, dataset.width, transform, crs)
     x, y = grid.metres_per_px
-    if abs(x / y - 1.0) <= 0.01:
-        return grid, ()
-    note = (
-        f"Pixels are {100 * x:.3g} x {100 * y:.3g} cm on the ground; "
-        f"their geometric mean, {100 * math.sqrt(x * y):.3g} cm, counts as the resolution."
-    )
-    return grid, (note,)
+    if abs(x / y - 1.0) > 0.01:
+        notes.append(
+            f"Pixels are {100 * x:.3g} x {100 * y:.3g} cm on the ground; "
+            f"their geometric mean, {100 * math.sqrt(x * y):.3g} cm, counts as the resolution."
+        )
+    return grid, tuple(notes)
+
+
+def _why_no_place(dataset: DatasetReader, name: str) -> str:
+    if dataset.crs and has_transform(dataset):
+        return f"{name} has a local CRS without a place on the earth. Give its resolution in cm/px."
+    if has_transform(dataset):
+        return (
+            f"{name} has coordinates but names no CRS for them. Give the CRS (--crs EPSG:N), or the image's resolution "
+            "in cm/px."
+        )
+    if dataset.gcps[0]:
+        return (
+            f"{name} has ground control points without a CRS. Save them with one (gdal_translate -a_srs EPSG:N), or "
+            "give the image's resolution in cm/px."
+        )
+    if dataset.rpcs is not None:
+        return (
+            f"{name} is placed by RPCs alone, which need a rectification first: gdalwarp -rpc IN OUT. "
+            "Or give its resolution in cm/px."
+        )
+    if photo_notes(dataset)[-1:] == (GPS_NOTE,):
+        return f"{name} carries no georeference: its GPS position is the camera's alone. Give its resolution in cm/px."
+    return f"{name} carries no georeference. Give its resolution in cm/px."
 
 
 def place(dataset: DatasetReader) -> tuple[Affine, CRS | None]:
     """The transform and CRS of an open file; None where the file does not place every pixel on the earth.
 
-    The identity is what GDAL gives for "none"; ground control points and RPCs need a rectification first;
-    a transform without a CRS (a world file's) has unknown units.
+    RPCs need a rectification first; a transform without a CRS (a world file's) has unknown units. Ground control
+    points count where they agree with a transform; `open_raster` warps an image with others.
     """
-    if dataset.transform == Affine.identity() or not has_place_on_earth(dataset.crs):
+    affine, crs = gcp_transform(dataset)
+    if affine is not None:
+        return affine, crs
+    if not has_transform(dataset) or not has_place_on_earth(dataset.crs):
         return dataset.transform, None
     return dataset.transform, dataset.crs
+
+
+def has_transform(dataset: DatasetReader) -> bool:
+    """Whether the file has one: the identity is what GDAL gives for "none"."""
+    return bool(dataset.transform != Affine.identity())
 
 
 def source_bytes(source: bytes | BinaryIO, name: str) -> bytes:

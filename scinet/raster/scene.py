@@ -18,6 +18,7 @@ from scipy.ndimage import uniform_filter
 from scinet import web
 from scinet.errors import NodataError, RasterError
 from scinet.raster.bands import Rendering, choose_rendering, read_colours, read_decimated_colours
+from scinet.raster.choice import LIKELIEST, ImageChoice
 from scinet.raster.grid import Grid
 from scinet.raster.open import MAX_PIXELS, MIN_SIDE_PX, Source, grid_of, open_raster, source_bytes, source_name
 from scinet.raster.raster import Raster
@@ -44,6 +45,7 @@ class Scene:
         block: Rows and columns of the blocks that the file decodes at once.
         overviews: Factors by which the file's own overviews are coarser, in its order.
         notes: What reading does to the image, in sentences for the reader.
+        choice: What the reader says about the image where its file leaves it open.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -67,6 +69,7 @@ class Scene:
     block: tuple[int, int]
     overviews: tuple[int, ...]
     notes: tuple[str, ...] = ()
+    choice: ImageChoice = LIKELIEST
 
     @property
     def width(self) -> int:
@@ -201,7 +204,7 @@ class Scene:
         """A place of the scene from its file, opened without an overview."""
         column_px, row_px, width_px, height_px = place
         if "_rendering" not in self.__dict__:  # the cached property would open the file once more
-            self.__dict__["_rendering"] = choose_rendering(dataset)
+            self.__dict__["_rendering"] = choose_rendering(dataset, self.choice)
         pixels, valid = read_colours(dataset, self._rendering, Window(column_px, row_px, width_px, height_px))
         if not valid.any() and pixels.shape[:2] == self.grid.shape:
             raise NodataError(self._blank)
@@ -219,7 +222,7 @@ class Scene:
     @cached_property
     def _rendering(self) -> Rendering:
         with self._open() as dataset:
-            return choose_rendering(dataset)
+            return choose_rendering(dataset, self.choice)
 
     def _open(self, overview: int | None = None) -> AbstractContextManager[DatasetReader]:
         return open_raster(self.source, self.name, by_windows=True, overview=overview)
@@ -250,7 +253,13 @@ class _SceneRows:
                     yield Band(top, *read_colours(dataset, rendering, part))
 
 
-def read_raster(source: Source, *, cm_per_px: float | None = None, max_pixels: int = MAX_PIXELS) -> Raster:
+def read_raster(
+    source: Source,
+    *,
+    cm_per_px: float | None = None,
+    max_pixels: int = MAX_PIXELS,
+    choice: ImageChoice = LIKELIEST,
+) -> Raster:
     """Read an image from a path, from bytes or from an open binary file: `open_scene(source).read()` in one go.
 
     GeoTIFF (COG too), PNG, JPEG, WebP and JPEG 2000, told by their content; 1 to many bands of any real
@@ -261,6 +270,7 @@ def read_raster(source: Source, *, cm_per_px: float | None = None, max_pixels: i
         source: Path, bytes or open binary file.
         cm_per_px: Its resolution in ground centimetres, used only where the file has no georeference.
         max_pixels: The most pixels that it may have, checked before any is decoded.
+        choice: Bands, nodata and CRS, where the file leaves them open; by default the likeliest.
 
     Returns:
         The image: uint8 RGB (H, W, 3), which of its pixels are valid, and its place.
@@ -281,16 +291,22 @@ def read_raster(source: Source, *, cm_per_px: float | None = None, max_pixels: i
         ((40, 60), [200, 100, 50], 12.5)
     """
     if web.is_url(source):
-        return open_scene(source, cm_per_px=cm_per_px).read()
+        return open_scene(source, cm_per_px=cm_per_px, choice=choice).read()
     cm_per_px = None if cm_per_px is None else parse_cm_per_px(cm_per_px)
     name = source_name(source)
     source = _reopenable(source, name)
     with open_raster(source, name, max_pixels=max_pixels) as dataset:
-        scene = _scene_of(dataset, source, name, cm_per_px)
+        scene = _scene_of(dataset, source, name, cm_per_px, choice)
         return scene._read(dataset, (0, 0, scene.width, scene.height))
 
 
-def open_scene(source: Source, *, cm_per_px: float | None = None, name: str | None = None) -> Scene:
+def open_scene(
+    source: Source,
+    *,
+    cm_per_px: float | None = None,
+    name: str | None = None,
+    choice: ImageChoice = LIKELIEST,
+) -> Scene:
     """Open an image of any size: its header is read, its pixels are not.
 
     A GeoTIFF may have any size; other formats, which are decoded as a whole, at most 100 million pixels.
@@ -299,6 +315,7 @@ def open_scene(source: Source, *, cm_per_px: float | None = None, name: str | No
         source: Path, http(s) address of a COG, bytes or open binary file.
         cm_per_px: Its resolution in ground centimetres, used only where the file has no georeference.
         name: What to call it in a message; by default the file's name.
+        choice: Bands, nodata and CRS, where the file leaves them open; by default the likeliest.
 
     Raises:
         GsdMissingError: There is neither a georeference nor `cm_per_px`.
@@ -320,7 +337,7 @@ def open_scene(source: Source, *, cm_per_px: float | None = None, name: str | No
         web.check_url(str(source))
     source = _reopenable(source, name)
     with open_raster(source, name, by_windows=True) as dataset:
-        scene = _scene_of(dataset, source, name, cm_per_px)
+        scene = _scene_of(dataset, source, name, cm_per_px, choice)
         if scene.is_remote and scene.block[1] == scene.width and scene.pixels > MAX_DECIMATED_WEB_PIXELS:
             raise RasterError(
                 f"{name} is not a Cloud Optimized GeoTIFF: it has no tiles. Download it, or save it with "
@@ -333,9 +350,11 @@ def _reopenable(source: Source, name: str) -> str | bytes:
     return str(source) if isinstance(source, str | Path) else source_bytes(source, name)
 
 
-def _scene_of(dataset: DatasetReader, source: str | bytes, name: str, cm_per_px: float | None) -> Scene:
-    grid, notes = grid_of(dataset, name, cm_per_px)
-    return Scene(source, name, grid, max(dataset.block_shapes), tuple(dataset.overviews(1)), notes)
+def _scene_of(
+    dataset: DatasetReader, source: str | bytes, name: str, cm_per_px: float | None, choice: ImageChoice
+) -> Scene:
+    grid, notes = grid_of(dataset, name, cm_per_px, choice.crs)
+    return Scene(source, name, grid, max(dataset.block_shapes), tuple(dataset.overviews(1)), notes, choice)
 
 
 def central_window(scene: Scene, overview: Raster | None, side_px: int) -> tuple[int, int]:
