@@ -6,6 +6,7 @@ from typing import NamedTuple
 from scinet.errors import SciNetError
 from scinet.evaluation.mask_values import MaskChoice
 from scinet.evaluation.truth import Truth, read_truth, read_window_truth
+from scinet.raster.choice import ImageChoice
 from scinet.raster.open import MAX_PIXELS
 from scinet.raster.raster import Raster
 from scinet.raster.scene import open_scene
@@ -27,7 +28,12 @@ class Subject(NamedTuple):
 
 
 def read_subject(
-    image: str, truth: Path | None, window: Window | None, native_cm_per_px: float | None, choice: MaskChoice
+    image: str,
+    truth: Path | None,
+    window: Window | None,
+    native_cm_per_px: float | None,
+    image_choice: ImageChoice,
+    mask_choice: MaskChoice,
 ) -> Subject:
     """Read an image and its reference buildings.
 
@@ -36,12 +42,13 @@ def read_subject(
         truth: A mask image or vector file.
         window: Column, row, width and height in px, to take only this part.
         native_cm_per_px: The image's resolution, if the file does not say.
-        choice: Which values of a mask image are building or ignored.
+        image_choice: Bands, nodata and CRS of the image, where the file leaves them open.
+        mask_choice: Which values of a mask image are building or ignored.
 
     Raises:
         SciNetError: Something cannot be read, or does not fit in memory.
     """
-    scene = open_scene(image, cm_per_px=native_cm_per_px)
+    scene = open_scene(image, cm_per_px=native_cm_per_px, choice=image_choice)
     if window is None and scene.pixels > MAX_PIXELS:
         raise SciNetError(
             f"{scene.name} has {scene.width} x {scene.height} px, more than fit in memory. "
@@ -51,5 +58,5 @@ def read_subject(
     if truth is None:
         return Subject(scene.name, raster, None)
     if raster.shape == (scene.height, scene.width):
-        return Subject(scene.name, raster, read_truth(truth, raster, truth.name, choice))
-    return Subject(scene.name, raster, read_window_truth(truth, raster, scene, truth.name, choice))
+        return Subject(scene.name, raster, read_truth(truth, raster, truth.name, mask_choice))
+    return Subject(scene.name, raster, read_window_truth(truth, raster, scene, truth.name, mask_choice))

@@ -4,10 +4,11 @@ import math
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
+from scinet.raster.choice import ImageChoice, parse_crs, parse_nodata
 from scinet.raster.resolution import MAX_CM_PER_PX, MIN_CM_PER_PX
 from scinet.segmentation.strategies import FORMER_STRATEGIES, STRATEGIES, Strategy
 
@@ -105,6 +106,39 @@ native_option = click.option(
     metavar="N",
     help="The image's own resolution in cm/px, if the file has no georeference.",
 )
+
+
+def image_options(function: Function) -> Function:
+    """``--native-cm-per-px``; and ``--bands``, ``--nodata`` and ``--crs``, which come as `image_choice`."""
+
+    @wraps(function)
+    def with_choice(
+        *args: Any, bands: tuple[int, ...] | None, nodata: str | None, crs: str | None, **options: Any
+    ) -> Any:
+        choice = ImageChoice(
+            tuple(bands or ()),
+            None if nodata is None else parse_nodata(nodata),
+            None if crs is None else parse_crs(crs),
+        )
+        return function(*args, image_choice=choice, **options)
+
+    with_crs = click.option(
+        "--crs", metavar="EPSG:N", help="The image's CRS, if the file has coordinates without naming one."
+    )(with_choice)
+    with_nodata = click.option(
+        "--nodata",
+        metavar="VALUE",
+        help="The value of pixels that hold nothing, or none. Default: what the file says, or the likeliest.",
+    )(with_crs)
+    with_bands = click.option(
+        "--bands",
+        type=int,
+        nargs=3,
+        metavar="RED GREEN BLUE",
+        help="The numbers of the bands to show, from 1. Default: the likeliest.",
+    )(with_nodata)
+    return cast(Function, native_option(with_bands))
+
 
 working_option = click.option(
     "--cm-per-px", type=RESOLUTION, metavar="N", help="The working resolution in cm/px. Default: the image's own."

@@ -16,10 +16,10 @@ from scinet.cli.options import (
     RESOLUTION,
     SIZE,
     examples,
+    image_options,
     json_option,
     mask_options,
     model_option,
-    native_option,
     truth_options,
     working_option,
 )
@@ -29,6 +29,7 @@ from scinet.evaluation.evaluate import evaluate_on_grids
 from scinet.evaluation.grading import steps_around
 from scinet.evaluation.mask_values import MaskChoice
 from scinet.evaluation.report import report, to_json
+from scinet.raster.choice import ImageChoice
 from scinet.segmentation.segment import segment
 from scinet.segmentation.strategies import Strategy
 
@@ -56,7 +57,7 @@ own mask at the native resolution; --json adds how far each model holds. Without
 @truth_options(required=True)
 @model_option()
 @working_option
-@native_option
+@image_options
 @mask_options
 @click.option("--min-area-m2", type=SIZE, default=0.0, metavar="A", help="Drop smaller components of the mask first.")
 @json_option
@@ -70,13 +71,15 @@ def score(
     device: str | None,
     cm_per_px: float | None,
     native_cm_per_px: float | None,
+    image_choice: ImageChoice,
     strategy: Strategy,
     threshold: float,
     min_area_m2: float,
     as_json: bool,
 ) -> None:
     """Segment an image and compare the mask with reference buildings."""
-    subject = read_subject(image, truth, window, native_cm_per_px, MaskChoice(building_values, ignore_value))
+    mask_choice = MaskChoice(building_values, ignore_value)
+    subject = read_subject(image, truth, window, native_cm_per_px, image_choice, mask_choice)
     print_notes(subject.notes)
     (loaded,) = load_models([model], device)
     raster = subject.raster
@@ -111,7 +114,7 @@ def score(
     show_default=True,
     help="The coarsest resolution in cm/px.",
 )
-@native_option
+@image_options
 @mask_options
 @click.option("--json", "as_json", is_flag=True, help="Print rows as JSON instead of CSV.")
 def sweep(
@@ -125,12 +128,14 @@ def sweep(
     finest: float | None,
     coarsest: float,
     native_cm_per_px: float | None,
+    image_choice: ImageChoice,
     strategy: Strategy,
     threshold: float,
     as_json: bool,
 ) -> None:
     """Segment an image at many resolutions and score the masks."""
-    subject = read_subject(image, truth, window, native_cm_per_px, MaskChoice(building_values, ignore_value))
+    mask_choice = MaskChoice(building_values, ignore_value)
+    subject = read_subject(image, truth, window, native_cm_per_px, image_choice, mask_choice)
     print_notes(subject.notes)
     native = subject.raster.cm_per_px
     steps = _steps(native, finest or native, coarsest)

@@ -1,8 +1,9 @@
 """``scinet segment``: masks, probabilities and footprints of images of any size."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,14 +15,15 @@ from scinet.cli.options import (
     PATH,
     SIZE,
     examples,
+    image_options,
     mask_options,
     model_option,
-    native_option,
     working_option,
 )
 from scinet.datasets.tiles import Tile, tiles_in
 from scinet.errors import SciNetError, WriteError
 from scinet.models.checkpoint import Model
+from scinet.raster.choice import ImageChoice
 from scinet.raster.scene import Scene, open_scene
 from scinet.segmentation.scene import Output, segment_to_file
 from scinet.segmentation.strategies import Strategy
@@ -91,7 +93,7 @@ class Writer:
 @click.argument("out", metavar="OUT.tif", type=PATH)
 @model_option()
 @working_option
-@native_option
+@image_options
 @mask_options
 @click.option(
     "--probability",
@@ -120,6 +122,7 @@ def segment(
     device: str | None,
     cm_per_px: float | None,
     native_cm_per_px: float | None,
+    image_choice: ImageChoice,
     strategy: Strategy,
     threshold: float,
     probability: Output | None,
@@ -133,7 +136,7 @@ def segment(
     """Write the building mask of an image of any size."""
     if footprints is None and (square or min_area_m2 or min_hole_m2 or simplify_m):
         raise SciNetError("--min-area-m2, --min-hole-m2, --simplify-m and --square shape the polygons of --footprints.")
-    found = _images(image, native_cm_per_px)
+    found = _images(image, native_cm_per_px, image_choice)
     if isinstance(found, Scene):
         if footprints is not None:
             check_suffix(footprints)
@@ -156,20 +159,22 @@ def segment(
         if isinstance(found, Scene):
             writer.write(found, out, footprints)
         else:
-            _write_folder(writer, found, out, footprints, native_cm_per_px)
+            _write_folder(
+                writer, found, out, footprints, partial(Tile.open, cm_per_px=native_cm_per_px, choice=image_choice)
+            )
     except KeyboardInterrupt:
         raise KeyboardInterrupt("The same command with --resume continues from here.") from None
 
 
-def _images(image: str, native_cm_per_px: float | None) -> list[Tile] | Scene:
+def _images(image: str, native_cm_per_px: float | None, choice: ImageChoice) -> list[Tile] | Scene:
     """The tiles of a folder, or the one scene of a path or URL. Raises SciNetError."""
     if not is_url(image) and Path(image).is_dir():
         return tiles_in(Path(image))
-    return open_scene(image, cm_per_px=native_cm_per_px)
+    return open_scene(image, cm_per_px=native_cm_per_px, choice=choice)
 
 
 def _write_folder(
-    writer: Writer, tiles: Sequence[Tile], out: Path, footprints: Path | None, native_cm_per_px: float | None
+    writer: Writer, tiles: Sequence[Tile], out: Path, footprints: Path | None, open_tile: Callable[[Tile], Scene]
 ) -> None:
     """Write each tile's files; one that cannot be segmented does not stop the others."""
     failed = 0
@@ -181,7 +186,7 @@ def _write_folder(
         try:
             for path in filter(None, (mask, polygons)):
                 _make_folder(path.parent)
-            writer.write(tile.open(native_cm_per_px), mask, polygons)
+            writer.write(open_tile(tile), mask, polygons)
         except SciNetError as error:
             failed += 1
             print(f"scinet: {tile.name}: {error}", file=sys.stderr)

@@ -12,6 +12,7 @@ from rasterio.transform import Affine, from_origin
 
 from scinet.datasets.open_cities import scenes_in
 from scinet.errors import RasterError, SciNetError
+from scinet.raster.choice import LIKELIEST, ImageChoice
 from scinet.raster.resolution import parse_cm_per_px
 from scinet.raster.scene import Scene, open_scene
 
@@ -46,16 +47,17 @@ class Tile:
     dataset: str = ""
     shape: tuple[int, int] | None = None
 
-    def open(self, cm_per_px: float | None = None) -> Scene:
+    def open(self, cm_per_px: float | None = None, choice: ImageChoice = LIKELIEST) -> Scene:
         """Open the image.
 
         Args:
             cm_per_px: The native resolution, used only if neither the file nor the folder knows it.
+            choice: Bands, nodata and CRS, where the file leaves them open.
 
         Raises:
             RasterError: As `open_scene`.
         """
-        scene = open_scene(self.image, cm_per_px=self.cm_per_px or cm_per_px)
+        scene = open_scene(self.image, cm_per_px=self.cm_per_px or cm_per_px, choice=choice)
         if scene.crs is None and self.place is not None:
             transform, crs = self.place
             return replace(scene, grid=replace(scene.grid, transform=transform, crs=crs))

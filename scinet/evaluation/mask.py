@@ -18,6 +18,11 @@ from scinet.raster.raster import Raster
 
 _MIN_COVERED_FRACTION = 0.01
 _NEARLY_ALL = 0.995
+_NOT_AN_IMAGE = "cannot be read as an image. Give a GeoTIFF, PNG, JPEG, WebP or JPEG 2000."
+_NEITHER = (
+    "is neither a mask image nor a vector file that can be read. Give a GeoTIFF, PNG, JPEG, WebP or JPEG 2000 mask, or "
+    "polygons as GeoJSON, GeoPackage, FlatGeobuf, KML or a zipped Shapefile."
+)
 
 
 def read_mask(
@@ -56,7 +61,7 @@ def read_mask(
             transform, crs = place(dataset)
             nodata = dataset.nodata
     except RasterError as error:
-        raise TruthError(str(error)) from None
+        raise TruthError(str(error).replace(_NOT_AN_IMAGE, _NEITHER)) from None
     kinds, notes = classify(values, valid, name, choice or MaskChoice())
     if nodata in (None, 0) and not (kinds == GROUND).any() and not valid.all():
         kinds[kinds == NODATA] = GROUND

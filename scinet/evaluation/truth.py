@@ -1,5 +1,6 @@
 """The reference buildings of an image, from a mask image or from footprints, on any grid over its extent."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,12 +12,10 @@ from scinet.evaluation.mask_values import MaskChoice
 from scinet.evaluation.reference import Truth, judged_part, truth_labels
 from scinet.raster.raster import Raster
 from scinet.raster.scene import Scene
-from scinet.vector.footprints import check_overlap
-from scinet.vector.read import is_vector, read_footprints, read_window_footprints
+from scinet.vector.footprints import Footprints, check_overlap
+from scinet.vector.read import HEAD_BYTES, is_vector, names_crs, read_footprints, read_window_footprints
 
 __all__ = ["Truth", "judged_part", "read_truth", "read_window_truth", "truth_labels"]
-
-_HEAD_BYTES = 1024
 
 
 def read_truth(
@@ -25,7 +24,7 @@ def read_truth(
     """Read the reference buildings of an image; the content tells whether it is a mask image or a vector file.
 
     Args:
-        source: Path, bytes or open binary file: a mask image, GeoJSON or GeoPackage, in any CRS.
+        source: Path, bytes or open binary file: a mask image or a vector file, in any CRS.
         like: The image.
         name: What to call the source in a message.
         choice: Which values of a mask image are building or ignored; by default the likeliest.
@@ -54,6 +53,8 @@ def read_truth(
     if not is_vector(_head(file, name)):
         return read_mask(file, like, name=name, choice=choice)
     footprints = read_footprints(file, name=name)
+    if footprints.crs is None and like.crs is not None:
+        return _placed_like(footprints, like, name)
     check_overlap(footprints, like)
     return Truth(footprints)
 
@@ -67,7 +68,7 @@ def read_window_truth(
     has none, the result is a mask without a building.
 
     Args:
-        source: Path or bytes: a georeferenced mask image, GeoJSON or GeoPackage, in any CRS.
+        source: Path or bytes: a georeferenced mask image or a vector file, in any CRS.
         window: The part of the scene.
         scene: The whole scene.
         name: What to call the source in a message.
@@ -79,16 +80,31 @@ def read_window_truth(
     if not is_vector(_head(source, name)):
         return read_mask(source, window, name=name, choice=choice)
     footprints = read_window_footprints(source, window.grid, scene.grid, name)
-    return Truth(np.zeros(window.shape, np.bool_) if footprints is None else footprints)
+    notes = () if scene.crs is None or names_crs(source, name) else (_assumed_crs(name),)
+    return Truth(np.zeros(window.shape, np.bool_) if footprints is None else footprints, notes=notes)
+
+
+def _placed_like(footprints: Footprints, like: Raster, name: str) -> Truth:
+    """Footprints without a CRS, in the image's; TruthError where that does not put them on the image."""
+    placed = replace(footprints, crs=like.crs)
+    try:
+        check_overlap(placed, like)
+    except TruthError:
+        check_overlap(footprints, like)  # says that there is no CRS
+    return Truth(placed, notes=(_assumed_crs(name),))
+
+
+def _assumed_crs(name: str) -> str:
+    return f"{name} names no CRS; its coordinates fit the image's, which is assumed."
 
 
 def _head(source: str | Path | bytes, name: str) -> bytes:
     """The first bytes, which tell the kind of file."""
     if isinstance(source, bytes):
-        return source[:_HEAD_BYTES]
+        return source[:HEAD_BYTES]
     try:
         with Path(source).open("rb") as file:
-            return file.read(_HEAD_BYTES)
+            return file.read(HEAD_BYTES)
     except (OSError, ValueError) as error:
         raise _cannot_be_opened(error, name) from None
 

@@ -69,12 +69,12 @@ def choose_rendering(dataset: DatasetReader, choice: ImageChoice) -> Rendering:
     palette = _palette(dataset) if bands == [1] else None
     is_negative = palette is None and len(bands) == 1 and _is_min_is_white(dataset)
     own_nodata = choice.nodata is None
-    nodata = () if choice.nodata is None or math.isnan(choice.nodata) else (choice.nodata,)
+    nodata: tuple[float, ...] = () if choice.nodata is None or math.isnan(choice.nodata) else (choice.nodata,)
     stretch: tuple[float, float] | None = None
     if palette is None and any(dataset.dtypes[band - 1] != "uint8" for band in bands):
         sample, held = _read_held(dataset, bands, alpha, own_nodata)
         if own_nodata:
-            found = unmarked_nodata(sample, held.any(axis=0), is_whole(dataset))
+            found = unmarked_nodata(sample, np.asarray(held.any(axis=0)), is_whole(dataset))
             nodata = tuple(found)
             notes = (*notes, *map(_nodata_note, found))
         low, high = _stretch_range(sample[held & ~np.isin(sample, _in_dtype(nodata, sample.dtype))])

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
 
 import numpy as np
-from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
 from scinet.errors import RasterError
@@ -24,6 +25,7 @@ _OTHER_WORDS = {"edge", "rededge", "infra", "near", "nir", "swir", "coastal", "d
 # Bands of files that say nothing, by their number: WorldView-2 and 3; Sentinel-2.
 _USUAL_ORDERS = {8: (5, 3, 2), 12: (4, 3, 2), 13: (4, 3, 2)}
 _SMALL_PX = 1_000_000
+_FEW_VALUES = 16
 _OPAQUE_SHARE = 0.95  # of a band of transparency, at least, is fully clear or fully opaque
 
 Roles = tuple[list[int], int | None, tuple[str, ...]]
@@ -110,7 +112,7 @@ def _transparency(dataset: DatasetReader) -> tuple[int | None, tuple[str, ...]]:
     meanings = list(dataset.colorinterp)
     if ColorInterp.alpha in meanings:
         alpha = meanings.index(ColorInterp.alpha) + 1
-        if not _is_cheap_to_sample(dataset) or _is_clear_or_opaque(read_sample(dataset, alpha)):
+        if _hides_something(dataset, alpha):
             return alpha, ()
         return None, (
             f"Band {alpha} is marked as transparency but holds other values, so it is taken as data and hides nothing.",
@@ -123,15 +125,18 @@ def _transparency(dataset: DatasetReader) -> tuple[int | None, tuple[str, ...]]:
     return None, ()
 
 
-def _is_cheap_to_sample(dataset: DatasetReader) -> bool:
-    """Whether a part can be read without the rest; a large PNG would be decoded twice."""
-    return dataset.driver not in ("PNG", "WEBP") or dataset.width * dataset.height <= _SMALL_PX
+def _hides_something(dataset: DatasetReader, alpha: int) -> bool:
+    """Whether the band marked as transparency holds it.
 
-
-def _is_clear_or_opaque(sample: NDArray[Any]) -> bool:
-    """Whether nearly all values are 0 or the largest that occurs, but for lossy compression."""
-    if sample.dtype == np.uint8:
-        if sample.min() == sample.max():
-            return True
-        return bool(((sample < 16) | (sample >= 240)).mean() > _OPAQUE_SHARE)
-    return bool(((sample == 0) | (sample == sample.max())).mean() > _OPAQUE_SHARE)
+    It does if nearly all values are 0 or the largest that occurs, but for lossy compression, or if there are few.
+    """
+    if dataset.driver in ("PNG", "WEBP") and dataset.width * dataset.height > _SMALL_PX:
+        return True  # no part can be read without the rest: the image would be decoded twice
+    try:
+        sample = read_sample(dataset, alpha)
+    except (RasterioError, CPLE_BaseError):
+        with suppress(RasterioError, CPLE_BaseError):
+            _ = dataset.colorinterp  # rasterio raises GDAL's last error once more
+        return True  # reading the image will say what is damaged
+    clear, opaque = (sample < 16, sample >= 240) if sample.dtype == np.uint8 else (sample == 0, sample == sample.max())
+    return bool((clear | opaque).mean() > _OPAQUE_SHARE or len(np.unique(sample)) <= _FEW_VALUES)

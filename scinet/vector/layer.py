@@ -1,9 +1,8 @@
-"""Opens GeoJSON and GeoPackage files from untrusted sources: the only place that does, each by its own driver."""
+"""Opens vector files from untrusted sources: the only place that does, each format by its own driver."""
 
 import json
 import mmap
 import re
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,13 +19,10 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
 from scinet.errors import TruthError
+from scinet.raster.resolution import has_place_on_earth
 from scinet.vector.footprints import LONLAT
+from scinet.vector.formats import GIVE, HEAD_BYTES, Format, check_geopackage, format_of, local_file
 
-GIVE = "Give a GeoJSON or GeoPackage of building polygons."
-
-_SQLITE = b"SQLite format 3\0"
-_GEOPACKAGE_IDS = (b"GPKG", b"GP10", b"GP11")  # SQLite's application id, at byte 68
-_HEAD_BYTES = 1024
 _BATCH_FEATURES = 20_000
 _SAMPLE_FEATURES = 100
 _ABSENT = object()
@@ -72,9 +68,8 @@ class VectorLayer:
 
 
 def is_vector(content: bytes) -> bool:
-    """Whether a file's content (its beginning suffices) can only be a vector file: JSON or SQLite."""
-    text = content[:_HEAD_BYTES].lstrip(b"\xef\xbb\xbf \t\r\n")  # the byte order mark and blanks
-    return content.startswith(_SQLITE) or text.startswith((b"{", b"["))
+    """Whether a file's content (its first `HEAD_BYTES` suffice) is that of a vector file."""
+    return format_of(content) is not None
 
 
 def is_polygonal(geometry: Any) -> bool:
@@ -84,7 +79,7 @@ def is_polygonal(geometry: Any) -> bool:
 
 @contextmanager
 def open_layer(source: str | Path | bytes, name: str) -> Iterator[VectorLayer]:
-    """Open a GeoJSON or GeoPackage file, told by its content; in the block, what GDAL cannot read is a TruthError.
+    """Open a vector file, whose format its content tells; in the block, what GDAL cannot read is a TruthError.
 
     Args:
         source: Path or bytes.
@@ -93,52 +88,63 @@ def open_layer(source: str | Path | bytes, name: str) -> Iterator[VectorLayer]:
     Raises:
         TruthError: It cannot be opened or read, has another format or an unknown CRS, or several layers of polygons.
     """
-    package = _is_geopackage(_head(source, name), name)
-    with _local_file(source, "footprints.gpkg" if package else "footprints.geojson") as path, _quiet():
+    head = _head(source, name)
+    kind = format_of(head)
+    if kind is None:
+        raise TruthError(f"{name} is not a vector file that can be read. {GIVE}" if head else _empty(name))
+    with local_file(source, kind, name) as (path, found), _quiet():
         try:
-            yield _geopackage_layer(path, name) if package else _geojson_layer(path)
+            yield _layer(path, found, name)
         except CRSError:
             raise TruthError(f"{name} names an unknown CRS. Save it in WGS 84 (longitude, latitude).") from None
-        except (DataSourceError, DataLayerError, FeatureError, GeometryError):
-            what = "is damaged: its polygons cannot be read" if package else "is damaged, or is not GeoJSON"
-            raise TruthError(f"{name} {what}. {GIVE}") from None
+        except GeometryError:
+            raise TruthError(
+                f"{name} holds solids or other geometries that are not polygons. "
+                "Convert them: ogr2ogr -nlt MULTIPOLYGON OUT.gpkg IN."
+            ) from None
+        except (DataSourceError, DataLayerError, FeatureError):
+            raise TruthError(_why_not(found, name)) from None
+
+
+def _layer(path: Path, kind: Format, name: str) -> VectorLayer:
+    # The drivers for JSON are given, as others would read addresses from it.
+    if kind == "geojson":
+        return _geojson_layer(path)
+    if kind == "geojson lines":
+        return VectorLayer(f"GeoJSONSeq:{path}", None, LONLAT, True)
+    if kind == "geopackage":
+        check_geopackage(_head(path, name), name)
+        return _geopackage_layer(path, name)
+    if not len(pyogrio.list_layers(path)):
+        raise DataSourceError
+    return VectorLayer(str(path), None, _crs(pyogrio.read_info(path)["crs"]), False)
+
+
+def _why_not(kind: Format, name: str) -> str:
+    if kind == "geojson":
+        return f"{name} is damaged, or is JSON but not GeoJSON. {GIVE}"
+    return f"{name} is damaged: its polygons cannot be read. {GIVE}"
+
+
+def _empty(name: str) -> str:
+    return f"{name} is empty (0 bytes). {GIVE}"
+
+
+def _crs(named: str | None) -> CRS | None:
+    """None for what is not on the earth, such as the undefined ones of GeoPackages."""
+    crs = CRS.from_user_input(named) if named else None
+    return crs if has_place_on_earth(crs) else None
 
 
 def _head(source: str | Path | bytes, name: str) -> bytes:
     if isinstance(source, bytes):
-        return source[:_HEAD_BYTES]
+        return source[:HEAD_BYTES]
     try:
         with Path(source).open("rb") as file:
-            return file.read(_HEAD_BYTES)
+            return file.read(HEAD_BYTES)
     except (OSError, ValueError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or "no such file"
         raise TruthError(f"{name} cannot be opened: {reason}.") from None
-
-
-def _is_geopackage(head: bytes, name: str) -> bool:
-    """Whether it is a GeoPackage, else GeoJSON. Raises TruthError for anything else."""
-    if not head:
-        raise TruthError(f"{name} is empty (0 bytes). {GIVE}")
-    if not is_vector(head):
-        raise TruthError(f"{name} is neither GeoJSON nor GeoPackage. {GIVE}")
-    if head.startswith(_SQLITE) and head[68:72] not in _GEOPACKAGE_IDS:
-        raise TruthError(f"{name} is a SQLite database but not a GeoPackage. {GIVE}")
-    return head.startswith(_SQLITE)
-
-
-@contextmanager
-def _local_file(source: str | Path | bytes, file_name: str) -> Iterator[Path]:
-    """A path under the suffix of the format, which GDAL goes by: the file itself, or a copy of it."""
-    if not isinstance(source, bytes):
-        path = Path(source).resolve()
-        if path.suffix.lower() == Path(file_name).suffix or file_name.endswith(".geojson"):
-            yield path
-            return
-        source = path.read_bytes()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / file_name
-        path.write_bytes(source)
-        yield path
 
 
 @contextmanager
@@ -150,8 +156,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _geojson_layer(path: Path) -> VectorLayer:
-    # The driver is given, as other drivers for JSON would read addresses from it. Of the CRS, GDAL does not tell
-    # an unknown one or null from none.
+    # GDAL does not tell an unknown CRS or null from none.
     return VectorLayer(f"GeoJSON:{path}", None, _geojson_crs(_crs_member(path)), True)
 
 
@@ -162,8 +167,7 @@ def _geopackage_layer(path: Path, name: str) -> VectorLayer:
         raise TruthError(f"{name} holds no polygons. {GIVE}")
     if len(found) > 1:
         raise TruthError(f"{name} holds several layers of polygons ({', '.join(found)}). Keep the buildings' only.")
-    named = pyogrio.read_info(path, layer=found[0])["crs"]
-    return VectorLayer(str(path), found[0], CRS.from_user_input(named) if named else None, False)
+    return VectorLayer(str(path), found[0], _crs(pyogrio.read_info(path, layer=found[0])["crs"]), False)
 
 
 def _has_polygons(path: Path, layer: str) -> bool:

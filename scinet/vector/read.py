@@ -1,8 +1,9 @@
-"""Building footprints from GeoJSON and GeoPackage files: all of them, or those within a window of a scene.
+"""Building footprints from vector files: all of them, or those within a window of a scene.
 
 Both ways give the same polygons. By window, only those that touch it are held in memory, however large the file.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,14 @@ from shapely import Polygon
 from scinet.errors import TruthError
 from scinet.raster.grid import Grid
 from scinet.vector.footprints import LONLAT, Footprints, check_same_world, clean_polygons, reproject
-from scinet.vector.layer import GIVE, Bounds, Geometries, VectorLayer, is_polygonal, is_vector, open_layer
+from scinet.vector.formats import GIVE, HEAD_BYTES
+from scinet.vector.layer import Bounds, Geometries, VectorLayer, is_polygonal, is_vector, open_layer
 
-__all__ = ["is_vector", "read_footprints", "read_geometries", "read_window_footprints"]
+__all__ = ["HEAD_BYTES", "is_vector", "names_crs", "read_footprints", "read_geometries", "read_window_footprints"]
 
 
 def read_footprints(source: str | Path | bytes, *, name: str | None = None) -> Footprints:
-    """Read the polygons of a GeoJSON or GeoPackage file.
+    """Read the polygons of a GeoJSON (also by lines), GeoPackage, FlatGeobuf, Shapefile (also zipped) or KML file.
 
     The content tells the format. Polygons are flattened to 2D and made valid, holes kept; exact duplicates, empty
     geometries and those that are not polygons are dropped. GeoJSON without `crs` is in longitude and latitude, as is
@@ -68,10 +70,12 @@ def read_window_footprints(source: str | Path | bytes, window: Grid, scene: Grid
     """Read the polygons of a file within a window of a scene, cut at its edges.
 
     Args:
-        source: Path or bytes of GeoJSON or GeoPackage.
+        source: Path or bytes of a vector file.
         window: The window's grid.
         scene: The grid of the whole scene.
         name: What to call the source in a message.
+
+    Coordinates without a CRS count as those of the scene's.
 
     Returns:
         What `read_footprints` gives, cut; None where the file has footprints of the scene but none in the window: the
@@ -81,6 +85,9 @@ def read_window_footprints(source: str | Path | bytes, window: Grid, scene: Grid
         TruthError: The file cannot be read, or has nothing to do with the scene.
     """
     with open_layer(source, name) as layer:
+        is_assumed = layer.crs is None and scene.crs is not None
+        if is_assumed:
+            layer = replace(layer, crs=scene.crs, is_geojson=False)
         check_same_world(layer.crs, scene)
         polygons, crs, total = _within(layer, window, name)
         cut = clean_polygons(shapely.intersection(clean_polygons(polygons), _outline(window, crs)))
@@ -88,7 +95,15 @@ def read_window_footprints(source: str | Path | bytes, window: Grid, scene: Grid
             return Footprints(cut, crs)
         if total is not None and shapely.box(*total).intersects(_outline(scene, crs)):
             return None
+    if is_assumed:
+        check_same_world(None, scene)
     raise TruthError(f"{name} lies elsewhere on the earth than the image. Give the footprints of its place.")
+
+
+def names_crs(source: str | Path | bytes, name: str) -> bool:
+    """Whether a file names the CRS of its polygons. Raises TruthError where it cannot be read."""
+    with open_layer(source, name) as layer:
+        return layer.crs is not None
 
 
 def _within(layer: VectorLayer, window: Grid, name: str) -> tuple[Geometries, CRS | None, Bounds | None]:

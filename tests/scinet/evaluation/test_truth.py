@@ -108,8 +108,8 @@ def test_what_does_not_belong_is_named(tmp_path: Path, image: Raster, mask: NDAr
         (geojson, far, "elsewhere on the earth"),
         (geojson, plane, "the image has none"),
         (b"", image, "empty"),
-        (b"a text", image, "cannot be read as an image"),
-        (geojson[:-9], image, "damaged, or is not GeoJSON"),
+        (b"a text", image, "neither a mask image nor a vector file"),
+        (geojson[:-9], image, "damaged, or is JSON but not GeoJSON"),
         (tmp_path / "nowhere.png", image, "cannot be opened"),
         (tmp_path, image, "cannot be opened"),
     ):

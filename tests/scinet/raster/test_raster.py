@@ -100,7 +100,7 @@ def test_geotiff_keeps_pixels_place_and_resolution(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("as_file", [False, True], ids=["bytes", "file"])
 def test_images_without_georeference_take_the_given_resolution(content: bytes, tolerance: float, as_file: bool) -> None:
-    with pytest.raises(GsdMissingError, match="no georeference"):
+    with pytest.raises(GsdMissingError, match=r"no georeference|names no CRS"):
         read_raster(content)
     source: Any = content
     if as_file:
@@ -569,8 +569,8 @@ def test_masks_that_do_not_belong(image: Raster, building: NDArray[np.bool_]) ->
         (geotiff(mask, crs=CRS.from_epsg(32736)), "elsewhere on the earth"),
         (pillow(photo(), "PNG"), "looks like a photo"),
         (b"", "empty"),
-        (b"a text", "cannot be read as an image"),
-        (CONTENTS["png"][:300], "cannot be read as an image|damaged"),
+        (b"a text", "neither a mask image nor a vector file"),
+        (CONTENTS["png"][:300], "neither a mask image|damaged"),
     ):
         with pytest.raises(TruthError, match=reason) as caught:
             read_mask(content, image)

@@ -99,7 +99,7 @@ def test_a_plane_has_footprints_in_metres() -> None:
     ("content", "reason"),
     [
         (b"", "empty"),
-        (b"a text", "cannot be read as an image"),
+        (b"a text", "neither a mask image nor a vector file"),
         (geojson(HOUSES)[:-60], "damaged"),
         (b'{"type": "Topology", "objects": {}}', "damaged"),
         (b"SQLite format 3\0" + bytes(100), "not a GeoPackage"),

@@ -55,7 +55,7 @@ def test_dirty_labels_are_mended_and_counted(scene: Scene, crs: str) -> None:
     ("content", "reason"),
     [
         ("{", "damaged"),
-        ("<html>", "neither GeoJSON nor GeoPackage"),
+        ("<html>", "not a vector file that can be read"),
         ('{"type": "FeatureCollection", "features": []}', "holds no polygons"),
         (json.dumps({"type": "FeatureCollection", "features": [], "crs": {"type": "name", "properties": {}}}), "CRS"),
         (json.dumps(shapely.geometry.mapping(shapely.box(30, 30, 31, 31))), "lies elsewhere"),
