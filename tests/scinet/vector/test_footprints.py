@@ -173,8 +173,8 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     for content, reason in (
         (b"", "is empty"),
         (b"hello", "not a vector file that can be read"),
-        (b"<VRTDataset/>", "neither"),
-        (b"<OGRVRTDataSource/>", "neither"),
+        (b"<VRTDataset/>", "not a vector file"),
+        (b"<OGRVRTDataSource/>", "not a vector file"),
         (geojson(HOUSE)[:-10], "damaged, or is JSON but not GeoJSON"),
         (b"{" * 100_000, "damaged, or is JSON but not GeoJSON"),
         (b"[" * 100_000, "damaged, or is JSON but not GeoJSON"),
