@@ -79,8 +79,8 @@ def choose_view(cards: Sequence[Card]) -> tuple[str, str, MapView]:
         key="style",
         bind="query-params",
         required=True,
-        help="Fill: every pixel in the colour of its error. Outlines: reference buildings by kind, and false areas. "
-        "Probability: how certain the model is, from 0 to 1.",
+        help="Errors: which pixels are right, missed or invented. Buildings: which buildings are found, missed, merged "
+        "or fragmented, and false areas. Outlines: the same without the fill. Probability: how certain the model is.",
     )
     return left, right, MapView(style or STYLES[0], compare or COMPARISONS[0])
 
@@ -132,12 +132,13 @@ def show(subject: Subject, models: Models) -> None:
     with toolbar:
         downloads.button(results)
     sides = {result.card.title: result for result in results}
-    wide, narrow = st.columns([3, 2], gap="small")
-    with wide:
+    on_map, beside, below = lay_out(len(models.cards))
+    with on_map:
         show_map(subject, raster, sides.get(left), sides.get(right), view, target_of(subject))
+    with below:
         worst_buildings.show(subject, results)
         pictures.show(subject, raster, results)
-    place = narrow.empty()
+    place = beside.empty()
     shown, missing = with_native(results, settings, native)
     with place.container():
         numbers.show(subject, shown, cm_per_px)
@@ -151,6 +152,14 @@ def show(subject: Subject, models: Models) -> None:
         shown, _ = with_native(results, settings, native)
         with place.container():
             numbers.show(subject, shown, cm_per_px)
+
+
+def lay_out(models: int) -> tuple[DeltaGenerator, DeltaGenerator, DeltaGenerator]:
+    """The places of the map, of the numbers and of what follows: the numbers of many models need the whole width."""
+    if models > numbers.MAX_COLUMNS:
+        return st.container(), st.container(), st.container()
+    wide, narrow = st.columns([3, 2], gap="small")
+    return wide.container(), narrow, wide.container()
 
 
 def with_native(results: Sequence[Result], settings: MaskSettings, native: float) -> tuple[list[Shown], list[Task]]:
@@ -172,6 +181,7 @@ def with_native(results: Sequence[Result], settings: MaskSettings, native: float
 
 def main() -> None:
     """Draw the page."""
+    intro.decide()
     with st.sidebar:
         choice = sources.choose()
         models = choose_models()

@@ -19,6 +19,7 @@ STRATEGY_HELP = (
     "Best scale: the image is enlarged or reduced for the model by the factor that suits it at this resolution. "
     "Direct: the model sees the image as it is. Multi-scale: the mean of the two best scales."
 )
+USUAL_MIN_AREA_M2 = 1.0  # smaller components are specks, which nobody takes for buildings
 PLACES_TITLES: dict[Places, str] = {"unknown": "Unknown place", "known": "Like its training"}
 PLACES_HELP = (
     "Which scale is best depends on whether the model knows such places. The scales for unknown places were chosen "
@@ -90,12 +91,12 @@ def choose_mask(width: int | Literal["stretch"] = "stretch") -> MaskSettings:
         "Min. area, m²",
         0.0,
         10_000.0,
-        0.0,
+        USUAL_MIN_AREA_M2,
         1.0,
         format="%g",
         key="min_area",
         bind="query-params",
         width=width,
-        help="Smaller predicted components are dropped from the mask. 0 keeps all.",
+        help="Smaller predicted components are specks: they are dropped from the mask and not counted. 0 keeps all.",
     )
     return MaskSettings(threshold, min_area_m2)

@@ -27,6 +27,7 @@ from scinet.vector.footprints import reproject
 GREEN, YELLOW, PURPLE, BLUE, VERMILION, ORANGE = "#009E73", "#F0E442", "#CC79A7", "#56B4E9", "#D55E00", "#E69F00"
 
 KIND_COLOURS = {"found": GREEN, "missed": YELLOW, "merged": PURPLE, "fragmented": BLUE, "false": VERMILION}
+PIXEL_COLOURS = {"right": GREEN, "missed": YELLOW, "invented": VERMILION}
 SHARE_COLOURS = {
     "omission": YELLOW,
     "fragmentation": BLUE,
@@ -78,6 +79,15 @@ def error_classes(diagnosis: Diagnosis, prediction: NDArray[np.bool_]) -> NDArra
     classes = np.where(prediction, kind_of[diagnosis.truth_labels], np.uint8(0))
     classes[inside & ~prediction] = KINDS.index("missed") + 1
     classes[(diagnosis.predicted_labels > 0) & ~inside] = KINDS.index("false") + 1
+    return classes
+
+
+def pixel_classes(diagnosis: Diagnosis, prediction: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """What each pixel is: 0 for background that was not predicted, else 1 + index in `PIXEL_COLOURS`; uint8 (H, W)."""
+    inside = diagnosis.truth_labels > 0
+    classes = np.zeros(prediction.shape, np.uint8)
+    for number, pixels in enumerate((inside & prediction, inside & ~prediction, prediction & ~inside), start=1):
+        classes[pixels] = number
     return classes
 
 

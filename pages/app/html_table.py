@@ -43,10 +43,9 @@ class HtmlTable:
         is_emphasized: bool = False,
     ) -> None:
         """Add a row of cells, one per column; `colour` gives its title a dot."""
-        dot = f'<i class="sn-dot" style="background:{colour}"></i>' if colour else ""
         attributes = f' title="{escape(tip)}"' if tip else ""
         css_class = "sn-differs" if is_emphasized else ""
-        self._rows.append((css_class, attributes, dot + title, [f"<td>{cell}</td>" for cell in cells]))
+        self._rows.append((css_class, attributes, _dot(colour) + title, [f"<td>{cell}</td>" for cell in cells]))
 
     def html(self) -> str:
         """The <table> element."""
@@ -60,4 +59,19 @@ class HtmlTable:
 
     def show(self, foot: str = "") -> None:
         """Draw the table on a card, with a footnote."""
-        st.html(f'<div class="sn-card">{self.html()}<p class="sn-foot">{foot}</p></div>')
+        show_tables([self], foot)
+
+
+def column_title(title: str, tip: str = "", colour: str | None = None) -> str:
+    """A column's title for `HtmlTable.head`, with a help text and a dot in its colour."""
+    return f'<span title="{escape(tip)}">{_dot(colour)}{title}</span>'
+
+
+def show_tables(tables: Sequence[HtmlTable], foot: str = "") -> None:
+    """Draw tables on one card, next to one another where there is room, with a footnote."""
+    inside = "".join(f'<div class="sn-scroll">{table.html()}</div>' for table in tables)
+    st.html(f'<div class="sn-card"><div class="sn-tables">{inside}</div><p class="sn-foot">{foot}</p></div>')
+
+
+def _dot(colour: str | None) -> str:
+    return f'<i class="sn-dot" style="background:{colour}"></i>' if colour else ""

@@ -13,6 +13,7 @@ SHARE_TITLES = {
     "false_area": ("False area", "share of the predicted area that is not building"),
     "holes": ("Holes", "area of holes inside buildings as a share of the reference building area"),
 }
+PIXEL_TITLES = {"right": "Right", "missed": "Missed", "invented": "Invented"}
 KIND_TITLES = {
     "found": "Found",
     "missed": "Missed",

@@ -58,7 +58,7 @@ class Session:
     world_scene: str | None = None  # chosen on the world map, not yet in the selectbox
 
     # Explore
-    intro_is_open: bool = True
+    intro_is_open: bool | None = None  # None: not decided yet
     slider_of: str | None = None  # the key of the subject that the resolution slider refers to
     has_shown_masks: bool = False
     requested_native: set[Key] = field(default_factory=set)  # keys of the tasks at native resolution that have run
@@ -87,7 +87,7 @@ def session() -> Session:
 
 
 # Widgets whose value some other code sets or reads
-SOURCE, FOLDER, TILE, SCENE, COLUMN, ROW = "source", "folder", "tile", "scene", "column", "row"
+SOURCE, FOLDER, TILE, SCENE, PATH, COLUMN, ROW = "source", "folder", "tile", "scene", "path", "column", "row"
 RESOLUTION, STEPS = "gsd", "steps"
 RANKED_AT, TILES_MODEL, TILES_AT, TILES_BY = "rank_at", "behind_system", "behind_gsd", "behind_by"
 
@@ -103,7 +103,7 @@ SOURCE_WIDGETS = (
     TILE,
     "scene_file",
     SCENE,
-    "path",
+    PATH,
     "truth_path",
     "side",
     COLUMN,

@@ -21,8 +21,8 @@ from scinet.raster.raster import Raster
 from scinet.vector.footprints import Footprints
 from scinet.vector.trace import polygonize
 
-FILL, OUTLINES, PROBABILITY = "Fill", "Outlines", "Probability"
-STYLES = (FILL, OUTLINES, PROBABILITY)
+ERRORS, BUILDINGS, OUTLINES, PROBABILITY = "Errors", "Buildings", "Outlines", "Probability"
+STYLES = (ERRORS, BUILDINGS, OUTLINES, PROBABILITY)
 WITHOUT_OUTCOME = {"colour": drawing.TRUTH_COLOUR, "title": "Reference building", "rows": []}
 TOO_SMALL = {**WITHOUT_OUTCOME, "rows": [["Area", "less than a pixel here"]]}
 

@@ -12,12 +12,14 @@ class Target:
 
     place    what identifies it in the table of the worst buildings
     geojson  its outline
+    model    the title of the model that it was chosen for
     """
 
     id: str
     subject_key: str
     place: Key
     geojson: bytes
+    model: str
 
 
 def target_of(subject: Subject) -> Target | None:

@@ -4,6 +4,7 @@ A step of the slider sends only the addresses of images and outlines, as one sma
 itself would load it again and lose the view.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +15,12 @@ from folium.template import Template
 from streamlit_folium import st_folium
 
 from pages.app import drawing
-from pages.app.measures import KIND_TITLES
+from pages.app.measures import KIND_TITLES, PIXEL_TITLES
 from pages.app.runs import Result
 from pages.app.state import cache
 from pages.app.subject import Subject
 from pages.map import layers
-from pages.map.layers import FILL, OUTLINES, PROBABILITY
+from pages.map.layers import ERRORS, OUTLINES, PROBABILITY
 from pages.map.leaflet import serve, use_local_files
 from pages.map.target import Target
 from scinet.raster.raster import Raster
@@ -89,6 +90,7 @@ def show_map(
     base, bounds = _image(subject, raster)
     _, whole = _image(subject, subject.raster)  # the same at each step: the map stays
     address = serve(base, drawing.mime_type(base), "base")
+    sides = (("left", left), ("right", right))
     truth = None if subject.truth is None else layers.reference_buildings(subject)
     state: dict[str, Any] = {
         "legend": _legend(subject, left or right, view.style),
@@ -97,12 +99,14 @@ def show_map(
         "truth": _served(truth, "truth"),
         "line": {
             "weight": 2.5 if view.style == OUTLINES else 1.5,
-            "plain": drawing.TRUTH_COLOUR if view.style == PROBABILITY else None,
+            "plain": drawing.TRUTH_COLOUR if view.style in (ERRORS, PROBABILITY) else None,
         },
     }
     if target is not None:
-        state["target"] = {"id": target.id, "url": serve(target.geojson, "application/json", "target")}
-    for name, result in (("left", left), ("right", right)):
+        url = serve(target.geojson, "application/json", "target")
+        side = next((name for name, result in sides if result is not None and result.card.title == target.model), None)
+        state["target"] = {"id": target.id, "url": url, "side": side}
+    for name, result in sides:
         state[name] = {
             "title": result.card.title if result else "Image",
             "base": {"url": address, "bounds": bounds, "alt": "image"},
@@ -123,7 +127,7 @@ def _side(name: str, subject: Subject, result: Result, style: str) -> dict[str, 
     """What a result adds to the image."""
     overlay = None
     if style != OUTLINES:
-        picture, bounds = _mask(result) if style == FILL else _heat_map(result)
+        picture, bounds = _heat_map(result) if style == PROBABILITY else _mask(result, style)
         url = serve(picture, "image/png", f"{name}-overlay")
         overlay = {"url": url, "bounds": bounds, "alt": f"{style} of {result.card.title}"}
     outcomes = None if result.evaluation.diagnosis is None else layers.outcomes(subject, result)
@@ -169,6 +173,9 @@ def _legend(subject: Subject, side: Result | None, style: str) -> list[dict[str,
         return [ramp, *truth]
     if not truth:
         return [{"title": "Mask", "colour": drawing.MASK_COLOUR}]
+    if style == ERRORS:
+        pixels = [{"title": PIXEL_TITLES[name], "colour": colour} for name, colour in drawing.PIXEL_COLOURS.items()]
+        return [*pixels, *truth]
     return [{"title": KIND_TITLES[kind], "colour": drawing.KIND_COLOURS[kind]} for kind in drawing.KINDS]
 
 
@@ -177,12 +184,17 @@ def _image(subject: Subject, raster: Raster) -> tuple[bytes, drawing.Bounds]:
     return cache("map").get_or_make(key, lambda: drawing.image_for_map(raster), _file_bytes)
 
 
-def _mask(result: Result) -> tuple[bytes, drawing.Bounds]:
+def _mask(result: Result, style: str) -> tuple[bytes, drawing.Bounds]:
     def make() -> tuple[bytes, drawing.Bounds]:
-        classes, colours = drawing.overlay_classes(result.evaluation.diagnosis, result.evaluation.prediction)
+        diagnosis, prediction = result.evaluation.diagnosis, result.evaluation.prediction
+        if diagnosis is not None and style == ERRORS:
+            colours: Sequence[str] = list(drawing.PIXEL_COLOURS.values())
+            classes = drawing.pixel_classes(diagnosis, prediction)
+        else:
+            classes, colours = drawing.overlay_classes(diagnosis, prediction)
         return drawing.classes_for_map(classes, result.evaluation.raster, colours)
 
-    return cache("map").get_or_make(("mask", *result.key), make, _file_bytes)
+    return cache("map").get_or_make(("mask", style, *result.key), make, _file_bytes)
 
 
 def _heat_map(result: Result) -> tuple[bytes, drawing.Bounds]:

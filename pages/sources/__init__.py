@@ -47,6 +47,8 @@ def choose() -> Choice:
     if choice.subject is not None:
         session().subject = choice.subject
         return choice
+    if session().subject is None and source == "Upload":  # a link to an upload
+        session().subject = examples.first_example()
     return replace(choice, subject=session().subject)
 
 

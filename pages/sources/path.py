@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.app.state import session
+from pages.app.state import PATH, session
 from pages.app.subject import Choice, hash_of
 from pages.sources.folder import typed_path
 from pages.sources.upload import ask_cm_per_px
@@ -18,7 +18,7 @@ def choose() -> Choice:
     """Draw the source's widgets; returns what they hold."""
     typed = st.text_input(
         "Path or URL",
-        key="path",
+        key=PATH,
         bind="query-params",
         persist_state="session",
         placeholder="https://host/scene.tif",
@@ -53,7 +53,7 @@ def _open(source: str, key: str, cm_per_px: float | None) -> Scene:
 
 
 def _allow_typed() -> None:
-    _allow((st.session_state["path"] or "").strip())
+    _allow((st.session_state[PATH] or "").strip())
 
 
 def _allow(url: str) -> None:

@@ -26,6 +26,12 @@ def choose() -> Choice:
         "image_file",
         "GeoTIFF, COG, PNG, JPEG, WebP or JPEG 2000. Links to this page do not include it.",
     )
+    if file is None and session().subject is None:
+        return Choice(
+            None,
+            hint="Uploads are not kept after a visit, so this link cannot show its image: choose the file again in the "
+            "sidebar. Until then, this is an example.",
+        )
     if file is None:
         return Choice(None, hint="Upload an image in the sidebar. Until then, the previous one stays.")
     digest = _digest(file)
@@ -46,15 +52,14 @@ def choose() -> Choice:
 
 def ask_cm_per_px(key: str) -> float | None:
     """Draw the widget for the resolution of an image that does not state it."""
-    value = st.number_input(
+    typed = st.text_input(
         "Ground resolution in cm/px",
-        value=None,
         placeholder="for example 10",
         key=f"native-{key[:12]}",
         persist_state="session",
         help="The file does not state how large its pixels are on the ground.",
     )
-    return None if value is None else parse_cm_per_px(value)
+    return parse_cm_per_px(typed.strip().replace(",", ".")) if typed and typed.strip() else None
 
 
 def _uploaded_truth() -> TruthFile | None:

@@ -161,7 +161,7 @@ def measure(reader: Reader, url: str) -> list[Row]:
         ("threshold", [lambda: reader.press("Threshold", "ArrowRight")] * REPEATS),
         ("minimum area", [lambda area=area: reader.min_area(area) for area in AREAS_M2]),
         ("display, first time", [lambda: reader.display("Probability"), lambda: reader.display("Outlines")]),
-        ("display, again", [lambda s=s: reader.display(s) for s in ["Fill", "Probability", "Outlines"] * 2]),
+        ("display, again", [lambda s=s: reader.display(s) for s in ["Buildings", "Probability", "Outlines"] * 2]),
     ]
     rows = [opening, new, known]
     for name, steps in actions:

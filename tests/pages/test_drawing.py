@@ -35,6 +35,17 @@ def test_every_pixel_gets_the_class_of_its_building_or_error() -> None:
     assert names[0, 0] == "none"
 
 
+def test_pixels_are_right_missed_or_invented_whatever_their_building() -> None:
+    truth = np.zeros((12, 30), bool)
+    truth[2:8, 2:8] = truth[2:8, 10:16] = truth[2:8, 20:26] = True
+    prediction = np.zeros_like(truth)
+    prediction[2:8, 2:16] = True  # fuses the first two, the third is missed
+    classes = drawing.pixel_classes(diagnose(truth, prediction, pixel_area_m2=1.0), prediction)
+    names = np.array(["none", *drawing.PIXEL_COLOURS])[classes]
+    assert (names[truth & prediction] == "right").all() and (names[truth & ~prediction] == "missed").all()
+    assert (names[prediction & ~truth] == "invented").all() and (names[~prediction & ~truth] == "none").all()
+
+
 def test_a_missed_part_of_a_found_building_is_missed() -> None:
     truth = np.zeros((10, 10), bool)
     truth[2:8, 2:8] = True

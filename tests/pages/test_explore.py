@@ -12,10 +12,14 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pages.app import runs
-from pages.app.state import SESSION, Session
-from scinet.evaluation.benchmark import TILE_COLUMNS
+from pages.app.state import SESSION, Session, session
+from pages.app.subject import Subject
+from pages.sources import examples
+from pages.views.explore import intro
+from scinet.evaluation.benchmark import TEXT_COLUMNS, TILE_COLUMNS
 from scinet.evaluation.diagnose import Shares
 from scinet.evaluation.scores import Scores
+from scinet.raster.scene import read_raster
 from scinet.segmentation.segment import Segmentation
 from tests.pages.samples import bad_images, geotiff, house, map_state, png
 
@@ -60,9 +64,9 @@ def test_a_tile_shows_masks_and_errors_of_two_models(app: AppTest) -> None:
     for side in ("left", "right"):
         assert state[side]["overlay"]["url"].endswith(".png") and state[side]["outcomes"]
     assert state["truth"].endswith(".json")
-    assert [item["title"] for item in state["legend"]] == ["Found", "Missed", "Merged", "Fragmented", "False area"]
+    assert [item["title"] for item in state["legend"]] == ["Right", "Missed", "Invented", "Reference building"]
     assert "http" not in json.dumps(state)
-    assert "Scored at 10 cm/px" in html(app) and "Fragmentation" in html(app)
+    assert "Scored at 10 cm/px; components under 1 m² are left out" in html(app) and "Fragmentation" in html(app)
 
 
 def test_a_tile_without_georeference_lies_on_a_plain_map(app: AppTest) -> None:
@@ -111,9 +115,9 @@ def test_a_threshold_needs_no_forward_pass(app: AppTest, monkeypatch: pytest.Mon
 
 
 def test_a_minimum_area_drops_components_at_once(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    app.query_params["min_area"] = "1"
+    app.query_params["min_area"] = "2"
     app.run()
-    assert app.number_input(key="min_area").value == 1.0
+    assert app.number_input(key="min_area").value == 2.0
     app.slider(key="threshold").set_value(0.05).run()
     before = map_state(app)
 
@@ -176,10 +180,10 @@ def test_an_upload_without_resolution_is_asked_for_it(app: AppTest) -> None:
     upload(app, "house.png", png(house()[0]))
     assert "ground resolution" in app.info[0].value and not app.error
     assert map_state(app)["frame"] == former
-    (native,) = (widget for widget in app.number_input if "cm/px" in widget.label)
-    native.set_value(0.0).run()
+    (native,) = (widget for widget in app.text_input if "cm/px" in widget.label)
+    native.set_value("0").run()
     only_error(app)
-    native.set_value(12.5).run()
+    native.set_value("12,5").run()
     assert not app.exception and not app.error
     assert "native 12.5 cm/px" in html(app)
 
@@ -208,8 +212,8 @@ def test_a_bad_reference_leaves_the_image_usable(app: AppTest, name: str, conten
 
 def test_a_resolution_too_fine_for_memory(app: AppTest) -> None:
     upload(app.run(), "house.png", png(house()[0]))
-    (native,) = (widget for widget in app.number_input if "cm/px" in widget.label)
-    native.set_value(2000.0).run()
+    (native,) = (widget for widget in app.text_input if "cm/px" in widget.label)
+    native.set_value("2000").run()
     app.select_slider(key="gsd").set_value(2.0).run()
     assert "memory" in only_error(app)
     assert map_state(app)["left"]["base"]
@@ -242,6 +246,38 @@ def test_a_damaged_model_does_not_affect_the_others(
     app.run()
     assert "sci-net.safetensors" in only_error(app)
     assert map_state(app)["right"]["overlay"]
+
+
+def test_kinds_of_buildings_are_the_second_view(app: AppTest) -> None:
+    app.run()
+    by_pixel = map_state(app)
+    app.segmented_control(key="style").set_value("Buildings").run()
+    state = map_state(app)
+    assert not app.exception
+    assert [item["title"] for item in state["legend"]] == ["Found", "Missed", "Merged", "Fragmented", "False area"]
+    assert by_pixel["line"]["plain"] and not state["line"]["plain"]  # outlines in the colour of the kind
+    assert state["left"]["overlay"]["url"] != by_pixel["left"]["overlay"]["url"]
+
+
+def test_a_link_to_an_upload_says_that_it_is_not_kept_and_shows_an_example(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = Subject("example", "Example", read_raster(geotiff()), None)
+    monkeypatch.setattr(examples, "first_example", lambda: small)
+    app.query_params["source"] = "Upload"
+    app.run()
+    assert not app.exception and "Uploads are not kept" in app.info[0].value
+    assert map_state(app)["frame"] and "Building area" in html(app)
+
+
+@pytest.mark.parametrize(("query", "is_open"), [({}, True), ({"models": "UNet"}, False)])
+def test_the_introduction_does_not_push_a_linked_view_down(
+    monkeypatch: pytest.MonkeyPatch, query: dict[str, str], is_open: bool
+) -> None:
+    monkeypatch.setattr(st, "query_params", query)
+    monkeypatch.setattr(st, "session_state", {})
+    intro.decide()
+    assert session().intro_is_open is is_open
 
 
 def test_probability_is_a_heat_map_with_the_threshold_in_its_legend(app: AppTest) -> None:
@@ -293,7 +329,7 @@ def test_the_worst_buildings_of_the_chosen_model_and_kinds(app: AppTest, monkeyp
 
 
 def test_the_introduction_can_be_closed_and_opened_again(app: AppTest) -> None:
-    app.session_state[SESSION] = Session()
+    app.session_state[SESSION] = Session(intro_is_open=True)
     app.run()
     assert len(pictures(app)[0].proto.imgs) == 2  # before those of the page itself
     app.button(key="intro_close").click().run()
@@ -327,7 +363,8 @@ def test_scores_on_test_tiles_are_shown_near_a_step(app: AppTest, tmp_path: Path
     ]
     content = {"threshold": 0.5, "steps_cm_per_px": [20.0], "everything_is_building": {"accra": 0.4}, "rows": rows}
     (tmp_path / "scored" / "benchmark.json").write_text(json.dumps(content))
-    pd.DataFrame(columns=sorted(TILE_COLUMNS)).to_parquet(tmp_path / "scored" / "benchmark.parquet")
+    columns = {name: pd.Series(dtype=str if name in TEXT_COLUMNS else float) for name in sorted(TILE_COLUMNS)}
+    pd.DataFrame(columns).to_parquet(tmp_path / "scored" / "benchmark.parquet")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SCINET_CHECKPOINTS", str(tmp_path / "scored"))
         app.run()

@@ -96,6 +96,11 @@ def test_fly_to_a_building_and_side_by_side(page: Page, address: str) -> None:
     marks = frame.locator("path.mark")
     marks.first.wait_for(state="attached")
     settle(page)
+    divider, mark = frame.locator(".swipe-line").bounding_box(), marks.first.bounding_box()
+    assert divider is not None and mark is not None
+    assert mark["x"] + mark["width"] < divider["x"] + divider["width"] / 2  # on the side of its model
+    shapes = frame.locator("path")
+    assert shapes.count() > 10 and shapes.evaluate_all("all => all.every(shape => shape.tabIndex < 0)")
 
     page.get_by_text("Side by side", exact=True).click()
     frame.locator(".twin img.slot-overlay").wait_for(state="attached")
@@ -109,7 +114,11 @@ def test_fly_to_a_building_and_side_by_side(page: Page, address: str) -> None:
     panned = moved(page, frame, both)
     assert linked(panned) and panned[0][0] > both[0][0]
     page.mouse.move(*middle(frame.locator("#map_div")))
+    page.mouse.wheel(0, 120)
+    frame.get_by_text("Ctrl + wheel zooms the map").wait_for()
+    page.keyboard.down("Control")
     page.mouse.wheel(0, 120)  # the left map leads
+    page.keyboard.up("Control")
     zoomed = moved(page, frame, panned)
     assert linked(zoomed) and zoomed[0][2] < panned[0][2]
 

@@ -84,7 +84,7 @@ def test_a_scene_opens_at_its_middle(sources: AppTest, scenes: Path) -> None:
     found = subject(sources)
     assert found.title == "Accra d41d81 · column 294, row 294"
     assert found.raster.shape == (512, 512)
-    assert isinstance(found.truth, np.ndarray) and not found.truth.any()  # no building there
+    assert isinstance(found.truth.buildings, np.ndarray) and not found.truth.buildings.any()  # no building there
 
 
 def test_a_link_restores_the_window_with_its_truth(sources: AppTest, scenes: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_link_restores_the_window_with_its_truth(sources: AppTest, scenes: Pat
     sources.run()
     found = subject(sources)
     assert found.raster.transform @ (0, 0) == pytest.approx((810_000.5, 619_999))
-    assert len(found.truth.polygons) == 1
+    assert len(found.truth.buildings.polygons) == 1
     sources.number_input(key="row").set_value(400).run()
     assert subject(sources).title.endswith("column 10, row 400")
     assert subject(sources).key != found.key
@@ -155,7 +155,7 @@ def test_nothing_is_asked_of_the_web_before_it_is_allowed(sources: AppTest, scen
 
 def test_a_scene_from_the_web_has_its_window_and_truth(sources: AppTest, scenes: Path, web: RangeServer) -> None:
     found = subject(on_the_web(sources, scenes))
-    assert found.title == "Accra d41d81 · column 10, row 20" and len(found.truth.polygons) == 1
+    assert found.title == "Accra d41d81 · column 10, row 20" and len(found.truth.buildings.polygons) == 1
     assert found.raster.transform @ (0, 0) == pytest.approx((810_000.5, 619_999))
     # What was seen is there without a network; what was not says why
     for path in (f"/train_tier_1/acc/{SCENE}/{SCENE}.tif", f"/train_tier_1/acc/{SCENE}-labels/{SCENE}.geojson"):
@@ -227,7 +227,7 @@ def test_where_no_folder_is_named_the_sample_tiles_are_offered(
 def test_a_first_visit_opens_the_first_example_with_its_reference(sources: AppTest) -> None:
     found = subject(sources.run())
     assert found.title == "Accra, a building site" and found.raster.shape == (1024, 1024)
-    assert isinstance(found.truth, np.ndarray) and found.truth.any()
+    assert found.truth is not None and np.asarray(found.truth.buildings).any()
     assert "CC-BY-4.0" in found.credit and "ODbL" in found.credit
 
 
@@ -261,7 +261,7 @@ def test_a_path_and_its_truth(sources: AppTest, scenes: Path) -> None:
     sources.run()
     assert subject(sources).truth is None
     sources.text_input(key="truth_path").set_value(str(folder / f"{SCENE}-labels" / f"{SCENE}.geojson")).run()
-    assert len(subject(sources).truth.polygons) == 1
+    assert len(subject(sources).truth.buildings.polygons) == 1
     sources.text_input(key="truth_path").set_value(str(folder / "nowhere.geojson")).run()
     assert "cannot be opened" in sources.session_state["seen"].problem
     assert sources.session_state["seen"].subject.truth is None

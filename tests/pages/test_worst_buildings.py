@@ -57,7 +57,7 @@ def test_a_row_leads_to_its_place(village: tuple[Subject, Result], row: int, bou
 
 def test_tooltips_describe_mergers_and_false_areas(village: tuple[Subject, Result]) -> None:
     subject, result = village
-    features = json.loads(layers.components(layers.FILL, result))["features"]
+    features = json.loads(layers.components(layers.BUILDINGS, result))["features"]
     told = [(f["properties"]["title"], dict(f["properties"]["rows"])) for f in features]
     assert told == [
         ("Merged component", {"Buildings": "2", "Component": "84 m²"}),

@@ -5,6 +5,10 @@
   "use strict";
 
   const SIDES = ["left", "right"];
+
+  // Leaflet would show tooltips on focus too, which makes each of hundreds of outlines a stop of the Tab key.
+  L.Path.include({ _addFocusListeners() {} });
+
   const escape = (text) => Object.assign(document.createElement("i"), { textContent: text }).innerHTML;
 
   let map = null;
@@ -13,6 +17,7 @@
   let divider = 0.5;      // its position, or its last one
   let twin = null;        // otherwise: the map of the right side, and what links the two
   let tools = [];         // the controls at the bottom right
+  let leastZoom = 0;      // of the map as it was built; `fit` allows no smaller image than fits
   let touched = false;    // the user has moved the map: no refit on resize
   let sides = {};         // side -> {images: {slot: [ImageOverlay]}, shapes: {truth, components}, outcomes, title}
   let line = {};          // how reference buildings are drawn: weight, and a plain colour if it is not their outcome's
@@ -35,7 +40,10 @@
 
   function open(leafletMap, next) {
     map = leafletMap;
+    twin = null;
     frame = next;
+    leastZoom = map.options.minZoom;
+    document.body.classList.add("fills-frame");
     sides = {};
     const former = memory.load();
     for (const side of SIDES) sides[side] = empty();
@@ -50,30 +58,54 @@
     for (const side of SIDES) {
       sides[side].title = L.DomUtil.create("div", `side-title ${side}`, map.getContainer());
     }
+    fit();
     const restore = former.id === frame.id && former.touched;
     if (restore) map.setView(former.at, former.zoom, { animate: false });
-    else fit();
     touched = restore;
     flown = former.id === frame.id ? former.flown : null;
     marks = [];
     marked = null;
     addMarkPane(map);
     divider = former.divider ?? 0.5;
-    twin = null;
     addDivider();
     for (const name of ["mousedown", "wheel", "keydown", "touchstart"]) {
       addEventListener(name, () => { touched = true; }, { passive: true });
     }
     map.on("moveend zoomend", () => { crispness(); memory.save(); });
     addEventListener("pagehide", memory.save);
+    guardWheel();
     watchSize();
   }
 
   const empty = () => ({ images: {}, shapes: { components: {}, truth: {} }, outcomes: null, outcomesUrl: null });
 
   function fit() {
+    limitZoom();
     map.fitBounds(frame.bounds, { animate: false, padding: [6, 6] });
     for (const each of maps()) each.setMaxBounds(L.latLngBounds(frame.bounds).pad(1));
+  }
+
+  // The image is never smaller than it fits.
+  function limitZoom() {
+    map.options.minZoom = leastZoom;   // or it would bound what is asked for next
+    const least = map.getBoundsZoom(frame.bounds, false, L.point(12, 12));
+    for (const each of maps()) each.setMinZoom(least);
+  }
+
+  // The wheel scrolls the page, as everywhere else on it; with Ctrl or Cmd it zooms the map.
+  function guardWheel() {
+    if (document.querySelector(".wheel-hint")) return;   // a new image in the same frame
+    const key = /Mac|iPhone|iPad/.test(navigator.platform) ? "\u2318" : "Ctrl";
+    const hint = L.DomUtil.create("div", "wheel-hint", document.body);
+    hint.textContent = `${key} + wheel zooms the map`;
+    let timer = 0;
+    document.addEventListener("wheel", (event) => {
+      if (event.ctrlKey || event.metaKey) return;
+      event.stopPropagation();
+      hint.classList.add("shown");
+      clearTimeout(timer);
+      timer = setTimeout(() => hint.classList.remove("shown"), 1200);
+    }, { capture: true, passive: true });
   }
 
   const fitButton = () => Object.assign(L.control({ position: "bottomright" }), {
@@ -134,7 +166,8 @@
     mapOf("right").getContainer().append(right.title);
     tools.forEach((tool) => tool.addTo(mapOf("right")));
     fadeTitles();
-    if (!touched) fit();
+    if (touched) limitZoom();
+    else fit();
   }
 
   // Coarse pixels are shown as pixels; fine ones are averaged by the browser.
@@ -251,14 +284,23 @@
     if (flown === id) return;
     flown = id;
     touched = true;
-    fly(marks[0].getBounds());
+    fly(marks[0].getBounds(), target.side);
   }
 
-  // Close enough to see the building, far enough to see where it stands.
-  function fly(bounds) {
+  // Close enough to see the building, far enough to see where it stands; in the middle of its side of the divider.
+  function fly(bounds, side) {
     const closest = map.getBoundsZoom(frame.bounds) + 3;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    (twin ?? map).flyToBounds(bounds.pad(1), { maxZoom: closest, duration: 0.9, animate: !still });
+    (twin ?? map).flyToBounds(bounds.pad(1), { maxZoom: closest, duration: 0.9, animate: !still, ...besides(side) });
+  }
+
+  // The padding that keeps a flight off the other side of the divider.
+  function besides(side) {
+    if (twin || !side) return {};
+    const share = side === "left" ? divider : 1 - divider;
+    if (share < 0.25) swipe.set(0.5);
+    const { x } = map.getSize();
+    return side === "left" ? { paddingBottomRight: [x * (1 - divider), 0] } : { paddingTopLeft: [x * divider, 0] };
   }
 
   const ramp = ({ title, ramp: colours, threshold }) =>
@@ -292,7 +334,8 @@
     new ResizeObserver(() => {
       if (!map.getContainer().clientWidth) return;   // a page or dialog that opens or closes: no size to fit to
       for (const each of maps()) each.invalidateSize({ animate: false });
-      if (!touched) fit();
+      if (touched) limitZoom();
+      else fit();
       if (swipe) swipe.clip();
     }).observe(map.getContainer());
   }

@@ -13,7 +13,7 @@
 
     addTo(map) {
       this._map = map;
-      this._line = L.DomUtil.create("div", "swipe-line", map.getContainer());
+      this._line = L.DomUtil.create("div", "swipe-line", map.getPane("mapPane"));   // below tooltips
       this._handle = L.DomUtil.create("div", "swipe-handle", this._line);
       this._handle.innerHTML = "<span aria-hidden='true'>&#x2039;&#x203A;</span>";
       for (const [name, value] of Object.entries({
@@ -40,7 +40,6 @@
 
     set(at) {
       this._at = Math.min(1, Math.max(0, at));
-      this._line.style.left = `${100 * this._at}%`;
       this._handle.setAttribute("aria-valuenow", String(Math.round(100 * this._at)));
       this.clip();
       if (this.options.onchange) this.options.onchange(this._at);
@@ -54,6 +53,7 @@
       const x = nw.x + size.x * this._at;
       const box = (a, b) =>
         `polygon(${a}px ${nw.y}px, ${b}px ${nw.y}px, ${b}px ${se.y}px, ${a}px ${se.y}px)`;
+      Object.assign(this._line.style, { left: `${x}px`, top: `${nw.y}px`, height: `${size.y}px` });
       this._map.getPane(this.options.left).style.clipPath = box(nw.x, x);
       this._map.getPane(this.options.right).style.clipPath = box(x, se.x);
     },

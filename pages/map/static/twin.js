@@ -6,7 +6,6 @@
     initialize(map) {
       this.first = map;
       this._box = map.getContainer().parentElement;
-      this._box.style.height = `${map.getContainer().offsetHeight}px`;
       this._box.classList.add("paired");
       this.second = L.map(L.DomUtil.create("div", "twin", this._box), {
         ...map.options, center: null, layers: [], zoomControl: false, attributionControl: false,
@@ -23,7 +22,6 @@
       this.second.remove();
       this.second.getContainer().remove();
       this._box.classList.remove("paired");
-      this._box.style.height = "";
       this.first.invalidateSize({ animate: false });
     },
 

@@ -23,6 +23,12 @@ TEXT = (
 )
 
 
+def decide() -> None:
+    """Open the card on a first visit, unless that came by a link to something of its own."""
+    if session().intro_is_open is None:
+        session().intro_is_open = not st.query_params
+
+
 def button() -> None:
     """Draw the button that opens and closes the card."""
     st.button("?", key="intro_toggle", help="What this page shows", on_click=_toggle)

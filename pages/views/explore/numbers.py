@@ -1,7 +1,7 @@
-"""The table next to the map: scores, error shares and buildings of each model, or areas if there is no reference."""
+"""The numbers next to the map, or of many models below it: scores, error shares and buildings, or areas."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from math import isnan, nan
 
@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.app import drawing
 from pages.app.benchmark_file import versioned_benchmark
-from pages.app.html_table import DASH, HtmlTable
+from pages.app.html_table import DASH, HtmlTable, column_title, show_tables
 from pages.app.measures import KIND_HELP, KIND_TITLES, SCORE_TITLES, SHARE_TITLES
 from pages.app.runs import Result
 from pages.app.subject import Subject
@@ -18,6 +18,7 @@ from scinet.errors import BenchmarkError
 from scinet.evaluation import scores
 from scinet.models.card import Card
 
+MAX_COLUMNS = 3  # of more models, each has a row
 AREA_ROWS = (
     ("Building area", "predicted building area", "{:,.0f} m²"),
     ("Share of image", "of the valid pixels", "{:.1%}"),
@@ -32,6 +33,24 @@ class Shown:
 
     result: Result
     native: Result | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One quantity of all models: a cell of HTML per model."""
+
+    title: str
+    cells: Sequence[str]
+    tip: str = ""
+    colour: str | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """Quantities under one heading."""
+
+    title: str
+    lines: list[Line] = field(default_factory=list)
 
 
 def show(subject: Subject, shown: Sequence[Shown], cm_per_px: float) -> None:
@@ -51,32 +70,28 @@ def show(subject: Subject, shown: Sequence[Shown], cm_per_px: float) -> None:
 
 def _scores_and_shares(shown: Sequence[Shown], cm_per_px: float) -> None:
     """Scores, error shares and buildings of each model, with the change from the native resolution."""
-    table = HtmlTable()
-    table.head("Scores", *_titles(shown))
+    scores_block, shares_block, buildings_block = Block("Scores"), Block("Error shares"), Block("Buildings")
     for name, (title, tip) in SCORE_TITLES.items():
         cells = [_number(_score(each.result, name), _score(each.native, name)) for each in shown]
-        table.row(title, cells, tip=tip)
-    table.head("Error shares")
+        scores_block.lines.append(Line(title, cells, tip))
     for name, (title, tip) in SHARE_TITLES.items():
         colour = drawing.SHARE_COLOURS[name]
         cells = [_percent(_share(each.result, name), _share(each.native, name), colour) for each in shown]
-        table.row(title, cells, tip=tip, colour=colour)
-    table.head("Buildings")
+        shares_block.lines.append(Line(title, cells, tip, colour))
     for kind in drawing.KINDS:
         title = "False areas" if kind == "false" else KIND_TITLES[kind]
         cells = [
             _integer(_count(each.result, kind), _count(each.native, kind), good_up=kind == "found") for each in shown
         ]
-        table.row(title, cells, tip=KIND_HELP[kind], colour=drawing.KIND_COLOURS[kind])
-    _add_test_scores(table, [each.result.card for each in shown], cm_per_px)
+        buildings_block.lines.append(Line(title, cells, KIND_HELP[kind], drawing.KIND_COLOURS[kind]))
     change = "; ▲▼ change from the native resolution" if any(each.native for each in shown) else ""
-    table.show(f"Scored at {cm_per_px:.3g} cm/px{change}")
+    blocks = [scores_block, shares_block, buildings_block, *_test_scores(shown, cm_per_px)]
+    _show_blocks(blocks, shown, f"Scored at {cm_per_px:.3g} cm/px{change}{_without_specks(shown)}")
 
 
 def _areas(shown: Sequence[Shown], cm_per_px: float) -> None:
     """What can be said of a mask without a reference."""
-    table = HtmlTable()
-    table.head("Mask", *_titles(shown))
+    block = Block("Mask")
     measured = [(_measure_areas(each.result), _measure_areas(each.native) if each.native else None) for each in shown]
     for i, (title, tip, form) in enumerate(AREA_ROWS):
         cells = [
@@ -88,15 +103,35 @@ def _areas(shown: Sequence[Shown], cm_per_px: float) -> None:
             )
             for now, native in measured
         ]
-        table.row(title, cells, tip=tip)
-    _add_test_scores(table, [each.result.card for each in shown], cm_per_px)
-    table.show(
-        "Scores need reference buildings: upload a mask of the same size, GeoJSON or GeoPackage along with the image."
-    )
+        block.lines.append(Line(title, cells, tip))
+    foot = "Scores need reference buildings: upload a mask of the same size, GeoJSON or GeoPackage along with the image"
+    _show_blocks([block, *_test_scores(shown, cm_per_px)], shown, foot + _without_specks(shown))
 
 
-def _titles(shown: Sequence[Shown]) -> list[str]:
-    return [escape(each.result.card.title) for each in shown]
+def _show_blocks(blocks: Sequence[Block], shown: Sequence[Shown], foot: str) -> None:
+    """Draw the blocks as one table with a column per model, or of many models as tables with a row per model."""
+    titles = [escape(each.result.card.title) for each in shown]
+    if len(shown) <= MAX_COLUMNS:
+        table = HtmlTable("sn-stacked" if len(shown) == MAX_COLUMNS else "")
+        for i, block in enumerate(blocks):
+            table.head(block.title, *(titles if i == 0 else ()))
+            for line in block.lines:
+                table.row(line.title, line.cells, tip=line.tip, colour=line.colour)
+        table.show(foot)
+        return
+    tables = []
+    for block in blocks:
+        table = HtmlTable("sn-stacked")
+        table.head(block.title, *(column_title(line.title, line.tip, line.colour) for line in block.lines))
+        for i, title in enumerate(titles):
+            table.row(title, [line.cells[i] for line in block.lines])
+        tables.append(table)
+    show_tables(tables, foot)
+
+
+def _without_specks(shown: Sequence[Shown]) -> str:
+    min_area_m2 = shown[0].result.settings.min_area_m2
+    return f"; components under {min_area_m2:g} m² are left out" if min_area_m2 else ""
 
 
 def _outside_training(cards: Sequence[Card], cm_per_px: float) -> str:
@@ -110,22 +145,24 @@ def _outside_training(cards: Sequence[Card], cm_per_px: float) -> str:
     return f"Outside the resolutions of the training: {', '.join(sorted(ranges))}." if ranges else ""
 
 
-def _add_test_scores(table: HtmlTable, cards: Sequence[Card], cm_per_px: float) -> None:
-    """Add what the models scored on test tiles at about this resolution, if that is known."""
+def _test_scores(shown: Sequence[Shown], cm_per_px: float) -> list[Block]:
+    """What the models scored on test tiles at about this resolution, if that is known."""
     try:
         known = versioned_benchmark()
     except BenchmarkError:
-        return  # the page Benchmark says what is wrong
-    by_model = {card.name: known.benchmark.at(card.name, cm_per_px) for card in cards} if known else {}
+        return []  # the page Benchmark says what is wrong
+    by_model = {each.result.card.name: known.benchmark.at(each.result.card.name, cm_per_px) for each in shown if known}
     found = [rows for rows in by_model.values() if len(rows)]
     if not found:
-        return
-    table.head(f"IoU on test tiles at {found[0]['cm_per_px'].iloc[0]:.3g} cm/px")
+        return []
+    block = Block(f"IoU on test tiles at {found[0]['cm_per_px'].iloc[0]:.3g} cm/px")
     for dataset in sorted(set().union(*(rows["dataset"] for rows in found))):
         of_dataset = [rows[rows["dataset"] == dataset] for rows in by_model.values()]
         tiles = max(int(rows["tiles"].max()) for rows in of_dataset if len(rows))
         cells = [f"<b>{rows['micro_iou'].iloc[0]:.3f}</b>" if len(rows) else DASH for rows in of_dataset]
-        table.row(escape(dataset.capitalize()), cells, tip=f"micro-IoU on {tiles} tiles not used in any training")
+        tip = f"micro-IoU on {tiles} tiles not used in any training"
+        block.lines.append(Line(escape(dataset.capitalize()), cells, tip))
+    return [block]
 
 
 # ---- numbers

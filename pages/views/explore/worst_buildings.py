@@ -166,4 +166,4 @@ def _target(subject: Subject, result: Result, row: pd.Series) -> Target:
             layers.component_shapes(result, [row["id"] - 1]), result.evaluation.raster.crs, [{}]
         )
     place = _place(result, row["building"], row["id"])
-    return Target(uuid.uuid4().hex, subject.key, place, layers.collection(features))
+    return Target(uuid.uuid4().hex, subject.key, place, layers.collection(features), result.card.title)

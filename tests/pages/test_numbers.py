@@ -1,0 +1,43 @@
+"""The numbers of a few models are columns, of many models rows."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import streamlit as st
+
+from pages.views.explore import numbers
+from pages.views.explore.numbers import Block, Line
+
+TITLES = ["Sci-Net", "UNet", "UNet+ASPP", "PSPNet"]
+
+
+@pytest.fixture
+def shown_html(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is drawn."""
+    drawn: list[str] = []
+    monkeypatch.setattr(st, "html", drawn.append)
+    return drawn
+
+
+def draw(models: int) -> None:
+    blocks = [
+        Block("Scores", [Line("IoU", [f"0.{i}" for i in range(models)], "tip")]),
+        Block("Buildings", [Line("Found", [str(i) for i in range(models)], colour="#009E73")]),
+    ]
+    shown: list[Any] = [SimpleNamespace(result=SimpleNamespace(card=SimpleNamespace(title=t))) for t in TITLES[:models]]
+    numbers._show_blocks(blocks, shown, "foot")
+
+
+def test_three_models_are_columns_of_one_table(shown_html: list[str]) -> None:
+    draw(3)
+    assert shown_html[0].count("<table") == 1
+    assert "IoU</th><td>0.0</td><td>0.1</td><td>0.2</td>" in shown_html[0]
+
+
+def test_four_models_are_rows_of_a_table_per_block(shown_html: list[str]) -> None:
+    draw(4)
+    assert shown_html[0].count("<table") == 2 and 'title="tip"' in shown_html[0] and "#009E73" in shown_html[0]
+    for i, title in enumerate(TITLES):
+        assert f"<tr><th>{title}</th><td>0.{i}</td></tr>" in shown_html[0]
+        assert f"<tr><th>{title}</th><td>{i}</td></tr>" in shown_html[0]
