@@ -1,6 +1,6 @@
 """Takes the screenshots in the documentation from the running app: ``python -m tests.screenshots``.
 
-They show the town and the models on board, so no folder of tiles is needed.
+They show the first example and the models on board, so no folder of tiles is needed.
 """
 
 import re
@@ -38,9 +38,6 @@ def explore(page: Page, address: str) -> None:
     page.goto(f"{address}/?gsd=31.5+cm/px")
     page.locator(".sn-table").first.wait_for()
     page.wait_for_selector(SETTLED)
-    close = page.get_by_role("button", name="Close", exact=True)
-    close.click()
-    close.wait_for(state="detached")
     page.mouse.move(0, 0)  # no tooltip in the picture
     frame = page.frame_locator("iframe[title*=folium]")
     frame.locator("img.slot-overlay").nth(1).wait_for()
