@@ -15,7 +15,10 @@ from scinet.raster.resolution import parse_cm_per_px
 from scinet.raster.scene import open_scene
 
 IMAGE_SUFFIXES = ["tif", "tiff", "png", "jpg", "jpeg", "webp", "jp2"]
-TRUTH_SUFFIXES = ["geojson", "json", "gpkg", "png", "tif", "tiff"]
+TRUTH_SUFFIXES = [
+    *("geojson", "json", "geojsonl", "geojsons", "gpkg", "fgb", "kml", "kmz", "zip"),
+    *("png", "tif", "tiff", "jpg", "jpeg", "webp", "jp2"),
+]
 
 
 def choose() -> Choice:
@@ -64,7 +67,7 @@ def ask_cm_per_px(key: str) -> float | None:
 
 def _uploaded_truth() -> TruthFile | None:
     file = _uploader(
-        "Reference buildings (optional)", TRUTH_SUFFIXES, "truth_file", "A mask image, GeoJSON or GeoPackage"
+        "Reference buildings (optional)", TRUTH_SUFFIXES, "truth_file", "A mask image, or polygons in a vector file"
     )
     return None if file is None else TruthFile(file.getvalue(), file.name, _digest(file))
 

@@ -174,7 +174,7 @@ def truth_options(required: bool) -> Callable[[Function], Function]:
             required=required,
             type=PATH,
             metavar="FILE",
-            help="The reference buildings: a mask image, GeoJSON or GeoPackage, in any CRS.",
+            help="The reference buildings in any CRS: a mask image, GeoJSON, GeoPackage, FlatGeobuf, KML or Shapefile.",
         )(with_building)
 
     return add

@@ -66,6 +66,9 @@ def read_mask(
     if nodata in (None, 0) and not (kinds == GROUND).any() and not valid.all():
         kinds[kinds == NODATA] = GROUND
         notes = (*notes, f"{name} marks buildings alone, so its nodata counts as ground.")
+    if crs is None and like.crs is not None and kinds.shape != like.shape and transform != Affine.identity():
+        crs = like.crs
+        notes = (*notes, f"{name} names no CRS; the image's is assumed.")
     if crs is not None and like.crs is not None:
         kinds = _on_grid(kinds, transform, crs, like, name)
     elif kinds.shape != like.shape:

@@ -185,7 +185,9 @@ def _counts(pieces: ResumableCog) -> SceneMask:
 
 def _identity(scene: Scene) -> list[Any]:
     """What distinguishes a scene from any other, or from another version of it."""
-    size: Sequence[Any] = (scene.width, scene.height)
+    choice = scene.choice
+    reading = [list(choice.bands), str(choice.nodata), choice.crs.to_string() if choice.crs else None]
+    size: Sequence[Any] = (scene.width, scene.height, reading)
     if isinstance(scene.source, str) and not is_url(scene.source):
         facts = Path(scene.source).stat()
         return [str(Path(scene.source).resolve()), facts.st_size, facts.st_mtime_ns, *size]

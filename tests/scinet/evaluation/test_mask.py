@@ -191,3 +191,13 @@ def test_a_mask_without_a_judged_pixel_is_refused(tmp_path: Path, image: Raster)
     path = tif(tmp_path / "void.tif", np.full(SHAPE, 255, np.uint8), nodata=255)
     with pytest.raises(TruthError, match="judges none of the image"):
         read_mask(path, image)
+
+
+def test_a_mask_without_a_crs_is_laid_on_the_image(tmp_path: Path, image: Raster, building: NDArray[np.bool_]) -> None:
+    path = tmp_path / "left.tif"
+    form = {"height": 60, "width": 40, "count": 1, "dtype": "uint8", "transform": PLACE}
+    with rasterio.open(path, "w", driver="GTiff", **form) as file:
+        file.write(building[:, :40].astype(np.uint8), 1)
+    truth = read_mask(path, image)
+    assert (truth.buildings[:, :40] == building[:, :40]).all()
+    assert truth.notes[0] == "left.tif names no CRS; the image's is assumed."
