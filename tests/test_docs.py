@@ -138,9 +138,9 @@ def test_the_architecture_page_shows_the_layers_that_are_checked() -> None:
 
 def test_changelog_and_citation_are_of_this_version() -> None:
     version = re.escape(scinet.__version__)
-    newest = re.search(r"^## (.*)$", (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert newest
-    date = re.fullmatch(rf"{version} - (\d{{4}}-\d\d-\d\d)", newest[1])
+    headings = re.findall(r"^## (.*)$", (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    newest = next((heading for heading in headings if heading != "Unreleased"), "")
+    date = re.fullmatch(rf"{version} - (\d{{4}}-\d\d-\d\d)", newest)
     assert date
     citation = (PROJECT / "CITATION.cff").read_text(encoding="utf-8")
     assert re.search(rf"^version: {version}$", citation, re.MULTILINE)

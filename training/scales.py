@@ -26,7 +26,7 @@ from training.packed_tiles import PackedTile, PackedTiles
 
 CANDIDATES = (0.67, 1.0, 1.5, 2.0, 3.0)
 STEPS_CM_PER_PX = (5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0)
-MOST_TILES, MOST_PX = 32, 6_000_000  # of a place at a resolution
+MOST_TILES, MOST_PX = 12, 6_000_000  # of a place at a resolution
 FINEST_CM_PER_PX = 2.25  # that a model is shown: training saw 2.5 and coarser
 TOLERANCE = 0.005  # IoU that a scale may cost in any place, against leaving the image as it is
 _SIDE_PX = 32  # the least that a network sees
@@ -77,7 +77,8 @@ def score_tile(model: Model, pack: PackedTiles, tile: PackedTile, cm_per_px: flo
     truth = resample_probability(building.astype(np.float32), working.shape) >= 0.5
     found = {}
     for scale in CANDIDATES:
-        if min(working.shape) * scale < _SIDE_PX or working.cm_per_px / scale < FINEST_CM_PER_PX:
+        too_small = scale < 1 and min(working.shape) * scale < _SIDE_PX
+        if too_small or working.cm_per_px / scale < FINEST_CM_PER_PX:
             continue
         probability = np.empty(working.shape, np.float32)
         seen_at = [working.cm_per_px / scale]
