@@ -145,9 +145,6 @@ def measure(reader: Reader, url: str) -> list[Row]:
     for _ in range(3):
         with reader.timed(opening, opening=True):
             reader.open(url)
-    page = reader.page
-    page.get_by_role("button", name="Close").click()
-    reader.settle()
     for _ in range(REPEATS):
         with reader.timed(new):
             reader.press("Ground resolution", "ArrowRight")

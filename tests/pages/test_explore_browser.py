@@ -77,7 +77,7 @@ def linked(places: list[tuple[float, float, float]]) -> bool:
 
 def test_fly_to_a_building_and_side_by_side(page: Page, address: str) -> None:
     page.goto(f"{address}/?source=Upload&town_gsd=20+cm/px")
-    page.get_by_text("Upload an image in the sidebar").wait_for()
+    page.get_by_text("choose the file again").wait_for()
     uploads = page.get_by_test_id("stFileUploader").locator("input[type=file]")
     uploads.first.set_input_files({"name": "village.tif", "mimeType": "image/tiff", "buffer": geotiff(repeat=4)})
     page.get_by_text("256 × 256 px").wait_for()
@@ -150,7 +150,7 @@ def middle(locator: Locator) -> tuple[float, float]:
 
 def test_upload_slide_and_swipe(page: Page, address: str) -> None:
     page.goto(f"{address}/?source=Upload&town_gsd=20+cm/px")
-    page.get_by_text("Upload an image in the sidebar").wait_for()
+    page.get_by_text("choose the file again").wait_for()
     page.get_by_test_id("stFileUploader").first.locator("input[type=file]").set_input_files(
         {"name": "village.tif", "mimeType": "image/tiff", "buffer": geotiff(repeat=4)}
     )
