@@ -40,13 +40,14 @@ def choose() -> Choice:
     digest = _digest(file)
     try:
         scene, cm_per_px = open_scene(file.getvalue(), name=file.name), None
-    except GsdMissingError:
+    except GsdMissingError as missing:
         at_one_metre = open_scene(file.getvalue(), name=file.name, cm_per_px=100)
         check_pixels(at_one_metre, digest)
         cm_per_px = ask_cm_per_px(digest)
         if cm_per_px is None:
             return Choice(
-                None, hint=f"{file.name} does not state its ground resolution: enter it in the sidebar, in cm/px."
+                None,
+                hint=f"{file.name} does not state its ground resolution: enter it in the sidebar, in cm/px. {missing}",
             )
         transform = Affine.scale(cm_per_px / 100) @ at_one_metre.grid.transform
         scene = replace(at_one_metre, grid=replace(at_one_metre.grid, transform=transform))

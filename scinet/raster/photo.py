@@ -85,6 +85,8 @@ def _exif(dataset: DatasetReader, source: str | bytes) -> tuple[int, bool]:
     with suppress(UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         file = BytesIO(source) if isinstance(source, bytes) else source
         with Image.open(file, formats=[_FORMATS[dataset.driver]]) as photo:
+            if photo.format == "PNG" and "exif" not in photo.info:
+                return 1, False  # Pillow would decode the image to look behind it
             exif = photo.getexif()
             return int(exif.get(_ORIENTATION, 1)), bool(exif.get_ifd(_GPS))
     return 1, False

@@ -18,8 +18,14 @@ def read_sample(dataset: DatasetReader, band: int) -> NDArray[Any]:
         sample: NDArray[Any] = dataset.read(band, **sample_place(dataset))
         return sample.ravel()
     height, width = min(_PATCH_PX, dataset.height), min(_PATCH_PX, dataset.width)
+    block_height, block_width = dataset.block_shapes[band - 1]
     places = [
-        Window(round((dataset.width - width) * x), round((dataset.height - height) * y), width, height)
+        Window(
+            int((dataset.width - width) * x) // block_width * block_width,
+            int((dataset.height - height) * y) // block_height * block_height,
+            width,
+            height,
+        )
         for y in (0.1, 0.5, 0.9)
         for x in (0.1, 0.5, 0.9)
     ]
