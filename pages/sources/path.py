@@ -7,9 +7,11 @@ import streamlit as st
 from pages.app.state import PATH, session
 from pages.app.subject import Choice, hash_of
 from pages.sources.folder import typed_path
+from pages.sources.reading import choose_image_reading, choose_mask_reading
 from pages.sources.upload import ask_cm_per_px
 from pages.sources.window import TruthFile, choose_part
 from scinet.errors import GsdMissingError
+from scinet.raster.choice import ImageChoice
 from scinet.raster.scene import Scene, open_scene
 from scinet.web import host, is_url
 
@@ -34,22 +36,21 @@ def choose() -> Choice:
     if is_url(source) and session().allowed_url != source:
         st.button("Read from the web", key="allow_url", on_click=_allow, args=(source,), width="stretch")
         return Choice(None, hint=f"This link names an image at {host(source)}. Read it with the button in the sidebar.")
-    key = hash_of(source) if is_url(source) else file_key(typed_path(source))
+    choice = choose_image_reading()
+    key = hash_of(source if is_url(source) else file_key(typed_path(source)), choice)
     try:
-        scene, cm_per_px = _open(source, key, None), None
-    except GsdMissingError:
+        scene, cm_per_px = _open(source, key, None, choice), None
+    except GsdMissingError as missing:
         cm_per_px = ask_cm_per_px(key)
         if cm_per_px is None:
-            return Choice(
-                None, hint="The file does not state its ground resolution: enter it in the sidebar, in cm/px."
-            )
-        scene = _open(source, key, cm_per_px)
+            return Choice(None, hint=f"{missing} Enter it in the sidebar.")
+        scene = _open(source, key, cm_per_px, choice)
     return choose_part(scene, hash_of(key, cm_per_px), scene.name, _typed_truth)
 
 
 @st.cache_resource(max_entries=8, ttl=3600, show_spinner="Opening the image")
-def _open(source: str, key: str, cm_per_px: float | None) -> Scene:
-    return open_scene(source if is_url(source) else typed_path(source), cm_per_px=cm_per_px)
+def _open(source: str, key: str, cm_per_px: float | None, _choice: ImageChoice) -> Scene:
+    return open_scene(source if is_url(source) else typed_path(source), cm_per_px=cm_per_px, choice=_choice)
 
 
 def _allow_typed() -> None:
@@ -77,9 +78,10 @@ def _typed_truth() -> TruthFile | None:
         bind="query-params",
         persist_state="session",
         placeholder="Path of the footprints or mask",
-        help="A GeoJSON, GeoPackage or georeferenced mask on the machine that runs the app",
+        help="A vector file or a georeferenced mask on the machine that runs the app",
     )
     if not (typed or "").strip():
         return None
     path = typed_path(typed)
-    return TruthFile(path, path.name, file_key(path))
+    choice = choose_mask_reading()
+    return TruthFile(path, path.name, hash_of(file_key(path), choice), choice)

@@ -9,6 +9,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pages.app.state import session
 from pages.app.subject import Choice, hash_of
+from pages.sources.reading import choose_image_reading, choose_mask_reading
 from pages.sources.window import TruthFile, check_pixels, choose_part
 from scinet.errors import GsdMissingError
 from scinet.raster.resolution import parse_cm_per_px
@@ -37,17 +38,18 @@ def choose() -> Choice:
         )
     if file is None:
         return Choice(None, hint="Upload an image in the sidebar. Until then, the previous one stays.")
-    digest = _digest(file)
+    choice = choose_image_reading()
+    digest = hash_of(_digest(file), choice)
     try:
-        scene, cm_per_px = open_scene(file.getvalue(), name=file.name), None
+        scene, cm_per_px = open_scene(file.getvalue(), name=file.name, choice=choice), None
     except GsdMissingError as missing:
-        at_one_metre = open_scene(file.getvalue(), name=file.name, cm_per_px=100)
+        at_one_metre = open_scene(file.getvalue(), name=file.name, cm_per_px=100, choice=choice)
         check_pixels(at_one_metre, digest)
         cm_per_px = ask_cm_per_px(digest)
         if cm_per_px is None:
             return Choice(
                 None,
-                hint=f"{file.name} does not state its ground resolution: enter it in the sidebar, in cm/px. {missing}",
+                hint=f"{missing} Enter it in the sidebar.",
             )
         transform = Affine.scale(cm_per_px / 100) @ at_one_metre.grid.transform
         scene = replace(at_one_metre, grid=replace(at_one_metre.grid, transform=transform))
@@ -70,7 +72,10 @@ def _uploaded_truth() -> TruthFile | None:
     file = _uploader(
         "Reference buildings (optional)", TRUTH_SUFFIXES, "truth_file", "A mask image, or polygons in a vector file"
     )
-    return None if file is None else TruthFile(file.getvalue(), file.name, _digest(file))
+    if file is None:
+        return None
+    choice = choose_mask_reading()
+    return TruthFile(file.getvalue(), file.name, hash_of(_digest(file), choice), choice)
 
 
 def _uploader(label: str, suffixes: list[str], key: str, help_: str) -> UploadedFile | None:

@@ -11,6 +11,7 @@ from pages.app.subject import Choice, Subject, hash_of, raster_bytes, truth_byte
 from pages.sources.dialog import dialog_button
 from pages.sources.window_dialog import pick_on_overview, picture
 from scinet.errors import RasterError, SciNetError
+from scinet.evaluation.mask_values import MaskChoice
 from scinet.evaluation.truth import Truth, read_truth, read_window_truth
 from scinet.raster.raster import Raster
 from scinet.raster.scene import Scene, central_window
@@ -23,11 +24,12 @@ THUMBNAIL_PX = 560
 
 @dataclass(frozen=True, eq=False)
 class TruthFile:
-    """A file of reference buildings, as a path or bytes; `key` changes with its content."""
+    """A file of reference buildings, as a path or bytes; `key` changes with its content and with how it is read."""
 
     source: Path | bytes
     name: str
     key: str
+    choice: MaskChoice | None = None
 
 
 def choose_part(
@@ -158,8 +160,8 @@ def _read_truth(key: str, place: Window, file: TruthFile, scene: Scene, raster: 
     def make() -> Truth:
         with st.spinner("Reading the reference buildings"):
             if raster.shape == (scene.height, scene.width):
-                return read_truth(file.source, raster, file.name)
-            return read_window_truth(file.source, raster, scene, file.name)
+                return read_truth(file.source, raster, file.name, file.choice)
+            return read_window_truth(file.source, raster, scene, file.name, file.choice)
 
     return cache("images").get_or_make(("truth", key, place, file.key), make, truth_bytes)
 

@@ -1,6 +1,7 @@
 """What a reader says about an image where its file leaves it open."""
 
 import math
+import re
 from dataclasses import dataclass
 
 import pyproj
@@ -43,9 +44,11 @@ def parse_crs(text: str) -> CRS:
         RasterError: It names no CRS.
     """
     try:
-        return CRS.from_wkt(pyproj.CRS.from_user_input(text).to_wkt())
+        if re.fullmatch(r"[A-Za-z]+:\d+", text):  # not a text in PROJ's language, which can name files
+            return CRS.from_wkt(pyproj.CRS.from_user_input(text).to_wkt())
     except CRSError:
-        raise RasterError(f'"{text}" is not a CRS. Give its code, such as EPSG:32630.') from None
+        pass
+    raise RasterError(f'"{text}" is not a CRS. Give its code, such as EPSG:32630.')
 
 
 def parse_nodata(text: str) -> float:

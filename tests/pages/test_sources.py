@@ -323,6 +323,25 @@ def test_strangers_do_not_see_files_that_lead_out_of_the_folder(
             confine(path, inside)
 
 
+def test_an_upload_is_read_as_its_visitor_says(sources: AppTest) -> None:
+    sources.run()
+    sources.segmented_control(key="source").set_value("Upload").run()
+    sources.file_uploader(key="image_file").set_value(("house.tif", geotiff(), "image/tiff")).run()
+    usual = subject(sources).raster.pixels
+    sources.text_input(key="read_bands").set_value("3 2 1").run()
+    assert (subject(sources).raster.pixels == usual[..., ::-1]).all()
+    ids = house()[1].astype(np.uint8)
+    ids[:10] = 255
+    sources.file_uploader(key="truth_file").set_value(("mask.png", png(ids), "image/png")).run()
+    notes = subject(sources).notes
+    assert "value 255 in mask.png count as not judged" in notes[-1]
+    sources.text_input(key="ignore_value").set_value("none").run()
+    sources.text_input(key="building_value").set_value("1").run()
+    assert subject(sources).notes == notes[:-1]
+    sources.text_input(key="read_bands").set_value("red").run()
+    assert "are not numbers of bands" in sources.session_state["seen"].problem
+
+
 def test_a_large_upload_is_explored_by_windows(sources: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(window, "WHOLE_PIXELS", 500_000)
     sources.query_params["side"] = "512 px"
