@@ -10,6 +10,7 @@ from scinet.errors import TruthError
 from scinet.evaluation.mask import read_mask
 from scinet.evaluation.mask_values import MaskChoice
 from scinet.evaluation.reference import Truth, judged_part, truth_labels
+from scinet.local_file import open_regular
 from scinet.raster.raster import Raster
 from scinet.raster.scene import Scene
 from scinet.vector.footprints import Footprints, check_overlap
@@ -103,7 +104,7 @@ def _head(source: str | Path | bytes, name: str) -> bytes:
     if isinstance(source, bytes):
         return source[:HEAD_BYTES]
     try:
-        with Path(source).open("rb") as file:
+        with open_regular(source) as file:
             return file.read(HEAD_BYTES)
     except (OSError, ValueError) as error:
         raise _cannot_be_opened(error, name) from None

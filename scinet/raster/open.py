@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import rasterio
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
@@ -18,6 +19,7 @@ from rasterio.vrt import WarpedVRT
 
 from scinet import web
 from scinet.errors import GsdMissingError, RasterError
+from scinet.local_file import open_regular
 from scinet.raster.control_points import gcp_transform, warped_by_gcps
 from scinet.raster.grid import Grid
 from scinet.raster.photo import GPS_NOTE, photo_notes, upright
@@ -26,6 +28,7 @@ from scinet.raster.resolution import has_place_on_earth
 MAX_PIXELS = 100_000_000
 
 MAX_BLOCK_VALUES = 4 * MAX_PIXELS
+MAX_BLOCK_BYTES = 10 * MAX_PIXELS
 
 MIN_SIDE_PX = 8
 
@@ -248,7 +251,7 @@ def _local_path(source: str | Path, name: str) -> str:
         path = Path(source).resolve()
         if path.is_dir():
             raise RasterError(f"{name} is a folder. Give an image file.")
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             if not file.read(1):
                 raise RasterError(f"{name} is empty (0 bytes).")
         return str(path)
@@ -280,8 +283,9 @@ def _check_blocks(dataset: DatasetReader, name: str) -> None:
     """Refuse blocks that would not fit in memory: GDAL decodes whole ones, whatever the window."""
     if dataset.count == 0:
         raise RasterError(f"{name} has no bands. Give an image.")
-    height, width = max(dataset.block_shapes)
-    if height * width * dataset.count > MAX_BLOCK_VALUES:
+    height, width = max(dataset.block_shapes, key=lambda shape: shape[0] * shape[1])
+    values = height * width * dataset.count
+    if values > MAX_BLOCK_VALUES or values * np.dtype(dataset.dtypes[0]).itemsize > MAX_BLOCK_BYTES:
         raise RasterError(
             f"{name} is stored in pieces of {width} x {height} px, too large to read a part of it. "
             "Save it in tiles: gdal_translate -of COG IN OUT."

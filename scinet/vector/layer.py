@@ -19,6 +19,7 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
 from scinet.errors import TruthError
+from scinet.local_file import open_regular
 from scinet.raster.resolution import has_place_on_earth
 from scinet.vector.footprints import LONLAT
 from scinet.vector.formats import GIVE, HEAD_BYTES, Format, check_geopackage, format_of, local_file
@@ -140,7 +141,7 @@ def _head(source: str | Path | bytes, name: str) -> bytes:
     if isinstance(source, bytes):
         return source[:HEAD_BYTES]
     try:
-        with Path(source).open("rb") as file:
+        with open_regular(source) as file:
             return file.read(HEAD_BYTES)
     except (OSError, ValueError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or "no such file"

@@ -307,3 +307,16 @@ def test_read_raster_opens_a_file_once(cog: bytes, monkeypatch: pytest.MonkeyPat
     assert len(opened) == 1
     open_scene(cog).read()
     assert len(opened) == 3  # the header, then the pixels
+
+
+def test_tiles_far_larger_than_the_image_are_refused() -> None:
+    with MemoryFile() as memory:
+        profile = {"driver": "JP2OpenJPEG", "count": 3, "height": 96, "width": 128, "dtype": "uint8"}
+        with memory.open(**profile, QUALITY=100, REVERSIBLE="YES") as dataset:
+            dataset.write(np.random.default_rng(0).integers(0, 256, (3, 96, 128), np.uint8))
+        content = bytearray(memory.read())
+    siz = content.index(b"\xff\x51")  # the marker, then length, capabilities, size, offset: 20 bytes; then the tile
+    content[siz + 22 : siz + 30] = (128).to_bytes(4, "big") + (1 << 26).to_bytes(4, "big")
+    for read in (open_scene, read_raster):
+        with pytest.raises(RasterError, match="too large"):
+            read(bytes(content), cm_per_px=10)
