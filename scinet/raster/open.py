@@ -102,13 +102,12 @@ def open_raster(
                 _read_directories(str(path), drivers)
             with _dataset(path, content, drivers, overview) as stored:
                 opened = True
-                if by_windows and stored.driver == "GTiff":
-                    _check_blocks(stored, name)
-                else:
+                if not (by_windows and stored.driver == "GTiff"):
                     _check_size(stored, name, max_pixels)
+                _check_blocks(stored, name)
                 with upright(stored, path or content) as turned, warped_by_gcps(turned) as dataset:
                     yield dataset
-    except (RasterioError, CPLE_BaseError, OSError) as error:
+    except (RasterioError, CPLE_BaseError, OSError, UnicodeDecodeError) as error:
         raise RasterError(_why_not(error, name, by_url=by_url, opened=opened)) from None
     except MemoryError:
         raise RasterError(f"{name} does not fit in memory. Cut or shrink it first.") from None
@@ -285,8 +284,14 @@ def _check_blocks(dataset: DatasetReader, name: str) -> None:
         raise RasterError(f"{name} has no bands. Give an image.")
     height, width = max(dataset.block_shapes, key=lambda shape: shape[0] * shape[1])
     values = height * width * dataset.count
-    if values > MAX_BLOCK_VALUES or values * np.dtype(dataset.dtypes[0]).itemsize > MAX_BLOCK_BYTES:
+    if values > MAX_BLOCK_VALUES or values * _value_bytes(dataset) > MAX_BLOCK_BYTES:
         raise RasterError(
             f"{name} is stored in pieces of {width} x {height} px, too large to read a part of it. "
             "Save it in tiles: gdal_translate -of COG IN OUT."
         )
+
+
+def _value_bytes(dataset: DatasetReader) -> int:
+    """Bytes of a value in memory."""
+    kind = dataset.dtypes[0]
+    return 16 if kind.startswith("complex") else np.dtype(kind).itemsize
