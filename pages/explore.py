@@ -158,8 +158,9 @@ def lay_out(models: int) -> tuple[DeltaGenerator, DeltaGenerator, DeltaGenerator
     """The places of the map, of the numbers and of what follows: the numbers of many models need the whole width."""
     if models > numbers.MAX_COLUMNS:
         return st.container(), st.container(), st.container()
-    wide, narrow = st.columns([3, 2], gap="small")
-    return wide.container(), narrow, wide.container()
+    with st.container(key="stage"):
+        wide, narrow = st.columns([3, 2], gap="small")
+    return wide, narrow, st.container()
 
 
 def with_native(results: Sequence[Result], settings: MaskSettings, native: float) -> tuple[list[Shown], list[Task]]:

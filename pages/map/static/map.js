@@ -291,7 +291,7 @@
   function fly(bounds, side) {
     const closest = map.getBoundsZoom(frame.bounds) + 3;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    (twin ?? map).flyToBounds(bounds.pad(1), { maxZoom: closest, duration: 0.9, animate: !still, ...besides(side) });
+    (twin ?? map).flyToBounds(bounds.pad(twin ? 1 : 0.4), { maxZoom: closest, duration: 0.9, animate: !still, ...besides(side) });
   }
 
   // The padding that keeps a flight off the other side of the divider.
