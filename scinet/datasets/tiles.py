@@ -13,6 +13,7 @@ from rasterio.transform import Affine, from_origin
 from scinet.datasets.open_cities import scenes_in
 from scinet.errors import RasterError, SciNetError
 from scinet.raster.choice import LIKELIEST, ImageChoice
+from scinet.raster.crs_text import crs_from_text
 from scinet.raster.resolution import parse_cm_per_px
 from scinet.raster.scene import Scene, open_scene
 
@@ -139,4 +140,4 @@ def _place(row: dict[str, str]) -> tuple[Affine, CRS] | None:
 
 @lru_cache(maxsize=64)  # thousands of tiles share a few
 def _crs(text: str) -> CRS:
-    return CRS.from_string(text)
+    return crs_from_text(text)

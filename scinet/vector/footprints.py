@@ -18,6 +18,8 @@ from scinet.raster.grid import Grid
 from scinet.raster.raster import Raster
 
 LONLAT = CRS.from_epsg(4326)
+MAX_CROSSINGS = 5_000  # of edges in all invalid polygons of a file: GEOS needs about a millisecond for each
+_EDGES_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -121,16 +123,51 @@ def reproject(geometries: NDArray[np.object_], source: CRS, target: CRS) -> NDAr
 
 
 def clean_polygons(geometries: Iterable[Any]) -> tuple[Polygon | MultiPolygon, ...]:
-    """Valid, flat, distinct polygons of geometries (or None), in their order; others are dropped."""
+    """Valid, flat, distinct polygons of geometries (or None), in their order; others are dropped.
+
+    Raises:
+        TruthError: They cross themselves so often that mending them would take minutes.
+    """
+    crossings = 0
     polygons: dict[bytes, Polygon | MultiPolygon] = {}
     for geometry in geometries:
         if geometry is None or geometry.is_empty or not np.isfinite(geometry.bounds).all():
             continue
         flat = shapely.force_2d(geometry)
+        if not np.isfinite(shapely.get_coordinates(flat)).all():
+            continue
+        if not flat.is_valid:
+            crossings += _crossings(flat, MAX_CROSSINGS - crossings)
+            if crossings > MAX_CROSSINGS:
+                raise TruthError("The footprints cross themselves too often. Mend them, with Fix Geometries in QGIS.")
         polygon = flat if flat.geom_type == "Polygon" and flat.is_valid else _only_polygons(flat)
         if polygon is not None:
             polygons.setdefault(shapely.to_wkb(shapely.normalize(polygon)), polygon)
     return tuple(polygons.values())
+
+
+def _crossings(geometry: Any, limit: int) -> int:
+    """About how often a geometry's edges cross: pairs of edges with overlapping boxes, less what is usual.
+
+    Counting stops beyond the limit, so that it takes no time either.
+    """
+    corners, ring = shapely.get_coordinates(shapely.get_rings(_polygons_of(geometry)), return_index=True)
+    is_edge = ring[1:] == ring[:-1]
+    edges = shapely.linestrings(np.stack([corners[:-1], corners[1:]], axis=1)[is_edge])
+    tree = shapely.STRtree(edges)
+    found = 0
+    for start in range(0, len(edges), _EDGES_AT_ONCE):
+        part = edges[start : start + _EDGES_AT_ONCE]
+        found += max(0, tree.query(part).shape[1] - 5 * len(part)) // 2  # itself, two neighbours, two near ones
+        if found > limit:
+            break
+    return found
+
+
+def _polygons_of(geometry: Any) -> NDArray[np.object_]:
+    """The polygons of a geometry; twice, as collections can hold collections."""
+    parts: NDArray[np.object_] = shapely.get_parts(shapely.get_parts(geometry))
+    return parts
 
 
 def _visible(footprints: Footprints, grid: Grid) -> tuple[NDArray[np.object_], NDArray[np.intp]]:
@@ -144,8 +181,8 @@ def _visible(footprints: Footprints, grid: Grid) -> tuple[NDArray[np.object_], N
 
 def _only_polygons(geometry: Any) -> Polygon | MultiPolygon | None:
     """The polygons of a geometry, made valid, without the lines and points that this can leave."""
-    # Twice, as collections can hold collections.
-    parts = shapely.get_parts(shapely.get_parts(shapely.make_valid(geometry)))
-    polygons = [part for part in parts if part.geom_type == "Polygon" and part.area > 0]
+    polygons = [
+        part for part in _polygons_of(shapely.make_valid(geometry)) if part.geom_type == "Polygon" and part.area > 0
+    ]
     merged = shapely.union_all(polygons)
     return merged if isinstance(merged, Polygon | MultiPolygon) and not merged.is_empty else None

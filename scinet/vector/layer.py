@@ -17,16 +17,24 @@ from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
+from shapely.errors import GEOSException
 
 from scinet.errors import TruthError
 from scinet.local_file import open_regular
+from scinet.raster.crs_text import crs_from_text
 from scinet.raster.resolution import has_place_on_earth
 from scinet.vector.footprints import LONLAT
 from scinet.vector.formats import GIVE, HEAD_BYTES, Format, check_geopackage, format_of, local_file
+from scinet.vector.views import refuse_views
 
 _BATCH_FEATURES = 20_000
 _SAMPLE_FEATURES = 100
 _ABSENT = object()
+
+# GDAL's driver for GeoJSON would request a CRS that is given as a link: all vector files are local
+pyogrio.set_gdal_config_options(
+    {"GDAL_HTTP_PROXY": "127.0.0.1:9", "GDAL_HTTP_CONNECTTIMEOUT": "1", "GDAL_HTTP_TIMEOUT": "1"}
+)
 
 Geometries = NDArray[np.object_]
 Bounds = tuple[float, float, float, float]
@@ -103,7 +111,7 @@ def open_layer(source: str | Path | bytes, name: str) -> Iterator[VectorLayer]:
                 f"{name} holds solids or other geometries that are not polygons. "
                 "Convert them: ogr2ogr -nlt MULTIPOLYGON OUT.gpkg IN."
             ) from None
-        except (DataSourceError, DataLayerError, FeatureError):
+        except (DataSourceError, DataLayerError, FeatureError, GEOSException):
             raise TruthError(_why_not(found, name)) from None
 
 
@@ -115,6 +123,7 @@ def _layer(path: Path, kind: Format, name: str) -> VectorLayer:
         return VectorLayer(f"GeoJSONSeq:{path}", None, LONLAT, True)
     if kind == "geopackage":
         check_geopackage(_head(path, name), name)
+        refuse_views(path, name)
         return _geopackage_layer(path, name)
     if not len(pyogrio.list_layers(path)):
         raise DataSourceError
@@ -133,7 +142,7 @@ def _empty(name: str) -> str:
 
 def _crs(named: str | None) -> CRS | None:
     """None for what is not on the earth, such as the undefined ones of GeoPackages."""
-    crs = CRS.from_user_input(named) if named else None
+    crs = crs_from_text(named) if named else None
     return crs if has_place_on_earth(crs) else None
 
 
@@ -205,7 +214,7 @@ def _geojson_crs(member: Any) -> CRS | None:
         text = str(properties["name"] if "name" in properties else f"EPSG:{properties['code']}")
     except (KeyError, TypeError):
         raise CRSError from None
-    return LONLAT if text.upper().endswith("CRS84") else CRS.from_user_input(text)
+    return crs_from_text(text)
 
 
 def _from_wkb(wkb: NDArray[Any]) -> Geometries:
