@@ -178,7 +178,7 @@ def test_an_upload_without_a_reference_gets_areas(app: AppTest) -> None:
 def test_an_upload_without_resolution_is_asked_for_it(app: AppTest) -> None:
     former = map_state(app.run())["frame"]
     upload(app, "house.png", png(house()[0]))
-    assert "ground resolution" in app.info[0].value and not app.error
+    assert "Give its resolution in cm/px" in app.info[0].value and not app.error
     assert map_state(app)["frame"] == former
     (native,) = (widget for widget in app.text_input if "cm/px" in widget.label)
     native.set_value("0").run()
