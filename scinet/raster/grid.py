@@ -10,6 +10,8 @@ from rasterio.transform import Affine
 
 from scinet.raster.resolution import ground_m2_per_px, ground_metres_per_px, parse_cm_per_px
 
+SQUARE_WITHIN = 0.01  # how far a pixel's sides on the ground may differ, relatively, and count as equal
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -55,13 +57,14 @@ class Grid:
     def at(self, cm_per_px: float) -> "Grid":
         """The grid over the same extent whose pixels are the nearest to `cm_per_px` that divide it.
 
-        At its own resolution a grid stays as it is, even if its pixels are not square on the ground.
+        At its own resolution a grid of nearly square pixels stays as it is. In Web Mercator they are never exact squares.
 
         Raises:
             ResolutionError: `cm_per_px` is not a number from 0.5 to 2000.
         """
         cm_per_px = parse_cm_per_px(cm_per_px)
-        if math.isclose(cm_per_px, self.cm_per_px, rel_tol=1e-9):
+        x, y = self.metres_per_px
+        if math.isclose(cm_per_px, self.cm_per_px, rel_tol=1e-9) and math.isclose(x, y, rel_tol=SQUARE_WITHIN):
             return self
         return self.resized([max(1, round(side)) for side in self.exact_size_at(cm_per_px)])
 

@@ -21,7 +21,7 @@ from scinet import web
 from scinet.errors import GsdMissingError, RasterError
 from scinet.local_file import open_regular
 from scinet.raster.control_points import gcp_transform, warped_by_gcps
-from scinet.raster.grid import Grid
+from scinet.raster.grid import SQUARE_WITHIN, Grid
 from scinet.raster.photo import GPS_NOTE, photo_notes, upright
 from scinet.raster.resolution import has_place_on_earth
 
@@ -185,7 +185,7 @@ def grid_of(
     crs = found
     grid = Grid(dataset.height, dataset.width, transform, crs)
     x, y = grid.metres_per_px
-    if abs(x / y - 1.0) > 0.01:
+    if abs(x / y - 1.0) > SQUARE_WITHIN:
         notes.append(
             f"Pixels are {100 * x:.3g} x {100 * y:.3g} cm on the ground; "
             f"their geometric mean, {100 * math.sqrt(x * y):.3g} cm, counts as the resolution."

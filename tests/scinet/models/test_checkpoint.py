@@ -75,7 +75,7 @@ def test_card_survives_json():
         (lambda f: (f / "unet.safetensors").write_bytes(b"\x00" * 64), "damaged"),
         (lambda f: edit_card(f, architecture="vgg"), "not one of sci-net"),
         (lambda f: edit_card(f, window_px=0), "impossible"),
-        (lambda f: edit_card(f, window_m=-1), "impossible"),
+        (lambda f: edit_card(f, window_m=-1), "window_m is not above 0"),
         (lambda f: edit_card(f, gsd_range_cm_per_px=["a", 2]), "not a model.s card"),
         (lambda f: edit_card(f, surprise=1), "not a model.s card"),
         (lambda f: edit_card(f, url="https://host/a", sha256="../a"), "add its sha256"),
