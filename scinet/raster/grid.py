@@ -57,7 +57,7 @@ class Grid:
     def at(self, cm_per_px: float) -> "Grid":
         """The grid over the same extent whose pixels are the nearest to `cm_per_px` that divide it.
 
-        At its own resolution a grid of nearly square pixels stays as it is. In Web Mercator they are never exact squares.
+        At its own resolution a grid of nearly square pixels stays as it is: in Web Mercator none are exactly square.
 
         Raises:
             ResolutionError: `cm_per_px` is not a number from 0.5 to 2000.
