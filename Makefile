@@ -12,7 +12,7 @@ UV := $(VENV)/bin/uv
 app: $(VENV)/.app
 	$(VENV)/bin/streamlit run app.py
 
-# One thread per process: two processes on two cores would otherwise compete with PyTorch's own threads.
+# Two processes, one thread each: more would compete for the cores.
 check: static
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 -m "not slow and not browser"
 
@@ -26,7 +26,8 @@ test: $(VENV)/.dev
 	@command -v chromium >/dev/null || (apt-get update -q && apt-get install -yq --no-install-recommends chromium) \
 		|| echo "chromium is not installed, so the browser tests are skipped."
 	$(MAKE) --no-print-directory static
-	$(VENV)/bin/python -m pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile -m "not browser"
+	$(VENV)/bin/python -m pytest -m browser
 
 lock: $(UV)
 	$(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url \
