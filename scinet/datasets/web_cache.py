@@ -4,8 +4,8 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import stat
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 
-from scinet import web
+from scinet import json_values, web
 from scinet.atomic_write import atomic_write
 from scinet.download import cache_folder, download, find_file
 from scinet.errors import RasterError, SciNetError, WriteError
@@ -23,6 +23,7 @@ from scinet.raster.raster import Raster
 from scinet.raster.scene import Scene, open_scene
 
 LIMIT_GB = 2.0
+_OWN = re.compile(r"[0-9a-f]{32}(\.[A-Za-z0-9]{1,10})?(\.part)?")  # names as `_name` makes them
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class DiskCache:
         try:
             raster = _load(path)
             os.utime(path)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # missing or damaged
+        except Exception:  # missing, or damaged: what numpy, zipfile and tokenize raise then is of many types
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
             raster = read()
@@ -65,13 +66,14 @@ class DiskCache:
         for path in self.folder.iterdir():
             with contextlib.suppress(OSError):  # another process was faster
                 status = path.stat()
-                if stat.S_ISREG(status.st_mode):  # weights of models have a folder of their own
+                if _OWN.fullmatch(path.name) and stat.S_ISREG(status.st_mode):  # the folder may hold others' files
                     files.append((status.st_mtime_ns, status.st_size, path))
         excess = sum(size for _, size, _ in files) - self.limit_bytes
         for _, size, path in sorted(files, key=lambda file: file[0]):
             if excess <= 0 or path == newest:
                 return
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
             excess -= size
 
 
@@ -132,13 +134,13 @@ def open_cached_scene(url: str, cache: DiskCache) -> CachedScene:
 
     path = cache.file(f"{_name(url)}.json", write)
     try:
-        header = json.loads(path.read_text(encoding="utf-8"))
+        header = json_values.mapping(json_values.parse(path.read_text(encoding="utf-8")), "the header")
         return CachedScene(
             source=url,
             name=web.file_name(url),
             grid=Grid(
-                header["height"],
-                header["width"],
+                json_values.whole(header["height"], "height"),
+                json_values.whole(header["width"], "width"),
                 Affine(*header["transform"]),
                 CRS.from_wkt(header["crs"]) if header["crs"] else None,
             ),
@@ -147,8 +149,9 @@ def open_cached_scene(url: str, cache: DiskCache) -> CachedScene:
             notes=tuple(header["notes"]),
             cache=cache,
         )
-    except (OSError, ValueError, KeyError, TypeError):
-        path.unlink(missing_ok=True)
+    except Exception:  # any damage; a header is read again then
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
         raise RasterError(
             f"The cached header of {web.file_name(url)} was damaged and has been removed. Try again."
         ) from None

@@ -62,7 +62,10 @@ def save_checkpoint(folder: Path, network: nn.Module, card: Card) -> Card:
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / f"{card.name}.safetensors"
     with atomic_write(weights) as weights_part, atomic_write(weights.with_suffix(".json")) as card_part:
-        save_file({name: to_half(tensor) for name, tensor in network.state_dict().items()}, weights_part)
+        try:
+            save_file({name: to_half(tensor) for name, tensor in network.state_dict().items()}, weights_part)
+        except SafetensorError as error:  # of the disk
+            raise OSError from error
         card = replace(card, sha256=_sha256(weights_part))
         card_part.write_text(card.to_json())
     return card

@@ -1,6 +1,8 @@
 """Masks and probabilities as Cloud Optimized GeoTIFF (COG), images as GeoTIFF."""
 
+import errno
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -179,10 +181,28 @@ def _write_band(path: str | Path, values: NDArray[np.uint8], grid: Grid, form: B
 def _create(path: str | Path, grid: Grid, count: int, profile: dict[str, Any]) -> Iterator[Any]:
     size = {"width": grid.width, "height": grid.height, "count": count}
     place = {"crs": grid.crs, "transform": grid.transform}
-    with (
-        atomic_write(path) as temporary,
-        gdal_errors_as_os_errors(),
-        rasterio.Env(**GDAL_WRITE_OPTIONS),
-        rasterio.open(temporary, "w", **size, **place, **profile) as dataset,
-    ):
-        yield dataset
+    with atomic_write(path) as temporary, gdal_errors_as_os_errors(), rasterio.Env(**GDAL_WRITE_OPTIONS):
+        with rasterio.open(temporary, "w", **size, **place, **profile) as dataset:
+            yield dataset
+        check_complete(temporary)
+
+
+def check_complete(path: Path) -> None:
+    """Read back a GeoTIFF that was just written: GDAL reports no error where the disk was full when it closed it.
+
+    Raises:
+        OSError: A part of it is missing.
+        RasterioError: A part of it cannot be read.
+    """
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    with rasterio.open(path, driver="GTiff") as dataset:
+        factors = dataset.overviews(1)
+        for (row, column), window in dataset.block_windows(1):
+            if dataset.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=1) is None:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            dataset.read(window=window)
+    for level in range(len(factors)):
+        with rasterio.open(path, driver="GTiff", overview_level=level) as dataset:
+            for _, window in dataset.block_windows(1):
+                dataset.read(window=window)

@@ -5,6 +5,7 @@ or killed resumes after the last piece.
 """
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,13 +15,23 @@ from xml.sax.saxutils import escape
 import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
 
 from scinet.atomic_write import atomic_write, write_errors
 from scinet.errors import WriteError
-from scinet.raster.geotiff import COG_BLOCK_PX, GDAL_WRITE_OPTIONS, BandFormat, cog_options, gdal_errors_as_os_errors
+from scinet.raster.geotiff import (
+    COG_BLOCK_PX,
+    GDAL_WRITE_OPTIONS,
+    BandFormat,
+    check_complete,
+    cog_options,
+    gdal_errors_as_os_errors,
+)
 from scinet.raster.grid import Grid
 
 _SETTINGS = "settings.json"
+_OWN = re.compile(r"settings\.json|whole\.vrt|joined\.tif.*|\.?[a-z_]+-\d{8}\..*|\.settings\..*\.json")
 # Once the scene has been read: until then, its reader sets the size of the cache.
 _SMALL_CACHE = {**GDAL_WRITE_OPTIONS, "GDAL_CACHEMAX": 32_000_000}
 _TYPES = {"uint8": "Byte", "float32": "Float32"}
@@ -61,11 +72,13 @@ class ResumableCog:
                     f"{result} was begun with another {other[0]} ({found.get(other[0])}, now {settings[other[0]]}). "
                     "Give that one, or leave out --resume to start over."
                 )
+            self._drop_damaged()
             return
         with write_errors(result):
             self.discard()
             self.folder.mkdir()
-            (self.folder / _SETTINGS).write_text(json.dumps(settings, indent=1))
+            with atomic_write(self.folder / _SETTINGS) as temporary:
+                temporary.write_text(json.dumps(settings, indent=1))
 
     @property
     def rows_done(self) -> int:
@@ -92,13 +105,28 @@ class ResumableCog:
         with write_errors(self.result), gdal_errors_as_os_errors(), rasterio.Env(**_SMALL_CACHE):
             whole.write_text(self._vrt(layer, form, f"{form.description} {note}".rstrip()))
             rasterio.shutil.copy(whole, joined, **cog_options(form))
+            check_complete(joined)
             joined.replace(self.result)
 
     def discard(self) -> None:
         """Remove the pieces, but no folder that holds anything else."""
-        if self.folder.exists() and self._found() is None:
+        if self.folder.exists() and not all(_OWN.fullmatch(path.name) for path in self.folder.iterdir()):
             raise WriteError(f"{self.folder} is in the way and was not made by this program. Move it elsewhere.")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _drop_damaged(self) -> None:
+        """Remove the first piece that cannot be read, as after a power cut: it and those below it are made again."""
+        top = 0
+        while (mask := self._path("mask", top)).exists():
+            try:
+                with rasterio.Env(**GDAL_WRITE_OPTIONS):
+                    for layer in self.folder.glob(f"*-{top:08d}.tif"):
+                        check_complete(layer)
+                    with rasterio.open(mask) as dataset:
+                        top += dataset.height
+            except (RasterioError, CPLE_BaseError, OSError):
+                with write_errors(self.result):
+                    mask.unlink()
 
     def _found(self) -> dict[str, Any] | None:
         try:
@@ -134,13 +162,10 @@ class ResumableCog:
             "crs": self.grid.crs,
             "transform": self.grid.transform,
         }
-        with (
-            atomic_write(path) as temporary,
-            gdal_errors_as_os_errors(),
-            rasterio.Env(**GDAL_WRITE_OPTIONS),
-            rasterio.open(temporary, "w", **profile) as dataset,
-        ):
-            dataset.write(values, 1)
+        with atomic_write(path) as temporary, gdal_errors_as_os_errors(), rasterio.Env(**GDAL_WRITE_OPTIONS):
+            with rasterio.open(temporary, "w", **profile) as dataset:
+                dataset.write(values, 1)
+            check_complete(temporary)
 
     def _vrt(self, layer: str, form: BandFormat, description: str) -> str:
         """GDAL's own format for a mosaic: the pieces below one another."""

@@ -60,7 +60,7 @@ def write_batches(
         WriteError: The file cannot be written.
     """
     import pyogrio  # here, as it imports geopandas: 100 MB, which writing a mask does not need
-    from pyogrio.errors import DataSourceError, FeatureError
+    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
 
     check_vector_path(path, crs)
     driver, options = _FORMATS[Path(path).suffix]
@@ -95,7 +95,7 @@ def write_batches(
         except Exception as error:
             if problems:
                 raise problems[0] from None
-            if isinstance(error, DataSourceError | FeatureError):
+            if isinstance(error, DataLayerError | DataSourceError | FeatureError):
                 raise OSError from error
             raise
     return written[0]

@@ -7,6 +7,7 @@ import pytest
 
 from scinet.datasets.web_cache import DiskCache, cached_file, default_cache, open_cached_scene
 from scinet.errors import DownloadError, NodataError, RasterError, SciNetError
+from scinet.raster.raster import Raster
 from scinet.raster.scene import open_scene
 from tests.published import publish, town_scene
 from tests.range_server import FOREVER, RangeServer, serve_files
@@ -77,16 +78,33 @@ def test_the_least_recently_used_goes_first(tmp_path: Path) -> None:
     cache = DiskCache(tmp_path, 2500)
 
     def use(name: str, at_s: int) -> None:
-        path = cache.file(name, lambda to: to.write_bytes(bytes(1000)))
+        path = cache.file(name * 32, lambda to: to.write_bytes(bytes(1000)))
         os.utime(path, (at_s, at_s))
 
+    (tmp_path / "thesis.docx").write_bytes(bytes(5000))
+    (tmp_path / ("f" * 32)).mkdir()
+    os.utime(tmp_path / "thesis.docx", (0, 0))
+    others = {"thesis.docx", "f" * 32}  # what the cache did not write stays
     for at_s, name in enumerate(("a", "b")):
         use(name, at_s)
     use("a", 5)
     use("c", 6)
-    assert {path.name for path in tmp_path.iterdir()} == {"a", "c"}
-    cache.file("huge", lambda to: to.write_bytes(bytes(9000)))  # one that is larger than all may have is still given
-    assert {path.name for path in tmp_path.iterdir()} == {"huge"}
+    assert {path.name for path in tmp_path.iterdir()} == {"a" * 32, "c" * 32} | others
+    cache.file("d" * 32, lambda to: to.write_bytes(bytes(9000)))  # larger than all may have, and still given
+    assert {path.name for path in tmp_path.iterdir()} == {"d" * 32} | others
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_damage_of_a_kept_raster_is_a_miss(noise_raster: Raster, cache: DiskCache, seed: int) -> None:
+    name = "0" * 32
+    cache.raster(name, lambda: noise_raster)
+    path = cache.folder / f"{name}.npz"
+    content = bytearray(path.read_bytes())
+    chance = np.random.default_rng(seed)
+    for place in (*chance.integers(0, 300, 6), *chance.integers(len(content) - 900, len(content), 6)):
+        content[place] = chance.integers(256)
+    path.write_bytes(content)
+    assert cache.raster(name, lambda: noise_raster).valid.shape
 
 
 def test_damage_is_read_anew(server: RangeServer, cache: DiskCache) -> None:

@@ -197,6 +197,30 @@ def test_a_killed_piece_is_made_again(
     assert (read(out) == expected_mask(probability, working)).all()
 
 
+@pytest.mark.parametrize("kept_share", [0.0, 0.5])
+def test_a_damaged_piece_is_made_again(
+    kept_share: float, scene_path: Path, brightness_model: Model, small_parts: None, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.tif"
+    with pytest.raises(StopError):
+        segment_to_file(open_scene(scene_path), brightness_model, out, progress=stopping_at(0.6))
+    piece = max((tmp_path / "out.tif.part").glob("mask-*.tif"))
+    content = piece.read_bytes()
+    piece.write_bytes(content[: int(kept_share * len(content))])
+    segment_to_file(open_scene(scene_path), brightness_model, out, resume=True)
+    working, probability = in_memory(scene_path, brightness_model)
+    assert (read(out) == expected_mask(probability, working)).all()
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_empty_settings_start_over(resume: bool, scene_path: Path, brightness_model: Model, tmp_path: Path) -> None:
+    out = tmp_path / "out.tif"
+    (tmp_path / "out.tif.part").mkdir()
+    (tmp_path / "out.tif.part" / "settings.json").touch()
+    segment_to_file(open_scene(scene_path), brightness_model, out, resume=resume)
+    assert out.exists() and not (tmp_path / "out.tif.part").exists()
+
+
 def test_other_settings_are_not_gone_on_with(scene_path: Path, brightness_model: Model, tmp_path: Path) -> None:
     out = tmp_path / "out.tif"
     with pytest.raises(StopError):
