@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from scinet.errors import CheckpointError
@@ -42,13 +44,34 @@ class OnnxNetwork(nn.Module):
         image = F.pad(image, (0, right, 0, bottom), mode="replicate") if right or bottom else image
         array = image.float().cpu().numpy()
         parts = [array[i : i + 1] for i in range(len(array))] if self._one_by_one else [array]
-        found = np.concatenate([self._session.run(None, {self._name: np.ascontiguousarray(p)})[0] for p in parts])
+        found = np.concatenate([self._run(np.ascontiguousarray(part)) for part in parts])
         values = torch.from_numpy(found.astype(np.float32, copy=False)).to(image.device)
         if self._output == "probability":
             values = torch.logit(values[:, -1:], eps=1e-6)
         elif values.shape[1] == 2:
             values = values[:, 1:] - values[:, :1]
         return values[..., :height, :width]
+
+    def _run(self, images: NDArray[np.float32]) -> NDArray[Any]:
+        """The output for images (N, 3, H, W), within a time limit, and checked: a model can change after its trial."""
+        from onnxruntime import RunOptions
+
+        options = RunOptions()
+        watchdog = threading.Timer(TRIAL_S, setattr, (options, "terminate", True))
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            found = self._session.run(None, {self._name: images}, options)[0]
+        except Exception as error:  # of onnxruntime's own types
+            raise CheckpointError(
+                f"The ONNX model fails on an image, or takes more than {TRIAL_S} s for it: remove it."
+            ) from error
+        finally:
+            watchdog.cancel()
+        expected = [(len(images), channels, *images.shape[2:]) for channels in (1, 2)]
+        if not isinstance(found, np.ndarray) or found.shape not in expected or not np.isfinite(found).all():
+            raise CheckpointError("The ONNX model does not give one finite number per pixel of an image: remove it.")
+        return found
 
 
 def open_onnx(content: bytes, file_name: str, window_px: int, output: str) -> OnnxNetwork:
