@@ -14,7 +14,8 @@ from scinet.errors import RasterError, SciNetError
 from scinet.evaluation.mask_values import MaskChoice
 from scinet.evaluation.truth import Truth, read_truth, read_window_truth
 from scinet.raster.raster import Raster
-from scinet.raster.scene import Scene, central_window
+from scinet.raster.scene import Scene
+from scinet.raster.scene_window import central_window
 
 WHOLE_PIXELS = 4096 * 4096  # images up to this size are explored whole
 SIDES_PX = (512, 1024, 2048)

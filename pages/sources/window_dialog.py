@@ -15,7 +15,8 @@ from pages.map.leaflet import Fit, serve, use_local_files
 from pages.sources.dialog import close_dialog
 from scinet.errors import SciNetError
 from scinet.raster.raster import Raster
-from scinet.raster.scene import Scene, window_around
+from scinet.raster.scene import Scene
+from scinet.raster.scene_window import window_around
 
 HEIGHT_PX = 460
 PREVIEW_PX = 640

@@ -11,7 +11,8 @@ from scinet.datasets.open_cities import BASE_URL, CREDIT, TIER, base_url, choose
 from scinet.download import WebFile, check_space, download, find_file, missing_bytes
 from scinet.errors import SciNetError
 from scinet.raster.geotiff import write_raster
-from scinet.raster.scene import central_window, open_scene
+from scinet.raster.scene import open_scene
+from scinet.raster.scene_window import central_window
 
 OVERVIEW_PX = 1024
 PATH = click.Path(path_type=Path)

@@ -18,7 +18,8 @@ from scinet.errors import GsdMissingError, NodataError, RasterError
 from scinet.raster import scene
 from scinet.raster.open import open_raster
 from scinet.raster.raster import Raster
-from scinet.raster.scene import central_window, open_scene, read_raster, window_around
+from scinet.raster.scene import open_scene, read_raster
+from scinet.raster.scene_window import central_window, window_around
 from tests.range_server import FOREVER, RangeServer, serve_files
 
 PLACE = Affine(0.1, 0, 810_000, 0, -0.1, 620_000)
