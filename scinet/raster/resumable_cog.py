@@ -69,7 +69,7 @@ class ResumableCog:
             other = [name for name in settings if found.get(name) != settings[name]]
             if other:
                 raise WriteError(
-                    f"{result} was begun with another {other[0]} ({found.get(other[0])}, now {settings[other[0]]}). "
+                    f"{result} was started with another {other[0]} ({found.get(other[0])}, now {settings[other[0]]}). "
                     "Give that one, or leave out --resume to start over."
                 )
             self._drop_damaged()

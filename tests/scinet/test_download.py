@@ -45,7 +45,7 @@ def test_a_file_appears_whole_and_checked(server: RangeServer, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("fault", ["truncate", "stall", "503"])
-def test_what_breaks_off_goes_on_by_itself(server: RangeServer, tmp_path: Path, fault: str) -> None:
+def test_what_breaks_off_resumes_by_itself(server: RangeServer, tmp_path: Path, fault: str) -> None:
     found = find_file(server.address + PATH)
     server.fail(PATH, fault, times=3)
     assert download.download(found, tmp_path / "scene.tif") is True
@@ -55,7 +55,7 @@ def test_what_breaks_off_goes_on_by_itself(server: RangeServer, tmp_path: Path, 
         assert starts == [0, 1_500_000, 2_250_000, 2_625_000]
 
 
-def test_an_interrupted_download_goes_on(server: RangeServer, tmp_path: Path) -> None:
+def test_an_interrupted_download_resumes(server: RangeServer, tmp_path: Path) -> None:
     to = tmp_path / "scene.tif"
 
     def interrupt(done_bytes: int) -> None:
@@ -71,11 +71,11 @@ def test_an_interrupted_download_goes_on(server: RangeServer, tmp_path: Path) ->
     assert server.asked[-1] == (PATH, f"bytes={kept}-")
 
 
-def test_a_server_that_gives_the_whole_file_starts_anew(server: RangeServer, tmp_path: Path) -> None:
+def test_a_server_that_gives_the_whole_file_starts_over(server: RangeServer, tmp_path: Path) -> None:
     found, to = find_file(server.address + PATH), tmp_path / "scene.tif"
     server.faults[PATH] = ["truncate", "whole"]
     assert download.download(found, to) is True and to.read_bytes() == CONTENT
-    # One that always begins anew and never ends is given up
+    # One that always starts over and never ends is given up
     server.files[PATH] = CONTENT[::-1]
     found = find_file(server.address + PATH)
     server.fail(PATH, "whole-truncate", FOREVER)

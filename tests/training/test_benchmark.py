@@ -93,7 +93,7 @@ def test_an_empty_split_is_said(data):
         benchmark.main(["--data", str(data), "--model", "unet", "--split", "val"])
 
 
-def test_without_a_model_the_scores_are_made_anew_from_the_tiles(data, checkpoints):
+def test_without_a_model_the_scores_are_made_again_from_the_tiles(data, checkpoints):
     with pytest.raises(DataError, match="--model and --data"):
         benchmark.main([])
     with pytest.raises(DataError, match="--data DIR"):

@@ -163,7 +163,7 @@ def test_metrics_and_log_are_written(uninterrupted):
     ],
     ids=["killed in an epoch", "killed while saving", "Ctrl-C"],
 )
-def test_a_stopped_run_goes_on_to_the_same_weights(
+def test_a_stopped_run_resumes_to_the_same_weights(
     town_folder, tmp_path, uninterrupted, moment, number, ending, epoch, batches
 ):
     command = [sys.executable, "-c", STOPPED, moment, str(number), str(int(ending)), *arguments(town_folder, tmp_path)]

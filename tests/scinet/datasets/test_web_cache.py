@@ -52,7 +52,7 @@ def test_what_was_seen_is_there_without_a_network(server: RangeServer, folder: P
         scene.window(500, 30, 300, 200)
 
 
-def test_nodata_is_no_fault_of_the_network(server: RangeServer, cache: DiskCache) -> None:
+def test_nodata_is_not_blamed_on_the_network(server: RangeServer, cache: DiskCache) -> None:
     scene = open_cached_scene(server.address + IMAGE, cache)
     with pytest.raises(NodataError, match="Move it"):
         scene.window(0, 0, 200, 200)
@@ -107,7 +107,7 @@ def test_any_damage_of_a_kept_raster_is_a_miss(noise_raster: Raster, cache: Disk
     assert cache.raster(name, lambda: noise_raster).valid.shape
 
 
-def test_damage_is_read_anew(server: RangeServer, cache: DiskCache) -> None:
+def test_what_is_damaged_is_read_again(server: RangeServer, cache: DiskCache) -> None:
     url = server.address + IMAGE
     window = open_cached_scene(url, cache).window(400, 400, 64, 64)
     for path in cache.folder.glob("*.npz"):

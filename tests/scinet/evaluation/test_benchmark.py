@@ -41,7 +41,7 @@ def test_a_gsd_takes_the_nearest_step_or_none():
     assert benchmark.scores["is_native"].sum() == len(benchmark.models) * len(benchmark.baseline) * 2
 
 
-def test_nothing_there_is_no_error(tmp_path):
+def test_a_missing_benchmark_is_not_an_error(tmp_path):
     assert read_benchmark(tmp_path) is None
 
 

@@ -60,7 +60,7 @@ def test_a_hole_makes_a_building_fragmented():
     assert report.holes_mask.sum() == 36
 
 
-def test_a_true_courtyard_is_no_hole():
+def test_a_true_courtyard_is_not_a_hole():
     truth = scene((5, 5, 20, 20))
     truth[10:16, 10:16] = False
     report = diagnose(truth, truth, pixel_area_m2=1.0)

@@ -130,7 +130,7 @@ def test_the_suffix_means_nothing(tmp_path: Path) -> None:
     assert read_raster(path, cm_per_px=5).shape == SHAPE
 
 
-def test_files_beside_it_mean_nothing(tmp_path: Path) -> None:
+def test_files_next_to_it_mean_nothing(tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     path.write_bytes(pillow(photo(), "PNG"))
     (tmp_path / "photo.pgw").write_text("0.1\n0\n0\n-0.1\n810000\n620000\n")
@@ -188,7 +188,7 @@ RGBA = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
 RGB = RGBA[:3]
 
 
-def test_opaque_black_is_nodata_beside_an_alpha_band_only() -> None:
+def test_opaque_black_is_nodata_next_to_an_alpha_band_only() -> None:
     pixels = photo().copy()
     pixels[:, :10] = 10
     pixels[:, 10:12] = (0, 0, 11)

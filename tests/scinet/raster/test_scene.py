@@ -118,7 +118,7 @@ def test_all_windows_of_other_types_are_stretched_alike() -> None:
 
 
 def test_windows_with_the_file_opened_once(tmp_path: Path) -> None:
-    """What cannot be had comes as an error in its place, and the rest goes on."""
+    """What cannot be had comes as an error in its place, and the others are still read."""
     path = tmp_path / "scene.tif"
     path.write_bytes(geotiff(pixels(), tiled=True, blockxsize=128, blockysize=128, compress="deflate"))
     damage_block(path)

@@ -165,7 +165,7 @@ def stopping_at(share: float) -> Any:
 
 @pytest.mark.parametrize("strategy", ["direct", "multi-scale"])
 @pytest.mark.parametrize("share", [0.05, 0.6, 0.97])
-def test_stopped_work_goes_on(
+def test_stopped_work_resumes(
     share: float, strategy: Any, scene_path: Path, brightness_model: Model, small_parts: None, tmp_path: Path
 ) -> None:
     out, whole = tmp_path / "out.tif", tmp_path / "whole.tif"

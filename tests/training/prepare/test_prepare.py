@@ -90,7 +90,7 @@ def test_figure_4_counts_the_tiles_of_each_resolution(tmp_path: Path, town: tupl
     assert "figure 4" in (tmp_path / "data" / "tiles_per_gsd.html").read_text()
 
 
-def test_a_preparation_that_was_stopped_goes_on(scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_preparation_that_was_stopped_resumes(scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out, rows = tmp_path / "data", []
 
     def cut_row(scene, names, polygons, row, *rest):
@@ -113,15 +113,15 @@ def test_a_preparation_that_was_stopped_goes_on(scenes: Path, tmp_path: Path, mo
     prepare.prepare(scenes, out, "random", tile_px=SIDE)
     assert rows == [384] and len(data_of(out)) == 12
     rows.append(0)
-    prepare.prepare(scenes, out, "block", tile_px=SIDE)  # another split needs no tile anew
-    # Another file under the same name is cut anew
+    prepare.prepare(scenes, out, "block", tile_px=SIDE)  # another split cuts no tile again
+    # Another file under the same name is cut again
     label = image_of(scenes).parent.with_name("f49f31-labels") / "f49f31.geojson"
     label.write_text(label.read_text() + "\n")
     with pytest.raises(KeyboardInterrupt):
         prepare.prepare(scenes, out, "random", tile_px=SIDE)
 
 
-def test_broken_scenes_are_said_and_the_rest_goes_on(
+def test_broken_scenes_are_reported_and_the_others_are_cut(
     tmp_path: Path, town: tuple[np.ndarray, list], capsys: pytest.CaptureFixture[str]
 ) -> None:
     scenes, out = tmp_path / "scenes", tmp_path / "data"
