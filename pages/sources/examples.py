@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.app.markdown import escaped
 from pages.app.subject import Choice, Subject
 from pages.sources.tiles import read_tile
 from scinet.datasets.samples import Sample, samples
@@ -19,7 +20,7 @@ def choose() -> Choice:
         help="Test tiles, which no model on board was trained on.",
     )
     sample = by_title[title]
-    st.caption(f"{sample.about} {_credit(sample)}.")
+    st.caption(f"{sample.about} {escaped(_credit(sample))}.")
     return Choice(_read(sample))
 
 

@@ -119,18 +119,20 @@ def open_custom_model(file_name: str, content: bytes, spec: ModelSpec, device: t
     """Open a model from the bytes of a file.
 
     Args:
-        file_name: Name of the file; its suffix, .safetensors or .onnx, tells what it is.
+        file_name: Name of the file, without its folder; its suffix, .safetensors or .onnx, tells what it is.
         content: The file.
         spec: What the file does not say.
         device: Where to run it; by default CUDA, else MPS, else the CPU.
 
     Raises:
-        CheckpointError: The file is too large, is not safetensors or ONNX, does not fit its architecture, or its
-            result does not have the shape of the image or is not finite.
+        CheckpointError: The name cannot be a model's; the file is too large, is not safetensors or ONNX, or does not
+            fit its architecture; or its result does not have the shape of the image or is not finite.
     """
     if len(content) > MAX_FILE_BYTES:
         raise CheckpointError(_too_large(file_name))
-    name, suffix = Path(file_name).stem, Path(file_name).suffix.lower()
+    name, suffix = file_name.rpartition(".")[0], Path(file_name).suffix.lower()
+    if not file_name.isprintable() or set(file_name) & set("/\\") or not name.strip(" ."):
+        raise CheckpointError(f"{file_name!r} cannot be the name of a model: give it letters or digits on one line.")
     one_size = False
     device = device or default_device()
     if suffix == ".onnx":

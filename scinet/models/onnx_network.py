@@ -112,20 +112,23 @@ def open_onnx(content: bytes, file_name: str, window_px: int, output: str) -> On
 def _tensors(model: Any) -> Iterator[Any]:
     """All tensors of a model, including those of subgraphs and functions."""
     graphs, nodes = [model.graph], [node for function in model.functions for node in function.node]
-    while graphs or nodes:
+    attributes = [default for function in model.functions for default in function.attribute_proto]
+    while graphs or nodes or attributes:
         if graphs:
             graph = graphs.pop()
             yield from graph.initializer
             for sparse in graph.sparse_initializer:
                 yield from (sparse.values, sparse.indices)
             nodes += graph.node
+        elif nodes:
+            attributes += nodes.pop().attribute
         else:
-            for attribute in nodes.pop().attribute:
-                yield from (attribute.t, *attribute.tensors)
-                for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
-                    yield from (sparse.values, sparse.indices)
-                graphs += [attribute.g] if attribute.HasField("g") else []
-                graphs += attribute.graphs
+            attribute = attributes.pop()
+            yield from (attribute.t, *attribute.tensors)
+            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                yield from (sparse.values, sparse.indices)
+            graphs += [attribute.g] if attribute.HasField("g") else []
+            graphs += attribute.graphs
 
 
 def _side_px(model: Any, file_name: str) -> int | None:

@@ -1,6 +1,7 @@
 """The files of the page Explore, opened again, and that none is made before it is downloaded."""
 
 import json
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -63,6 +64,13 @@ def test_the_files_of_a_georeferenced_image() -> None:
     content = json.loads(report)
     assert content["truth"]["buildings"]["found"] == 1
     assert content["native"]["scores"] == content["truth"]["scores"]
+
+
+def test_names_of_files_are_plain_whatever_the_model_is_called() -> None:
+    found = result(CRS.from_epsg(32630))
+    task = replace(found.run.task, card=replace(CARD, name="../my: model\n"))
+    files = downloads.files(replace(found, run=replace(found.run, task=task)))
+    assert files[0].name == "Accra-house-1_my-model_10cm-per-px_mask.tif"
 
 
 def test_without_georeference_there_is_no_geojson() -> None:

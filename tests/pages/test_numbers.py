@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import streamlit as st
+from markdown_it import MarkdownIt
 
 from pages.views.explore import numbers
 from pages.views.explore.numbers import Block, Line
@@ -41,3 +42,22 @@ def test_four_models_are_rows_of_a_table_per_block(shown_html: list[str]) -> Non
     for i, title in enumerate(TITLES):
         assert f"<tr><th>{title}</th><td>0.{i}</td></tr>" in shown_html[0]
         assert f"<tr><th>{title}</th><td>{i}</td></tr>" in shown_html[0]
+
+
+@pytest.mark.parametrize(
+    "licence",
+    [
+        "![](http://host/pixel.png)",
+        "[CC-BY](http://host) <https://host> **x** `x`",
+        "one\n\n# two\n\n![x][y]\n\n[y]: http://host",
+    ],
+)
+def test_a_licence_is_text_alone(licence: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr(st, "caption", drawn.append)
+    monkeypatch.setattr(st, "info", lambda _: None)
+    subject: Any = SimpleNamespace(credit=licence)
+    numbers.show(subject, [], 10.0)
+    _, paragraph, _ = MarkdownIt().parse(drawn[0])
+    assert {child.type for child in paragraph.children or []} <= {"text", "text_special"}
+    assert MarkdownIt().renderInline(drawn[0]).count("host") == licence.count("host")

@@ -97,7 +97,7 @@ def _choose_outlines(min_area_m2: float) -> Outlines:
 def files(result: Result, outlines: Outlines = TRACED) -> list[File]:
     """The files of a model's mask on the working grid."""
     task, raster = result.run.task, result.evaluation.raster
-    stem = f"{_plain(task.subject.title)}_{task.card.name}_{task.cm_per_px:.4g}cm-per-px"
+    stem = f"{_plain(task.subject.title)}_{_plain(task.card.name)}_{task.cm_per_px:.4g}cm-per-px"
     found = [
         File(
             "Mask .tif",

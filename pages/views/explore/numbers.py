@@ -11,6 +11,7 @@ import streamlit as st
 from pages.app import drawing
 from pages.app.benchmark_file import versioned_benchmark
 from pages.app.html_table import DASH, HtmlTable, column_title, show_tables
+from pages.app.markdown import escaped
 from pages.app.measures import KIND_HELP, KIND_TITLES, SCORE_TITLES, SHARE_TITLES
 from pages.app.runs import Result
 from pages.app.subject import Subject
@@ -65,7 +66,7 @@ def show(subject: Subject, shown: Sequence[Shown], cm_per_px: float) -> None:
     if remark:
         st.caption(remark)
     if subject.credit:
-        st.caption(subject.credit)
+        st.caption(escaped(subject.credit))
 
 
 def _scores_and_shares(shown: Sequence[Shown], cm_per_px: float) -> None:

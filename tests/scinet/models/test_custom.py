@@ -187,6 +187,22 @@ def external_constant():
     return onnx_file(more=[helper.make_node("If", ["sum"], ["y"], then_branch=branch, else_branch=branch)])
 
 
+def external_default():
+    """The same, in what an attribute of a function is by default."""
+    hidden = TensorProto(name="h", data_type=1, dims=[1])
+    hidden.external_data.add(key="location", value="/etc/hostname")
+    opset = [helper.make_opsetid("", 17)]
+    constant = helper.make_node("Constant", [], ["x"])
+    constant.attribute.add(name="value", ref_attr_name="held", type=onnx.AttributeProto.TENSOR)
+    model = onnx_file()
+    model.functions.append(
+        helper.make_function(
+            "own", "f", [], ["x"], [constant], opset, attribute_protos=[helper.make_attribute("held", hidden)]
+        )
+    )
+    return model
+
+
 def huge():
     """A graph that asks for 4 TB."""
     shape = onnx.numpy_helper.from_array(np.array([1000, 1000, 1000, 1000]), "shape")
@@ -206,6 +222,7 @@ def huge():
     [
         (external(), "other files"),
         (external_constant(), "other files"),
+        (external_default(), "other files"),
         (huge(), "fails|broke off"),
         (onnx_file(dtype=TensorProto.FLOAT16), "half precision"),
         (onnx_file(shape=("N", "H", "W", 3)), r"float32 \(N, 3, H, W\)"),
@@ -259,3 +276,10 @@ def test_the_same_weights_under_other_facts_are_another_model():
     content = save(small_unet().state_dict())
     one, other = (open_custom_model("a.safetensors", content, replace(FACTS, mean=(m,) * 3)) for m in (0.4, 0.5))
     assert one.card.sha256 != other.card.sha256
+
+
+@pytest.mark.parametrize("name", ["..", "", " ", "a\nb", "a\u2028b", "a\tb", "../a", "a\\b"])
+def test_a_name_is_one_printable_line_and_not_a_path(name):
+    with pytest.raises(CheckpointError, match="cannot be the name of a model") as raised:
+        open_custom_model(f"{name}.safetensors", b"", FACTS)
+    assert str(raised.value).isprintable()

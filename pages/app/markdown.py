@@ -1,0 +1,12 @@
+"""Text from files within Markdown: shown as it is, without images, links or formatting."""
+
+import re
+
+
+def escaped(text: str) -> str:
+    r"""A text for Markdown, on one line, in which no character has a meaning of its own.
+
+    >>> print(escaped("CC-BY ![x](http://host/x.png)"))
+    CC\-BY \!\[x\]\(http\:\/\/host\/x\.png\)
+    """
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
