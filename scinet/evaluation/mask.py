@@ -57,8 +57,14 @@ def read_mask(
     name = name or source_name(source)
     try:
         with open_raster(source, name, max_pixels=max_pixels) as dataset:
-            values, valid = read_mask_values(dataset)
             transform, crs = place(dataset)
+            has_place = like.crs is not None and (crs is not None or transform != Affine.identity())
+            if not has_place and dataset.shape != like.shape:  # before it is decoded: a small file can claim any size
+                raise TruthError(
+                    f"{name} is {dataset.width} x {dataset.height} px, the image {like.width} x {like.height} px. "
+                    "Give a mask of the same size, or a georeferenced one for a georeferenced image."
+                )
+            values, valid = read_mask_values(dataset)
             nodata = dataset.nodata
     except RasterError as error:
         raise TruthError(str(error).replace(_NOT_AN_IMAGE, _NEITHER)) from None
@@ -71,11 +77,6 @@ def read_mask(
         notes = (*notes, f"{name} names no CRS; the image's is assumed.")
     if crs is not None and like.crs is not None:
         kinds = _on_grid(kinds, transform, crs, like, name)
-    elif kinds.shape != like.shape:
-        raise TruthError(
-            f"{name} is {kinds.shape[1]} x {kinds.shape[0]} px, the image {like.width} x {like.height} px. "
-            "Give a mask of the same size, or a georeferenced one for a georeferenced image."
-        )
     judged = (kinds == GROUND) | (kinds == BUILDING)
     if not (judged & like.valid).any():
         raise TruthError(f"{name} judges none of the image: all of it is nodata or ignored. Give a mask of its place.")

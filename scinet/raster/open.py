@@ -30,6 +30,8 @@ MAX_PIXELS = 100_000_000
 MAX_BLOCK_VALUES = 4 * MAX_PIXELS
 MAX_BLOCK_BYTES = 10 * MAX_PIXELS
 
+BYTES_PER_PX = 16  # of an image with as many pixels as are allowed: four bands of float32
+
 MIN_SIDE_PX = 8
 
 _CODECS = {"JXL": "JPEG XL"}
@@ -275,6 +277,12 @@ def _check_size(dataset: DatasetReader, name: str, max_pixels: int) -> None:
         raise RasterError(
             f"{name} is {dataset.width} x {dataset.height} px with {dataset.count} bands; "
             f"at most {max_pixels / 1e6:g} million pixels can be opened. Cut or shrink it first."
+        )
+    size_bytes, most_bytes = values * _value_bytes(dataset), BYTES_PER_PX * max_pixels
+    if size_bytes > most_bytes:
+        raise RasterError(
+            f"{name} has {size_bytes / 1e6:,.0f} MB of values; at most {most_bytes / 1e6:,.0f} MB can be opened. "
+            "Save it with fewer bands or as uint8 (gdal_translate -b N -ot Byte IN OUT), or cut it first."
         )
 
 

@@ -17,6 +17,7 @@ Format = Literal["geojson", "geojson lines", "geopackage", "flatgeobuf", "kml", 
 
 GIVE = "Give building polygons as GeoJSON, GeoPackage, FlatGeobuf, KML or a zipped Shapefile."
 HEAD_BYTES = 65_536
+MAX_BYTES = 1_000_000_000  # of a file that is read as a whole
 MAX_UNZIPPED_BYTES = 2_000_000_000
 
 _SQLITE = b"SQLite format 3\0"
@@ -65,11 +66,11 @@ def local_file(source: str | Path | bytes, kind: Format, name: str) -> Iterator[
             yield _shapefile(source, place, name), kind
         elif kind == "kml":
             path = place / "footprints.geojson"
-            path.write_text(kml_to_geojson(_content(source), name))
+            path.write_text(kml_to_geojson(_content(source, name), name))
             yield path, "geojson"
         else:
             path = place / f"footprints{_SUFFIXES.get(kind, '.geojson')}"
-            path.write_bytes(_content(source))
+            path.write_bytes(_content(source, name))
             yield path, kind
 
 
@@ -79,8 +80,20 @@ def check_geopackage(head: bytes, name: str) -> None:
         raise TruthError(f"{name} is a SQLite database but not a GeoPackage. {GIVE}")
 
 
-def _content(source: str | Path | bytes) -> bytes:
-    return source if isinstance(source, bytes) else Path(source).read_bytes()
+def check_size(path: Path, name: str) -> None:
+    """Raise TruthError for a file that is too large to be read as a whole."""
+    if path.is_file() and path.stat().st_size > MAX_BYTES:
+        raise TruthError(
+            f"{name} has more than {MAX_BYTES / 1e9:g} GB, too much to read as a whole. "
+            "Cut it to the image first: ogr2ogr -spat XMIN YMIN XMAX YMAX OUT.gpkg IN."
+        )
+
+
+def _content(source: str | Path | bytes, name: str) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    check_size(Path(source), name)
+    return Path(source).read_bytes()
 
 
 def _is_lines(text: bytes) -> bool:

@@ -24,7 +24,7 @@ from scinet.local_file import open_regular
 from scinet.raster.crs_text import crs_from_text
 from scinet.raster.resolution import has_place_on_earth
 from scinet.vector.footprints import LONLAT
-from scinet.vector.formats import GIVE, HEAD_BYTES, Format, check_geopackage, format_of, local_file
+from scinet.vector.formats import GIVE, HEAD_BYTES, MAX_BYTES, Format, check_geopackage, format_of, local_file
 from scinet.vector.views import refuse_views
 
 _BATCH_FEATURES = 20_000
@@ -193,10 +193,12 @@ def _crs_member(path: Path) -> Any:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         try:
             features = content.find(b'"features"')
+            if len(content) > MAX_BYTES and not 0 <= features <= MAX_BYTES:
+                return _ABSENT  # more than can be searched
             if features < 0:  # a single feature or geometry
                 document = json.loads(content[:])
                 return document.get("crs", _ABSENT) if isinstance(document, dict) else _ABSENT
-            for part in (content[:features], content[content.rfind(b"]") :]):
+            for part in (content[:features], content[max(content.rfind(b"]"), len(content) - MAX_BYTES) :]):
                 if member := re.search(rb'"crs"\s*:\s*', part):
                     return json.JSONDecoder().raw_decode(part[member.end() :].decode())[0]
         except (ValueError, RecursionError):

@@ -16,7 +16,7 @@ from shapely import Polygon
 from scinet.errors import TruthError
 from scinet.raster.grid import Grid
 from scinet.vector.footprints import LONLAT, Footprints, check_same_world, clean_polygons, reproject
-from scinet.vector.formats import GIVE, HEAD_BYTES
+from scinet.vector.formats import GIVE, HEAD_BYTES, check_size
 from scinet.vector.layer import Bounds, Geometries, VectorLayer, is_polygonal, is_vector, open_layer
 
 __all__ = ["HEAD_BYTES", "is_vector", "names_crs", "read_footprints", "read_geometries", "read_window_footprints"]
@@ -35,8 +35,10 @@ def read_footprints(source: str | Path | bytes, *, name: str | None = None) -> F
         name: What to call it in a message; by default the file's name.
 
     Raises:
-        TruthError: The file has other content, is damaged, or holds no polygons.
+        TruthError: The file has other content, is damaged, holds no polygons, or is a path to more than 1 GB.
     """
+    if not isinstance(source, bytes):
+        check_size(Path(source), _name(source, name))
     geometries, crs = read_geometries(source, name=name)
     polygons = clean_polygons(geometries)
     if not polygons:

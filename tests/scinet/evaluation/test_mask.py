@@ -52,6 +52,24 @@ def tif(path: Path, values: NDArray[Any], transform: Affine = PLACE, **profile: 
     return path
 
 
+@pytest.mark.parametrize("has_place", [False, True])
+def test_a_mask_that_claims_gigabytes_is_refused_before_it_is_decoded(
+    tmp_path: Path, has_place: bool, image: Raster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decodes(*_: object) -> None:
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr("scinet.evaluation.mask.read_mask_values", decodes)
+    bands = 3 if has_place else 2
+    profile = {"height": 9900, "width": 9900, "count": bands, "dtype": "float64", "tiled": True, "sparse_ok": True}
+    place = {"crs": UTM, "transform": PLACE} if has_place else {}
+    with rasterio.open(tmp_path / "mask.tif", "w", driver="GTiff", **profile, **place):
+        pass
+    with pytest.raises(TruthError, match="2,352 MB" if has_place else "9900 x 9900 px, the image 80 x 60 px"):
+        read_mask(tmp_path / "mask.tif", image)
+    assert (tmp_path / "mask.tif").stat().st_size < 1e6
+
+
 @pytest.mark.parametrize(
     ("dtype", "ignore"), [("uint8", 255), ("uint8", 254), ("int16", -1), ("uint16", 65535), ("uint16", 255)]
 )

@@ -570,7 +570,7 @@ def test_masks_that_do_not_belong(image: Raster, building: NDArray[np.bool_]) ->
         (pillow(photo(), "PNG"), "looks like a photo"),
         (b"", "empty"),
         (b"a text", "neither a mask image nor a vector file"),
-        (CONTENTS["png"][:300], "neither a mask image|damaged"),
+        (pillow(photo(), "PNG")[:300], "neither a mask image|damaged"),
     ):
         with pytest.raises(TruthError, match=reason) as caught:
             read_mask(content, image)

@@ -12,6 +12,7 @@ import pytest
 from shapely import box, to_wkb
 
 from scinet.errors import TruthError
+from scinet.vector.formats import MAX_BYTES
 from scinet.vector.read import read_footprints
 from tests.range_server import serve_files
 
@@ -86,3 +87,19 @@ def test_a_layer_that_is_a_view_is_refused(tmp_path: Path) -> None:
         database.execute("UPDATE gpkg_contents SET table_name = 'houses'")
     with pytest.raises(TruthError, match="is a view"):
         read_footprints(path)
+
+
+@pytest.mark.parametrize(
+    ("file_name", "head"), [("a.geojson", b'{"type": '), ("a.gpkg", b"SQLite format 3\0"), ("a.kml", b"<kml>")]
+)
+def test_a_file_too_large_to_read_as_a_whole_is_refused_before_it_is_read(
+    tmp_path: Path, file_name: str, head: bytes
+) -> None:
+    path = tmp_path / file_name
+    with path.open("wb") as file:
+        file.write(head)
+        file.truncate(MAX_BYTES + 1)  # takes no space on the disk
+    start = time.monotonic()
+    with pytest.raises(TruthError, match="more than 1 GB, too much to read as a whole"):
+        read_footprints(path)
+    assert time.monotonic() - start < 2
