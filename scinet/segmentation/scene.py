@@ -10,6 +10,7 @@ import numpy as np
 
 from scinet.errors import RasterError, ResolutionError
 from scinet.models.checkpoint import Model
+from scinet.output_lock import output_lock
 from scinet.progress import ReportProgress
 from scinet.raster.geotiff import (
     MASK,
@@ -88,7 +89,7 @@ def segment_to_file(
     Raises:
         ResolutionError: The working resolution is not a usable number, or too fine for the memory of one row.
         RasterError: The image cannot be read, or is nodata only.
-        WriteError: A file cannot be written.
+        WriteError: A file cannot be written, or another run is writing `out`.
 
     Example:
         >>> from pathlib import Path
@@ -116,26 +117,29 @@ def segment_to_file(
     }
     if footprints is not None:
         footprints.check(working.grid)
-    pieces = ResumableCog(out, working.grid, settings, resume)
-    answers = probability_stream(ReadAhead(working), model, strategy, progress)
-    done = pieces.rows_done
-    for band in answers.bands(done) if done < working.grid.height else ():
-        pieces.add(band.top, _layers(band, threshold, _stored(output, footprints)))
-        del band  # free it while the next one is made
-    found = _counts(pieces)
-    if not found.valid_px:
+    with output_lock(out):
+        pieces = ResumableCog(out, working.grid, settings, resume)
+        answers = probability_stream(ReadAhead(working), model, strategy, progress)
+        done = pieces.rows_done
+        for band in answers.bands(done) if done < working.grid.height else ():
+            pieces.add(band.top, _layers(band, threshold, _stored(output, footprints)))
+            del band  # free it while the next one is made
+        found = _counts(pieces)
+        if not found.valid_px:
+            pieces.discard()
+            raise RasterError(f"{scene.name} holds no image: all of its pixels are nodata or transparent.")
+        if footprints is not None:
+            bands = _mask_bands(pieces, _stored(output, footprints))
+            found = replace(
+                found, footprints=write_footprint_file(footprints, bands, working.grid, with_confidence=True)
+            )
+        note = f"{model.card.title} at {working.grid.cm_per_px:.4g} cm/px, strategy {strategy}"
+        if output == "mask":
+            pieces.join("mask", MASK, f"{note}, threshold {threshold:g}.")
+        else:
+            pieces.join("probability", PROBABILITY_UINT8 if output == "uint8" else PROBABILITY_FLOAT32, f"{note}.")
         pieces.discard()
-        raise RasterError(f"{scene.name} holds no image: all of its pixels are nodata or transparent.")
-    if footprints is not None:
-        bands = _mask_bands(pieces, _stored(output, footprints))
-        found = replace(found, footprints=write_footprint_file(footprints, bands, working.grid, with_confidence=True))
-    note = f"{model.card.title} at {working.grid.cm_per_px:.4g} cm/px, strategy {strategy}"
-    if output == "mask":
-        pieces.join("mask", MASK, f"{note}, threshold {threshold:g}.")
-    else:
-        pieces.join("probability", PROBABILITY_UINT8 if output == "uint8" else PROBABILITY_FLOAT32, f"{note}.")
-    pieces.discard()
-    return found
+        return found
 
 
 def working_rows(scene: Scene, cm_per_px: float | None, model: Model, strategy: Strategy) -> RowStream:

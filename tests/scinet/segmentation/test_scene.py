@@ -315,3 +315,17 @@ def test_footprints_have_no_seams(
     ours, theirs = (sorted(shapely.to_wkb(shapely.normalize(p))) for p in (polygons, np.array(wanted, dtype=object)))
     assert ours == theirs
     np.testing.assert_allclose(area_m2, shapely.area(polygons) * working.pixel_area_m2 / 0.01, rtol=1e-4)
+
+
+def test_two_runs_of_the_same_output_do_not_mix(scene_path: Path, brightness_model: Model, tmp_path: Path) -> None:
+    out = tmp_path / "out.tif"
+    refused: list[str] = []
+
+    def run_again(_: float) -> None:
+        if not refused:
+            with pytest.raises(WriteError, match="another run") as caught:
+                segment_to_file(open_scene(scene_path), brightness_model, out)
+            refused.append(str(caught.value))
+
+    segment_to_file(open_scene(scene_path), brightness_model, out, progress=run_again)
+    assert refused and [path.name for path in tmp_path.iterdir()] == ["out.tif"]
