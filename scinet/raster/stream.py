@@ -5,8 +5,9 @@ are asked for, and every pixel comes out the same wherever the bands are cut.
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Thread, current_thread
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -140,16 +141,42 @@ class ReadAhead:
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:
-    """The items of an iterator, the next one made in another thread while one is used."""
-    with ThreadPoolExecutor(1, "ahead") as thread:  # one worker: files are closed by the thread that opened them
+    """The items of an iterator, the next one made in another thread while one is used.
+
+    One thread makes them all: files are closed by the thread that opened them. It is not an executor's: where this
+    generator is garbage within a cycle, an executor would stop its thread before the generator is closed.
+    """
+    wanted: SimpleQueue[bool] = SimpleQueue()
+    made: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
+    worker = Thread(target=_make, args=(items, wanted, made), name="ahead", daemon=True)
+    worker.start()
+    try:
+        wanted.put(True)
+        while True:
+            item, error = made.get()
+            if error is not None:
+                raise error
+            if item is None:
+                break
+            wanted.put(True)
+            yield item
+            del item  # free it before the next one is there
+    finally:
+        wanted.put(False)
+        if current_thread() is not worker:  # garbage may be collected in any thread
+            worker.join()
+
+
+def _make(
+    items: Iterator[T], wanted: "SimpleQueue[bool]", made: "SimpleQueue[tuple[T | None, BaseException | None]]"
+) -> None:
+    """Make an item, or the error in its place, whenever one is wanted; at the end close the iterator."""
+    for _ in iter(wanted.get, False):
         try:
-            coming = thread.submit(next, items, None)
-            while (item := coming.result()) is not None:
-                coming = thread.submit(next, items, None)
-                yield item
-                del item  # free it before the next one is there
-        finally:
-            thread.submit(getattr(items, "close", lambda: None)).result()
+            made.put((next(items, None), None))
+        except BaseException as error:
+            made.put((None, error))
+    getattr(items, "close", lambda: None)()
 
 
 def read_into(rows: RowStream, out: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> None:
