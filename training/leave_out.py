@@ -58,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--setting", help="name of the recipe in the table")
     what.add_argument("--show", action="store_true", help="print the table as Markdown and do nothing else")
+    parser.add_argument(
+        "--after", metavar="SETTING", help="begin each fold with the weights that this setting ended with"
+    )
     parser.add_argument("--table", type=Path, default=Path("docs/leave_out.csv"), help="the CSV (default: %(default)s)")
     options, recipe_options = parser.parse_known_args(arguments)
     if options.show:
@@ -65,19 +68,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     rows = []
     for fold in FOLDS:
-        rows += run_fold(options.setting, fold, recipe_options)
+        rows += run_fold(options.setting, fold, recipe_options, options.after)
     table = pd.DataFrame(rows).groupby(["setting", "place", "left_out"], sort=False).mean(numeric_only=True).round(4)
-    table = table.reset_index().assign(**about(recipe_options))
+    table = table.reset_index().assign(**about(recipe_options, options.after))
     write_table(options.table, table)
     print(summary(table).to_string())
 
 
-def run_fold(setting: str, fold: Sequence[str], recipe_options: Sequence[str]) -> list[dict[str, Any]]:
+def run_fold(
+    setting: str, fold: Sequence[str], recipe_options: Sequence[str], after: str | None = None
+) -> list[dict[str, Any]]:
     """One row per place: those left out, and the one where validation is."""
-    name = f"{setting}-{'-'.join(fold)}"
+    name = fold_name(setting, fold)
     left_out = [word for place in fold for word in ("--leave-out", place)]
     arguments = ["--model", "unet", "--name", name, *left_out, *recipe_options]
     options = parse_arguments(arguments)
+    if after:
+        first = fold_name(after, fold)
+        arguments += ["--start-from", str(options.runs / first / f"{first}.safetensors")]
     done = options.runs / name / "scores.json"
     if done.exists():
         rows: list[dict[str, Any]] = json.loads(done.read_text())
@@ -97,6 +105,11 @@ def run_fold(setting: str, fold: Sequence[str], recipe_options: Sequence[str]) -
         print(name, place, scores, flush=True)
     done.write_text(json.dumps(rows))
     return rows
+
+
+def fold_name(setting: str, fold: Sequence[str]) -> str:
+    """What the run of a setting without the fold's places is called."""
+    return f"{setting}-{'-'.join(fold)}"
 
 
 def place_scores(model: Model, tiles: Sequence[tuple[PackedTiles, PackedTile]]) -> dict[str, float]:
@@ -122,12 +135,13 @@ def evenly(items: Sequence[tuple[PackedTiles, PackedTile]], most: int) -> list[t
     return [items[i] for i in np.unique(np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int))]
 
 
-def about(recipe_options: Sequence[str]) -> dict[str, str | int]:
+def about(recipe_options: Sequence[str], after: str | None = None) -> dict[str, str | int]:
     """What the table says of a setting's budget and recipe."""
     options = parse_arguments(["--model", "unet", *recipe_options])
     recipe = recipe_of(options)
     shown = {"dataset_weights", "epochs", "chips_per_epoch", "chip_px", "seed", "batch", "learning_rate"}
     special = {name: value for name, value in recipe.deviations().items() if name not in shown}
+    special |= {"after": after} if after else {}
     return {
         "chips": recipe.epochs * recipe.chips_per_epoch,
         "chip_px": recipe.chip_px,

@@ -91,3 +91,20 @@ def test_a_place_that_no_folder_has_is_named(town_folder, tmp_path):
 def test_the_table_in_the_docs_is_that_of_the_file():
     table = leave_out.markdown(pd.read_csv(DOCS / "leave_out.csv"))
     assert table in (DOCS / "training.md").read_text(encoding="utf-8")
+
+
+def test_a_setting_begins_where_another_ended_in_the_same_fold(town_folder, tmp_path, monkeypatch):
+    starts = []
+
+    def train_main(arguments):
+        starts.append(arguments[arguments.index("--start-from") + 1])
+        (tmp_path / arguments[3]).mkdir()
+
+    monkeypatch.setattr(leave_out, "train", SimpleNamespace(main=train_main))
+    monkeypatch.setattr(leave_out, "load_model", lambda path, device: path)
+    monkeypatch.setattr(leave_out, "place_scores", lambda model, tiles: dict.fromkeys(leave_out.SCORES, 0.25))
+    monkeypatch.setattr(leave_out, "PackedTiles", lambda *where: SimpleNamespace(tiles=[]))
+    options = ["--data", str(town_folder), "--runs", str(tmp_path)]
+    leave_out.run_fold("second", ("b", "c"), options, after="first")
+    assert starts == [str(tmp_path / "first-b-c" / "first-b-c.safetensors")]
+    assert json.loads(str(leave_out.about(options, "first")["recipe"])) == {"after": "first"}
