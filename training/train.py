@@ -113,7 +113,7 @@ def check_names(names: Sequence[str], folders: Sequence[Path]) -> None:
 def first_network(options: argparse.Namespace, recipe: Recipe) -> tuple[torch.nn.Module, dict[str, Any] | None]:
     """The network before the first step, and what the card says of the checkpoint it begins with."""
     torch.manual_seed(recipe.seed)
-    weights = None if options.encoder_weights == "none" else options.encoder_weights
+    weights = None if options.encoder_weights == "none" or options.start_from else options.encoder_weights
     network = build(options.model, encoder_weights=weights)
     if not options.start_from:
         return network, None
@@ -162,7 +162,7 @@ def card_of(
             "recipe": asdict(recipe),
             "deviations_from_the_paper": sorted(recipe.deviations()),
             "started_from": started_from,
-            "encoder_weights": describe_weights(options.encoder_weights),
+            "encoder_weights": describe_weights("none" if options.start_from else options.encoder_weights),
             "epoch": epoch + 1,
             "chips_seen": (epoch + 1) * recipe.steps_per_epoch * recipe.batch,
         },

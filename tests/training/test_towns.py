@@ -4,11 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from rasterio.transform import Affine
+from shapely import box
 
+from scinet.raster.raster import Raster
+from scinet.vector.footprints import Footprints
 from training.chips import Chips
 from training.packed_tiles import PackedTiles
 from training.recipe import Recipe
-from training.towns import write_towns
+from training.towns import building_mask, write_towns
 
 
 @pytest.mark.slow
@@ -29,3 +33,10 @@ def test_towns_are_a_data_folder_that_chips_come_from(tmp_path: Path):
     assert (tmp_path / "again" / "images" / "8.jpg").read_bytes() == (
         tmp_path / "towns" / "images" / "8.jpg"
     ).read_bytes()
+
+
+def test_a_town_without_a_building_has_an_empty_mask():
+    raster = Raster(np.zeros((8, 8, 3), np.uint8), np.ones((8, 8), np.bool_), Affine.scale(1, -1), None)
+    assert not building_mask(Footprints((), None), raster).any()
+    house = Footprints((box(0, -4, 4, 0),), None)
+    assert building_mask(house, raster).sum() == 16

@@ -16,6 +16,7 @@ from training.errors import DataError
 from training.learner import moving_average
 from training.recipe import Recipe
 from training.resume import read_state, save_state, write_row
+from training.train_options import parse_arguments
 
 PROJECT = Path(__file__).parents[2]
 
@@ -246,3 +247,15 @@ def test_a_repeated_epochs_row_is_replaced(tmp_path):
 def test_the_learning_rate_falls_over_all_epochs(uninterrupted):
     (group,) = torch.load(uninterrupted / "resume.pt", weights_only=True)["optimizer"]["param_groups"]
     assert group["lr"] == pytest.approx(Recipe().learning_rate * (1 / 4) ** 0.9)  # the last of four steps
+
+
+def test_a_run_that_continues_another_needs_no_encoder_weights(uninterrupted, monkeypatch):
+    asked = []
+    monkeypatch.setattr(train, "build", lambda name, encoder_weights: asked.append(encoder_weights) or build(name))
+    start = str(uninterrupted / "pspnet.safetensors")
+    options = parse_arguments(["--model", "pspnet", "--data", "unused", "--start-from", start])
+    network, started_from = train.first_network(options, Recipe())
+    assert asked == [None]
+    first = load_model(start, torch.device("cpu")).card
+    assert started_from == {"sha256": first.sha256, **first.settings}
+    assert dict(network.state_dict()).keys() == build("pspnet").state_dict().keys()
