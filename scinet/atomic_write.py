@@ -1,5 +1,6 @@
 """Files that appear complete or not at all."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from scinet.errors import WriteError
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Give a temporary path in the folder of `path`, which is renamed to `path` when the block ends well.
 
-    Files that belong together are written in one `with` statement: none is renamed before all are complete.
+    The content is on the disk before the name is, so that a power cut leaves the old file or the new one. Files that
+    belong together are written in one `with` statement: none is renamed before all are complete.
 
     Args:
         path: The file to write. Its folder must exist; a file of that name is replaced.
@@ -40,9 +42,36 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     try:
         with write_errors(path):
             yield temporary
+            sync(temporary)
             temporary.replace(path)
+            sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file and read it back; it appears when it is complete. Raises WriteError."""
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content)
+        sync(temporary)
+        if temporary.read_bytes() != content:
+            raise OSError(errno.EIO, "what was written cannot be read back")
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """As `write_bytes`, in UTF-8 with newlines as they are."""
+    write_bytes(path, text.encode())
+
+
+def sync(path: Path) -> None:
+    """Have the system write a file, or the names in a folder, to the disk. Raises OSError where it cannot."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows opens no folders
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from scinet import web
+from scinet.atomic_write import sync
 from scinet.errors import DownloadError
 
 RETRIES = 4  # in a row that bring no new byte
@@ -117,6 +118,7 @@ def download(
             part.unlink()
             tag.unlink()
             raise DownloadError(f"{file.name} was damaged on its way: its checksum is wrong. Try again.")
+        sync(part)
         part.replace(path)
         tag.unlink()
     except OSError as error:

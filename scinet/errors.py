@@ -4,6 +4,10 @@ Every message is one sentence or two short ones: what is wrong, and what to do a
 Pages show the message; the command line prints it and exits with 2.
 """
 
+import re
+
+_LONG_WORD = re.compile(r"\S{300,}")
+
 
 class SciNetError(Exception):
     """Base of all errors that a user's input can cause.
@@ -16,6 +20,12 @@ class SciNetError(Exception):
         ...     print(type(error).__name__)
         RasterError
     """
+
+    def __init__(self, message: str = "") -> None:
+        """`message` may quote names and texts of files: it stays one line that can be shown, however they look."""
+        line = " ".join(message.splitlines())
+        printable = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in line)
+        super().__init__(_LONG_WORD.sub(lambda word: f"{word[0][:80]}...", printable))
 
 
 class RasterError(SciNetError):

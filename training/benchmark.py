@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from scinet.atomic_write import atomic_write
+from scinet.atomic_write import write_bytes, write_text
 from scinet.datasets.tiles import Tile
 from scinet.evaluation.benchmark import nearest_step
 from scinet.evaluation.bootstrap import estimates
@@ -171,8 +171,7 @@ def merged(path: Path, rows: pd.DataFrame, name: str) -> pd.DataFrame:
     if path.exists():
         old = pd.read_parquet(path)
         rows = pd.concat([old[old["model"] != name], rows], ignore_index=True)
-    with atomic_write(path) as part:
-        rows.to_parquet(part, index=False)
+    write_bytes(path, rows.to_parquet(index=False))
     return rows
 
 
@@ -210,8 +209,7 @@ def estimated(table: pd.DataFrame) -> list[dict[str, Any]]:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """A JSON object with a line for each row of its tables; whole or not at all."""
     entries = [f" {json.dumps(key)}: {_lines(value)}" for key, value in content.items()]
-    with atomic_write(path) as part:
-        part.write_text("{\n" + ",\n".join(entries) + "\n}\n")
+    write_text(path, "{\n" + ",\n".join(entries) + "\n}\n")
 
 
 def _lines(value: object) -> str:
@@ -231,8 +229,7 @@ def write_scores(rows: pd.DataFrame, card: Card, folder: Path) -> None:
     scores = {
         f"test micro-IoU, {row['dataset'].capitalize()}, native GSD": round(row["micro"]["iou"], 4) for row in native
     }
-    with atomic_write(path) as part:
-        part.write_text(replace(card, scores={**card.scores, **scores}).to_json())
+    write_text(path, replace(card, scores={**card.scores, **scores}).to_json())
 
 
 def _plain(values: dict[str, float]) -> dict[str, float | None]:

@@ -17,6 +17,7 @@ import torch
 from rasterio.transform import Affine
 from torch import Tensor, nn
 
+from scinet.atomic_write import write_text
 from scinet.evaluation.scores import Counts, iou
 from scinet.models.checkpoint import Model, load_model
 from scinet.raster.raster import Raster
@@ -103,7 +104,7 @@ def run_fold(
         scores = place_scores(model, evenly(tiles, MOST_TILES))
         rows.append({"setting": setting, "place": place, "left_out": place != TRAINED, **scores})
         print(name, place, scores, flush=True)
-    done.write_text(json.dumps(rows))
+    write_text(done, json.dumps(rows))
     return rows
 
 
@@ -156,7 +157,7 @@ def write_table(path: Path, rows: pd.DataFrame) -> None:
         old = pd.read_csv(path)
         rows = pd.concat([old[~old["setting"].isin(rows["setting"])], rows], ignore_index=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows.to_csv(path, index=False)
+    write_text(path, rows.to_csv(index=False))
 
 
 def markdown(table: pd.DataFrame) -> str:

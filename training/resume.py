@@ -1,6 +1,7 @@
 """What lets a run resume after a kill, Ctrl-C or a full disk: whole files, and stopping between two steps."""
 
 import csv
+import io
 import signal
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -8,7 +9,7 @@ from typing import Any
 
 import torch
 
-from scinet.atomic_write import atomic_write
+from scinet.atomic_write import atomic_write, write_text
 from scinet.errors import WriteError
 from training.errors import DataError
 
@@ -88,7 +89,8 @@ def write_row(path: Path, **values: float) -> None:
             rows = list(csv.DictReader(file))
     key = next(iter(values))
     rows = [row for row in rows if float(row[key]) < values[key]]
-    with atomic_write(path) as part, part.open("w", newline="") as file:
-        writer = csv.DictWriter(file, values)
-        writer.writeheader()
-        writer.writerows([*rows, {name: f"{value:.6g}" for name, value in values.items()}])
+    table = io.StringIO()
+    writer = csv.DictWriter(table, values, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows([*rows, {name: f"{value:.6g}" for name, value in values.items()}])
+    write_text(path, table.getvalue())

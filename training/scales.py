@@ -16,6 +16,7 @@ import pandas as pd
 from rasterio.transform import Affine
 from tqdm import tqdm
 
+from scinet.atomic_write import write_text
 from scinet.evaluation.scores import Counts, iou
 from scinet.models.checkpoint import Model, load_model
 from scinet.raster.raster import Raster
@@ -115,7 +116,7 @@ def main(data: Path, model: str, places: Sequence[str], splits: Sequence[str], c
     packs = [PackedTiles(data, split, cache) for split in splits]
     loaded = load_model(model)
     table = measure(loaded, packs, places).assign(model=loaded.card.name)
-    table.round(4).to_csv(out, index=False)
+    write_text(out, table.round(4).to_csv(index=False))
     print(table.pivot_table(index=["place", "cm_per_px"], columns="scale", values="micro_iou").round(3).to_string())
     print(json.dumps(choose(table)))
 

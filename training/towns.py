@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from scinet.atomic_write import atomic_write
+from scinet.atomic_write import write_text
 from scinet.raster.raster import Raster
 from scinet.synthetic.climate import CLIMATES, Climate
 from scinet.synthetic.town import make_town
@@ -47,8 +47,7 @@ def write_towns(folder: Path, count: int, first_seed: int) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
     seeds = tqdm(range(first_seed, first_seed + count), unit="town", file=sys.stderr)
     rows = [write_town(folder, seed) for seed in seeds]
-    with atomic_write(folder / "index.csv") as part:
-        pd.DataFrame(rows).to_csv(part, index=False)
+    write_text(folder / "index.csv", pd.DataFrame(rows).to_csv(index=False))
 
 
 def write_town(folder: Path, seed: int) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def tiles_in(folder: Path) -> list[Tile]:
         RasterError: There is none, or the index cannot be read.
     """
     if not folder.is_dir():
-        raise RasterError(f"{folder} is not a folder. Give a folder of images.")
+        raise RasterError(f"{_shown(folder)} is not a folder. Give a folder of images.")
     if (folder / "index.csv").is_file():
         found = _read_index(folder)
     else:
@@ -88,8 +88,19 @@ def tiles_in(folder: Path) -> list[Tile]:
             if path.suffix.lower() in SUFFIXES and path.is_file()
         ]
     if not found:
-        raise RasterError(f"{folder} contains no images. Give a folder with an index.csv, with scenes or with images.")
+        raise RasterError(
+            f"{_shown(folder)} contains no images. Give a folder with an index.csv, with scenes or with images."
+        )
     return found
+
+
+def _shown(folder: Path) -> str:
+    """A folder in a message: without the folders above it, which are nobody's business on a server."""
+    return folder.name or str(folder)
+
+
+def _first_words(error: Exception) -> str:
+    return str(error).rstrip(".")[:200]
 
 
 def _read_index(folder: Path) -> list[Tile]:
@@ -98,7 +109,7 @@ def _read_index(folder: Path) -> list[Tile]:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
     except (OSError, ValueError, csv.Error) as error:
-        raise RasterError(f"{path} cannot be read ({error}).") from None
+        raise RasterError(f"{_shown(folder)}/index.csv cannot be read: {_first_words(error)}.") from None
     tiles = []
     for line, row in enumerate(rows, 2):
         try:
@@ -107,7 +118,8 @@ def _read_index(folder: Path) -> list[Tile]:
             tiles.append(_tile(folder, {name: value or "" for name, value in row.items()}))
         except (KeyError, ValueError, TypeError, CRSError, SciNetError) as error:
             raise RasterError(
-                f"Line {line} of {path} does not describe a tile ({str(error).rstrip('.')}). See docs/training.md."
+                f"Line {line} of {_shown(folder)}/index.csv does not describe a tile ({_first_words(error)}). "
+                "See docs/training.md."
             ) from None
     return tiles
 

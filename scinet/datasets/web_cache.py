@@ -15,7 +15,7 @@ from rasterio.crs import CRS
 from rasterio.transform import Affine
 
 from scinet import json_values, web
-from scinet.atomic_write import atomic_write
+from scinet.atomic_write import atomic_write, write_text
 from scinet.download import cache_folder, download, find_file
 from scinet.errors import RasterError, SciNetError, WriteError
 from scinet.raster.grid import Grid
@@ -129,8 +129,7 @@ def open_cached_scene(url: str, cache: DiskCache) -> CachedScene:
             "overviews": scene.overviews,
             "notes": scene.notes,
         }
-        with atomic_write(path) as partial:
-            partial.write_text(json.dumps(header), encoding="utf-8")
+        write_text(path, json.dumps(header))
 
     path = cache.file(f"{_name(url)}.json", write)
     try:

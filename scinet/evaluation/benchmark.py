@@ -4,6 +4,7 @@
 that they are made of.
 """
 
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -107,13 +108,13 @@ def read_benchmark(folder: Path | None = None) -> Benchmark | None:
         )
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise BenchmarkError(
-            f"{path.name} or {path.stem}.parquet cannot be read ({error}); "
+            f"{path.name} or {path.stem}.parquet cannot be read ({str(error).strip()[:200]}); "
             "restore them, or score the models with python -m training.benchmark."
         ) from error
 
 
 def _tiles(path: Path) -> pd.DataFrame:
-    tiles = pd.read_parquet(path)
+    tiles = pd.read_parquet(io.BytesIO(path.read_bytes()))  # of a path, an error would name all folders
     if missing := TILE_COLUMNS - set(tiles.columns):
         raise KeyError(", ".join(sorted(missing)))
     for name in TILE_COLUMNS - TEXT_COLUMNS:

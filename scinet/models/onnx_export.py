@@ -55,7 +55,12 @@ def export_onnx(network: nn.Module, card: Card, path: str | Path) -> float:
     sides = ((card.window_px, card.window_px),) if fixed else TRIAL_SIDES_PX
     exported = _Exported(network, card).eval()
     dynamic = None if fixed else {name: {0: "n", 2: "height", 3: "width"} for name in ("image", "logits")}
-    with atomic_write(path) as partial, warnings.catch_warnings(), torch.no_grad():
+    with (
+        atomic_write(path) as partial,
+        atomic_write(path.with_suffix(".json")) as described,
+        warnings.catch_warnings(),
+        torch.no_grad(),
+    ):
         warnings.simplefilter("ignore")  # the exporter warns about every size that it reads
         torch.onnx.export(
             exported,
@@ -75,8 +80,7 @@ def export_onnx(network: nn.Module, card: Card, path: str | Path) -> float:
             difference = max(difference, float((exported(image).sigmoid() - found.sigmoid()).abs().max()))
         if not difference <= LARGEST_DIFFERENCE:
             raise CheckpointError(f"{card.name} as ONNX differs by {difference:.2g}, so it is not written.")
-    with atomic_write(path.with_suffix(".json")) as partial:
-        partial.write_text(_description(card))
+        described.write_text(_description(card))
     return difference
 
 

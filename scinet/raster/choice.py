@@ -48,7 +48,7 @@ def parse_crs(text: str) -> CRS:
             return CRS.from_wkt(pyproj.CRS.from_user_input(text).to_wkt())
     except CRSError:
         pass
-    raise RasterError(f'"{text}" is not a CRS. Give its code, such as EPSG:32630.')
+    raise RasterError(f'"{text[:80]}" is not a CRS. Give its code, such as EPSG:32630.')
 
 
 def parse_nodata(text: str) -> float:
@@ -62,4 +62,4 @@ def parse_nodata(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise RasterError(f'"{text}" is not a nodata value. Give a number such as -9999, or none.') from None
+        raise RasterError(f'"{text[:80]}" is not a nodata value. Give a number such as -9999, or none.') from None

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
-from scinet.atomic_write import atomic_write, write_errors
+from scinet.atomic_write import atomic_write, sync, write_errors, write_text
 from scinet.errors import WriteError
 from scinet.raster.geotiff import (
     COG_BLOCK_PX,
@@ -77,8 +77,7 @@ class ResumableCog:
         with write_errors(result):
             self.discard()
             self.folder.mkdir()
-            with atomic_write(self.folder / _SETTINGS) as temporary:
-                temporary.write_text(json.dumps(settings, indent=1))
+            write_text(self.folder / _SETTINGS, json.dumps(settings, indent=1))
 
     @property
     def rows_done(self) -> int:
@@ -107,6 +106,7 @@ class ResumableCog:
             rasterio.shutil.copy(whole, joined, **cog_options(form))
             check_complete(joined)
             joined.replace(self.result)
+            sync(self.result.parent)
 
     def discard(self) -> None:
         """Remove the pieces, but no folder that holds anything else."""

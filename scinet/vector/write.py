@@ -1,7 +1,11 @@
 """Writes polygons to GeoPackage, GeoJSON and FlatGeobuf, in batches, however many there are."""
 
+import errno
+import os
+import sqlite3
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +96,7 @@ def write_batches(
                 crs=crs.to_wkt() if crs else None,
                 **options,
             )
+            _check_complete(partial, written[0])
         except Exception as error:
             if problems:
                 raise problems[0] from None
@@ -99,3 +104,42 @@ def write_batches(
                 raise OSError from error
             raise
     return written[0]
+
+
+def _check_complete(path: Path, features: int) -> None:
+    """Read back a file that was just written: drivers report no error where the disk was full when they closed it.
+
+    Raises:
+        OSError: It does not hold as many features, or lacks its end or its spatial index.
+    """
+    counts = {".geojson": _count_lines, ".gpkg": _count_rows}.get(path.suffix, _count_features)
+    if counts(path) != features:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _count_lines(path: Path) -> int:
+    """Features of a GeoJSON, one per line; -1 without its end. GDAL would hold all of it in memory."""
+    found, last = 0, b""
+    with path.open("rb") as lines:
+        for last in lines:
+            found += last.startswith(b'{ "type": "Feature"')
+    return found if last == b"}\n" else -1
+
+
+def _count_rows(path: Path) -> int:
+    """Features of a GeoPackage; -1 where it is damaged or its spatial index holds other ones."""
+    with closing(sqlite3.connect(path)) as database:
+        try:
+            (verdict,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            (rows,) = database.execute("SELECT count(*) FROM buildings").fetchone()
+            (indexed,) = database.execute("SELECT count(*) FROM rtree_buildings_geom").fetchone()
+        except sqlite3.Error:
+            return -1
+    return int(rows) if verdict == "ok" and indexed == rows else -1
+
+
+def _count_features(path: Path) -> int:
+    import pyogrio
+
+    with pyogrio.open_arrow(path, columns=[], use_pyarrow=True) as (_, batches):
+        return sum(batch.num_rows for batch in batches)

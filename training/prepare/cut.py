@@ -3,6 +3,7 @@
 What a row gave is a line in the scene's record, so that a preparation that was stopped resumes where it was.
 """
 
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -15,6 +16,7 @@ from PIL import Image
 from rasterio.features import rasterize
 from rasterio.transform import Affine
 
+from scinet.atomic_write import write_bytes, write_errors, write_text
 from scinet.datasets.open_cities import SceneFiles
 from scinet.errors import NodataError, RasterError, WriteError
 from scinet.raster.raster import Raster
@@ -61,12 +63,10 @@ def cut_row(
         mask = _mask(polygons, column, row, tile_px) & window.valid  # what is not seen is not a building
         stem = f"{city}/{name}_{column}_{row}"
         try:
-            Image.fromarray(window.pixels).save(out / "images" / f"{stem}.jpg", quality=JPEG_QUALITY)
-            Image.fromarray(mask).save(out / "masks" / f"{stem}.png")
-        except OSError as error:
-            raise WriteError(
-                f"{out} cannot be written: {error.strerror}. Free some space; the same command resumes."
-            ) from None
+            write_bytes(out / "images" / f"{stem}.jpg", _encoded(window.pixels, "JPEG", quality=JPEG_QUALITY))
+            write_bytes(out / "masks" / f"{stem}.png", _encoded(mask, "PNG"))
+        except WriteError as error:
+            raise WriteError(f"{error} Free some space; the same command resumes.") from None
         tiles.append(
             {
                 "column": column,
@@ -76,6 +76,12 @@ def cut_row(
             }
         )
     return Row(row, tiles, empty, damaged)
+
+
+def _encoded(pixels: NDArray[Any], kind: str, **options: int) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind, **options)
+    return file.getvalue()
 
 
 def _windows(scene: Scene, columns: range, row: int, tile_px: int) -> Iterator[Raster | RasterError]:
@@ -104,12 +110,12 @@ class Record:
         self.rows = {row.row: row for row in _rows(lines[1:])} if fits else {}
         if not fits or lines[-1] != "":  # begun again, or torn
             content = [self._head, *(json.dumps(asdict(row)) for row in self.rows.values())]
-            path.write_text("".join(f"{line}\n" for line in content), encoding="utf-8")
+            write_text(path, "".join(f"{line}\n" for line in content))
 
     def add(self, row: Row) -> None:
         """Note a finished row of tiles, on disk as well."""
         self.rows[row.row] = row
-        with self.path.open("a", encoding="utf-8") as file:
+        with write_errors(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(row)) + "\n")
 
 

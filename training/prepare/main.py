@@ -23,7 +23,7 @@ import pandas as pd
 import plotly.express as px
 from tqdm import tqdm
 
-from scinet.atomic_write import atomic_write
+from scinet.atomic_write import write_text
 from scinet.datasets.open_cities import SceneFiles, scenes_in
 from scinet.errors import RasterError, SciNetError, TruthError, WriteError
 from scinet.raster.scene import Scene, open_scene
@@ -191,22 +191,18 @@ def _write(out: Path, index: pd.DataFrame, prepared: Sequence[Prepared], split: 
             for one in prepared
         },
     }
-    try:
-        counts.to_csv(out / "tiles_per_gsd.csv", index=False)
-        figure = px.bar(
-            counts,
-            x="gsd",
-            y="tiles",
-            color="city",
-            labels={"gsd": "native GSD, cm/px", "tiles": "tiles"},
-            title="Tiles per resolution (figure 4 of the paper)",
-        )
-        figure.write_html(out / "tiles_per_gsd.html", include_plotlyjs=True)
-        (out / "prepare.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        with atomic_write(out / "index.csv") as part:
-            index.to_csv(part, index=False)
-    except OSError as error:
-        raise WriteError(f"{out} cannot be written: {error.strerror}.") from None
+    write_text(out / "tiles_per_gsd.csv", counts.to_csv(index=False))
+    figure = px.bar(
+        counts,
+        x="gsd",
+        y="tiles",
+        color="city",
+        labels={"gsd": "native GSD, cm/px", "tiles": "tiles"},
+        title="Tiles per resolution (figure 4 of the paper)",
+    )
+    write_text(out / "tiles_per_gsd.html", figure.to_html(include_plotlyjs=True))
+    write_text(out / "prepare.json", json.dumps(report, indent=1) + "\n")
+    write_text(out / "index.csv", index.to_csv(index=False))
 
 
 def _summary(one: Prepared) -> str:
