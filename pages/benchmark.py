@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.app import navigation
 from pages.app.benchmark_file import versioned_benchmark
+from pages.app.markdown import sentence
 from pages.app.state import RANKED_AT
 from pages.views.benchmark import costs, figure_5, paper, tables, tile_list
 from pages.views.benchmark.selection import Selection, choose, estimates, robustness
@@ -97,7 +98,7 @@ def main() -> None:
     try:
         found = versioned_benchmark()
     except BenchmarkError as error:
-        st.error(str(error))
+        st.error(sentence(str(error)))
         return
     if found is None:
         st.info(NO_BENCHMARK)

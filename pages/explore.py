@@ -9,6 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from pages import sources
 from pages.app import page, runs
 from pages.app.controls import Models, choose_mask, choose_models
+from pages.app.markdown import sentence
 from pages.app.runs import MaskSettings, Result, Run, Task
 from pages.app.state import RESOLUTION, session
 from pages.app.subject import Subject
@@ -94,7 +95,7 @@ def compute(tasks: Sequence[Task], slot: DeltaGenerator) -> tuple[list[Run], lis
         for task in tasks:
 
             def report(_: float, task: Task = task) -> None:
-                bar.report(task.text)
+                bar.report(sentence(task.text))
 
             try:
                 results.append(runs.run(task, report))
@@ -119,14 +120,14 @@ def show(subject: Subject, models: Models) -> None:
     try:
         raster = runs.working_raster(subject, cm_per_px)
     except SciNetError as error:
-        notices.error(str(error))
+        notices.error(sentence(str(error)))
         cm_per_px, raster = native, subject.raster
     if not session().has_shown_masks:  # the first runs take a while: something to look at until then
         preview.image(pictures.image_picture(subject, raster), width=480)
 
     found, problems = compute([Task(subject, card, cm_per_px, models.strategy) for card in models.cards], slot)
     for problem in problems:
-        notices.error(problem)
+        notices.error(sentence(problem))
     results = [runs.evaluate(each, settings) for each in found]
     preview.empty()
     with toolbar:

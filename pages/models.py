@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.app import custom_models, navigation
 from pages.app.benchmark_file import versioned_benchmark
+from pages.app.markdown import sentence
 from pages.views.models import add_model, facts, training_curves
 from scinet.errors import BenchmarkError
 from scinet.evaluation import bootstrap
@@ -52,7 +53,8 @@ def show_differences(cards: list[Card], benchmark: Benchmark) -> None:
             )
     if lines:
         st.markdown(
-            f"**Micro-IoU of {other.title} minus that of {one.title}**, each tile at its native resolution, with the "
+            f"**Micro-IoU of {sentence(other.title)} minus that of {sentence(one.title)}**, each tile at its native "
+            f"resolution, with the "
             f"{bootstrap.LEVEL:.0%} interval over tiles:\n\n" + "\n".join(lines)
         )
 
@@ -65,7 +67,7 @@ def main() -> None:
         found = versioned_benchmark()
         benchmark = found.benchmark if found else None
     except BenchmarkError as error:
-        st.warning(str(error))
+        st.warning(sentence(str(error)))
     add_model.announce_added()
     cards = custom_models.all_cards()
     if cards:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from pages import sources
 from pages.app import controls, navigation, page, runs
+from pages.app.markdown import sentence
 from pages.app.runs import MaskSettings, Run, Task
 from pages.app.state import STEPS, session
 from pages.app.subject import Subject
@@ -91,7 +92,7 @@ def main() -> None:
     running.run_button(subject, tasks, missing)
     bar = st.container(key="progress").empty()
     for problem in dict.fromkeys(problems[task.key] for task in tasks if task.key in problems):
-        st.error(problem)
+        st.error(sentence(problem))
     if known:
         show(subject, settings, known, is_complete=not missing)
     else:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-ReportProgress = Callable[[float], None]  # is called with the fraction done, in (0, 1]
+ReportProgress = Callable[[float], None]  # is called with the fraction done, in [0, 1]
 
 _MIN_DONE, _MIN_ELAPSED_S = 0.02, 1.0  # less of either says too little about the speed
 

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import streamlit as st
+
+from pages.app.result_cache import ResultCache
 from pages.app.state import cache, session
 from scinet.errors import CheckpointError
 from scinet.models.card import Card, list_models
@@ -36,6 +39,7 @@ def add(model: Model, size_bytes: int) -> None:
     if len(held) >= MAX_PER_SESSION:
         raise CheckpointError(f"A session holds {MAX_PER_SESSION} custom models: remove one first.")
     # Half precision becomes single precision
+    _failures().drop(model.card.sha256)
     cache("custom models").put(model.card.sha256, model, 2 * size_bytes)
     session().custom_cards = [*held, model.card]
 
@@ -53,13 +57,34 @@ def network(card: Card) -> Model:
     """
     model = _network(card)
     if model is None:
+        if reason := _failures().get(card.sha256):
+            raise CheckpointError(reason)
         raise CheckpointError(f"{card.title} is no longer in memory: add its file again on the page Models.")
     return model
 
 
+def remove_failed(card: Card, reason: str) -> None:
+    """Take a model that failed in a run from the lists of all sessions that added this file."""
+    cache("custom models").drop(card.sha256)
+    _failures().put(card.sha256, reason, len(reason))
+
+
+def failures() -> Sequence[str]:
+    """Why models that this session added were removed."""
+    reasons = [_failures().get(card.sha256) for card in session().custom_cards if _network(card) is None]
+    return [str(reason) for reason in reasons if reason is not None]
+
+
 def dropped_titles() -> Sequence[str]:
     """Titles of models that this session added and that were dropped to free memory."""
-    return [card.title for card in session().custom_cards if _network(card) is None]
+    dropped = [card for card in session().custom_cards if _network(card) is None]
+    return [card.title for card in dropped if _failures().get(card.sha256) is None]
+
+
+@st.cache_resource(show_spinner=False)
+def _failures() -> ResultCache:
+    """Why models failed, by the hash of their files."""
+    return ResultCache(1_000_000)
 
 
 def _network(card: Card) -> Model | None:

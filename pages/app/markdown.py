@@ -10,3 +10,12 @@ def escaped(text: str) -> str:
     CC\-BY \!\[x\]\(http\:\/\/host\/x\.png\)
     """
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
+
+
+def sentence(text: str) -> str:
+    r"""A message that may hold names from files, for Markdown: without images, links or formatting.
+
+    >>> print(sentence("![x](http://host/x.png) is damaged."))
+    !\[x\](http://host/x.png) is damaged.
+    """
+    return re.sub(r"([\\`*\[\]<>$~#|])", r"\\\1", " ".join(text.split()))

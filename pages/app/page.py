@@ -5,6 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.app.markdown import sentence
 from pages.app.subject import Choice, Subject
 from scinet.raster.raster import Raster
 
@@ -17,7 +18,7 @@ def apply_style() -> None:
 def show_messages(choice: Choice) -> None:
     """Say why there is no image, or not the one that was asked for."""
     if choice.problem:
-        st.error(choice.problem)
+        st.error(sentence(choice.problem))
     if choice.hint:
         st.info(choice.hint)
 

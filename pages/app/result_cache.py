@@ -44,6 +44,11 @@ class ResultCache:
             while len(self._values) > 1 and self._size_bytes > self.max_bytes:
                 self._size_bytes -= self._values.popitem(last=False)[1][1]
 
+    def drop(self, key: Hashable) -> None:
+        """Forget the value of a key, if there is one."""
+        with self._guard:
+            self._size_bytes -= self._values.pop(key, (None, 0))[1]
+
     def get_or_make(self, key: Hashable, make: Callable[[], T], size_bytes: Callable[[T], int]) -> T:
         """The value of a key, made if it is missing: by one thread, while others that ask for it wait.
 

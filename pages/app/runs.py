@@ -16,6 +16,7 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.app import custom_models
 from pages.app.state import Key, cache
 from pages.app.subject import Subject, raster_bytes
+from scinet.errors import CheckpointError
 from scinet.evaluation.evaluate import Evaluation
 from scinet.evaluation.evaluate import evaluate as evaluate_mask
 from scinet.evaluation.grading import Grid
@@ -142,7 +143,13 @@ def _probability(task: Task, report: ReportProgress) -> NDArray[np.float32]:
     if known is not None:
         return known.probability
     raster = working_raster(task.subject, task.cm_per_px)
-    probability = segment(raster, _model(task.card), strategy=task.strategy, progress=report).probability
+    model = _model(task.card)
+    try:
+        probability = segment(raster, model, strategy=task.strategy, progress=report).probability
+    except CheckpointError as error:
+        if task.card.is_custom:
+            custom_models.remove_failed(task.card, f"{error} The model has been removed.")
+        raise
     cache("runs").put(task.key, probability, probability.nbytes)
     return probability
 

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from streamlit_folium import st_folium
 
 from pages.app.drawing import Bounds, encode_image
+from pages.app.markdown import sentence
 from pages.app.state import COLUMN, ROW, Window, cache, session
 from pages.map.leaflet import Fit, serve, use_local_files
 from pages.sources.dialog import close_dialog
@@ -44,7 +45,7 @@ def pick_on_overview(scene: Scene, key: str, overview: Raster, place: Window, re
             problem = None
         except SciNetError as error:
             problem = str(error)
-            st.warning(problem)
+            st.warning(sentence(problem))
         st.caption(f"{width} × {height} px at column {column}, row {row}")
         if st.button(
             "Explore this window",

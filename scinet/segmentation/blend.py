@@ -5,8 +5,8 @@ size. That is why all windows of an image have the same size, at most the one on
 """
 
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from scinet.raster.stream import Band, RowBuffer, RowStream
 from scinet.segmentation.forward import Forward
 from scinet.segmentation.tiling import Windows, window_side
 
+WAIT_S = 0.3  # between looks whether the result is still wanted
 _WAITING_PX = 16_000_000  # of rows that may wait for missing answers
 
 
@@ -32,7 +33,7 @@ class BlendedWindows:
     Args:
         source: The image as the model is to see it.
         model: Its card says how large windows may be.
-        progress: Called with the fraction done, in (0, 1].
+        progress: Called with the fraction done, in [0, 1].
         flips: Whether each window is run in all eight turns and reflections, and the mean taken.
     """
 
@@ -41,6 +42,7 @@ class BlendedWindows:
     ) -> None:
         self.source, self.grid = source, source.grid
         self._model, self._progress, self._flips = model, progress, flips
+        self._windows_done = 0
         window_px = max(model.card.window_px_at(source.grid.cm_per_px), MIN_SIDE_PX)
         height, width = (max(side, MIN_SIDE_PX) for side in source.grid.shape)
         down, across = (window_px if model.one_size else window_side(side, window_px) for side in (height, width))
@@ -63,7 +65,8 @@ class BlendedWindows:
         canvas = _Canvas(start, source.grid.width)
         tops, lefts = self._down.starts, self._across.starts
         first = self._down.first_reaching(start)
-        with _Answers(Forward(self._model, (len(tops) - first) * len(lefts), self._flips), canvas) as answers:
+        forward = Forward(self._model, (len(tops) - first) * len(lefts), self._flips)
+        with _Answers(forward, canvas, self._repeat_report) as answers:
             for index in range(first, len(tops)):
                 band = rows.take(tops[index], tops[index] + self._down.size)
                 canvas.extend(band)
@@ -82,8 +85,14 @@ class BlendedWindows:
                     yield canvas.cut(finished, width)
 
     def _report(self, windows_done: int) -> None:
-        if self._progress and windows_done > 0:
-            self._progress(windows_done / (len(self._down.starts) * len(self._across.starts)))
+        self._windows_done = max(0, windows_done)
+        if windows_done > 0:
+            self._repeat_report()
+
+    def _repeat_report(self) -> None:
+        """Report what is done once more, so that work that nobody wants ends while a window takes long."""
+        if self._progress:
+            self._progress(self._windows_done / (len(self._down.starts) * len(self._across.starts)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +108,8 @@ class _Window:
 class _Answers:
     """Runs windows and adds the answers to the canvas, in the order in which they were asked for."""
 
-    def __init__(self, forward: Forward, canvas: "_Canvas") -> None:
-        self._forward, self._canvas = forward, canvas
+    def __init__(self, forward: Forward, canvas: "_Canvas", while_waiting: Callable[[], None]) -> None:
+        self._forward, self._canvas, self._while_waiting = forward, canvas, while_waiting
         self._waiting: list[_Window] = []  # for a batch to fill
         self._running: deque[tuple[list[_Window], Future[NDArray[np.float32]]]] = deque()
 
@@ -108,6 +117,7 @@ class _Answers:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._forward.stop()
         for running in self._running:  # where the work was stopped
             running[1].cancel()
 
@@ -139,6 +149,8 @@ class _Answers:
 
     def _take(self) -> None:
         windows, answer = self._running[0]
+        while not wait([answer], WAIT_S).done:
+            self._while_waiting()
         for window, probability in zip(windows, answer.result(), strict=True):
             self._canvas.add(window, probability)
         self._running.popleft()

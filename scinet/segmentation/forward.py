@@ -8,12 +8,13 @@ cores only where cores are left over; its answer does not depend on their number
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from itertools import product
-from threading import Lock
+from threading import Event, Lock
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from scinet.bounded_child.process import no_longer_wanted
 from scinet.models.checkpoint import Model
 from scinet.models.device import has_bfloat16
 
@@ -35,10 +36,15 @@ class Forward:
         self.batch = _BATCH[model.device.type]
         self.at_a_time = min(_CORES, windows, _MOST_AT_A_TIME) if model.device.type == "cpu" else 1
         self._pool = _pool(model.device.type)
+        self._stopped = Event()
 
     def begin(self, windows: list[NDArray[np.uint8]]) -> Future[NDArray[np.float32]]:
         """Start on up to `batch` windows of one size, uint8 (H, W, 3) each; gives probabilities, float32 (N, H, W)."""
-        return self._pool.submit(windows, self._model, self._flips, self.at_a_time)
+        return self._pool.submit(windows, self._model, self._flips, self.at_a_time, self._stopped)
+
+    def stop(self) -> None:
+        """Nobody wants the answers that are still missing: a model in a process of its own is ended."""
+        self._stopped.set()
 
 
 class _Pool:
@@ -49,10 +55,10 @@ class _Pool:
         self._asked, self._guard = 0, Lock()
 
     def submit(
-        self, windows: list[NDArray[np.uint8]], model: Model, flips: bool, at_a_time: int
+        self, windows: list[NDArray[np.uint8]], model: Model, flips: bool, at_a_time: int, stopped: Event
     ) -> Future[NDArray[np.float32]]:
         self._count(1)
-        future = self._threads.submit(self._run, windows, model, flips, at_a_time)
+        future = self._threads.submit(self._run, windows, model, flips, at_a_time, stopped)
         future.add_done_callback(lambda _: self._count(-1))
         return future
 
@@ -60,8 +66,11 @@ class _Pool:
         with self._guard:
             self._asked += change
 
-    def _run(self, windows: list[NDArray[np.uint8]], model: Model, flips: bool, at_a_time: int) -> NDArray[np.float32]:
+    def _run(
+        self, windows: list[NDArray[np.uint8]], model: Model, flips: bool, at_a_time: int, stopped: Event
+    ) -> NDArray[np.float32]:
         in_parallel = max(at_a_time, min(self._asked, self._size))
+        no_longer_wanted.set(stopped)  # in this thread
         return _forward(windows, model, flips, _CORES // in_parallel)
 
 

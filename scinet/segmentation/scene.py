@@ -81,7 +81,7 @@ def segment_to_file(
             255 = nodata. "float32": the probability, NaN = nodata.
         footprints: Where to write the mask's polygons too, with their area and confidence (mean probability inside).
         resume: Whether to continue from partial results of the same call.
-        progress: Called with the fraction done, in (0, 1].
+        progress: Called with the fraction done, in [0, 1].
 
     Returns:
         The grid, and how much of it is building.

@@ -62,7 +62,7 @@ def segment(
         strategy: "direct": the model sees the image at the working resolution. "best-scale": enlarged or reduced by
             the scale that suits the model there. "multi-scale": the mean at its two best scales. A `Strategy` says
             more: whose scales count, and whether windows are flipped.
-        progress: Called with the fraction done, in (0, 1].
+        progress: Called with the fraction done, in [0, 1].
 
     Returns:
         The image at the working resolution, and its probability of building, float32 (H, W).
@@ -92,7 +92,7 @@ def probability_stream(
         working: The image at the working resolution.
         model: What `load_model` returns.
         strategy: As in `segment`.
-        progress: Called with the fraction done, in (0, 1].
+        progress: Called with the fraction done, in [0, 1].
 
     Raises:
         ResolutionError: The strategy needs a resolution that the image cannot have.

@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import save
 from streamlit.testing.v1 import AppTest
 
+from pages.app import runs
+from scinet.errors import CheckpointError
 from scinet.evaluation.benchmark import read_benchmark
 from scinet.models.card import REPOSITORY_FOLDER
 from tests.pages.samples import PROJECT, session_of
@@ -155,3 +157,21 @@ def test_the_page_says_that_a_model_was_dropped_from_memory(fresh, random_checkp
     st.cache_resource.clear()
     app.run()
     assert not app.exception and "add its file again" in app.warning[0].value
+
+
+def test_a_custom_model_that_fails_in_a_run_leaves_the_lists_with_its_reason(
+    fresh, random_checkpoints, weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = add(fresh(random_checkpoints), "mine.safetensors", weights)
+
+    def fails(*_: object, **__: object) -> None:
+        raise CheckpointError("mine fails on *one* window.")
+
+    monkeypatch.setattr(runs, "segment", fails)
+    app.query_params["models"] = ["mine"]
+    app.switch_page("pages/explore.py").run()
+    assert not app.exception
+    assert [error.value for error in app.error] == [r"mine fails on \*one\* window. The model has been removed."]
+    app.switch_page("pages/models.py").run()
+    assert "mine" not in app.selectbox(key="checkpoint").options
+    assert [warning.value for warning in app.warning] == [r"mine fails on \*one\* window. The model has been removed."]

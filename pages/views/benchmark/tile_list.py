@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from pages.app.markdown import sentence
 from pages.app.state import TILES_AT, TILES_BY, TILES_MODEL, session
 from pages.sources.folder import current_folder
 from pages.sources.gallery import thumbnail
@@ -66,7 +67,7 @@ def _use_click(models: dict[str, ScoredModel], gsds: Sequence[float]) -> None:
 
 def _summary(chosen: Selection, model: ScoredModel, tiles: pd.DataFrame, cm_per_px: float, *, can_open: bool) -> str:
     """What is listed, and what of it cannot be opened."""
-    text = f"{len(tiles)} tiles of {model.title} at {cm_per_px:g} cm/px, {chosen.grid} grid"
+    text = f"{len(tiles)} tiles of {sentence(model.title)} at {cm_per_px:g} cm/px, {chosen.grid} grid"
     if len(model.seeds) > 1:
         text += f", trained as {tiles['model'].iloc[0]}"
     text += "."

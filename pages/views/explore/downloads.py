@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import streamlit as st
 
+from pages.app.markdown import sentence
 from pages.app.runs import Result, evaluate_on_grids
 from scinet.evaluation.report import report, to_json
 from scinet.raster.geotiff import MASK_NODATA, write_mask, write_probability
@@ -44,7 +45,7 @@ def button(results: Sequence[Result]) -> None:
     with st.popover("Download", disabled=not results, help=tip):
         outlines = _choose_outlines(results[0].settings.min_area_m2) if results else TRACED
         for result in results:
-            st.markdown(f"**{result.card.title}**, {result.run.task.cm_per_px:.3g} cm/px")
+            st.markdown(f"**{sentence(result.card.title)}**, {result.run.task.cm_per_px:.3g} cm/px")
             with st.container(horizontal=True, gap="small"):
                 for file in files(result, outlines):
                     st.download_button(

@@ -4,6 +4,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.app import drawing
+from pages.app.markdown import sentence
 from pages.app.runs import MaskSettings, Task, evaluate, run
 from pages.app.state import Key, cache, session
 from pages.app.subject import Subject
@@ -58,7 +59,9 @@ def fill(place: DeltaGenerator | None) -> None:
         pictures = cache("derived").get_or_make(key, lambda: _pictures(card), lambda made: sum(map(len, made)))
     except SciNetError:
         return  # the page itself says what is wrong with the model
-    place.image(pictures, caption=[f"{card.title}, {gsd:g} cm/px" for gsd in GSDS_CM_PER_PX], width=PICTURE_PX)
+    place.image(
+        pictures, caption=[f"{sentence(card.title)}, {gsd:g} cm/px" for gsd in GSDS_CM_PER_PX], width=PICTURE_PX
+    )
 
 
 def _pictures(card: Card) -> list[bytes]:

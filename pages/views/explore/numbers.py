@@ -11,7 +11,7 @@ import streamlit as st
 from pages.app import drawing
 from pages.app.benchmark_file import versioned_benchmark
 from pages.app.html_table import DASH, HtmlTable, column_title, show_tables
-from pages.app.markdown import escaped
+from pages.app.markdown import escaped, sentence
 from pages.app.measures import KIND_HELP, KIND_TITLES, SCORE_TITLES, SHARE_TITLES
 from pages.app.runs import Result
 from pages.app.subject import Subject
@@ -138,7 +138,7 @@ def _without_specks(shown: Sequence[Shown]) -> str:
 def _outside_training(cards: Sequence[Card], cm_per_px: float) -> str:
     """A remark on the models that run at a resolution they were not trained at, else ""."""
     ranges = {
-        f"{card.title} ({low:.3g} to {high:.3g} cm/px)"
+        f"{sentence(card.title)} ({low:.3g} to {high:.3g} cm/px)"
         for card in cards
         for low, high in [card.gsd_range_cm_per_px]
         if not 0.98 * low <= cm_per_px <= 1.02 * high

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.app import drawing
+from pages.app.markdown import sentence
 from pages.app.runs import Result, truth_on
 from pages.app.state import cache
 from pages.app.subject import Subject
@@ -18,7 +19,7 @@ def show(subject: Subject, raster: Raster, results: Sequence[Result]) -> None:
         if subject.truth is not None:
             st.image(_reference_picture(subject, raster), caption="Reference", width="stretch")
         for result in results:
-            st.image(_mask_picture(result), caption=result.card.title, width="stretch")
+            st.image(_mask_picture(result), caption=sentence(result.card.title), width="stretch")
 
 
 def image_picture(subject: Subject, raster: Raster) -> bytes:

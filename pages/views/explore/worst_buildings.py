@@ -9,6 +9,7 @@ import streamlit as st
 from pandas.io.formats.style import Styler
 
 from pages.app import drawing
+from pages.app.markdown import sentence
 from pages.app.measures import KIND_TITLES
 from pages.app.runs import Result
 from pages.app.state import Key, session
@@ -97,6 +98,7 @@ def show(subject: Subject, results: Sequence[Result]) -> None:
                     list(by_title),
                     default=title,
                     key="worst_model",
+                    format_func=sentence,
                     required=True,
                     label_visibility="collapsed",
                     width="stretch",

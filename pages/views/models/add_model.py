@@ -4,6 +4,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pages.app import custom_models
+from pages.app.markdown import sentence
 from pages.app.state import session
 from scinet.errors import SciNetError
 from scinet.models import custom
@@ -26,7 +27,7 @@ REFUSED = f"""
 - More than {custom.MAX_FILE_BYTES / 1e9:g} GB, or more than {custom_models.MAX_PER_SESSION} models per session.
 - Weights that do not fit the architecture, tensor by tensor; a number of channels other than 3.
 - ONNX files that keep weights in other files, take images of another layout than float32 (N, 3, H, W), or need too
-  much memory or time for one window: each is first run once in a separate process.
+  much memory or time for one window: each runs in a separate process, in every run.
 - Results that are not one finite number per pixel. With two classes, building is the second.
 """
 
@@ -59,7 +60,7 @@ def show() -> None:
         try:
             add(file, name.strip() or _stem(file), spec)
         except SciNetError as error:
-            st.error(str(error))
+            st.error(sentence(str(error)))
 
 
 def choose_architecture() -> str:
@@ -127,7 +128,7 @@ def announce_added() -> None:
     """Say once that a model was added, with a link to Explore."""
     title, session().added_title = session().added_title, None
     if title is not None:
-        st.success(f"{title} is in the lists of Explore and Sweep.")
+        st.success(f"{sentence(title)} is in the lists of Explore and Sweep.")
         st.page_link(
             "pages/explore.py",
             label=f"Open Explore with {title} →",
@@ -138,10 +139,12 @@ def announce_added() -> None:
 def list_added() -> None:
     """Draw this session's models, each with a button that removes it."""
     for title in custom_models.dropped_titles():
-        st.warning(f"{title} was dropped to free memory: add its file again.")
+        st.warning(f"{sentence(title)} was dropped to free memory: add its file again.")
+    for reason in custom_models.failures():
+        st.warning(sentence(reason))
     for card in custom_models.cards():
         left, right = st.columns([5, 1], vertical_alignment="center")
-        left.write(f"**{card.title}** · {card.architecture} · {card.settings['file']}")
+        left.markdown(f"**{sentence(card.title)}** · {card.architecture} · {sentence(card.settings['file'])}")
         right.button(
             "Remove",
             key=f"custom_remove_{card.name}",

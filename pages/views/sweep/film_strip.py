@@ -6,6 +6,7 @@ from io import BytesIO
 import streamlit as st
 from PIL import Image, ImageDraw, ImageFont
 
+from pages.app.markdown import sentence
 from pages.app.runs import MaskSettings, Run
 from pages.views.sweep import rows
 from scinet.evaluation.grading import step_title
@@ -32,8 +33,8 @@ def show(
                 # A link, as st.switch_page fails while widgets of the page are bound to the address
                 column.page_link(
                     "pages/explore.py",
-                    label=f"{card.title} · {caption(run)} →",
-                    help=f"Open {run.task.text} in Explore",
+                    label=f"{sentence(card.title)} · {caption(run)} →",
+                    help=f"Open {sentence(run.task.text)} in Explore",
                     query_params=_address(run, cards),
                     width="stretch",
                 )

@@ -6,6 +6,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.app import runs
+from pages.app.markdown import sentence
 from pages.app.runs import Task
 from pages.app.state import SweepRun, session
 from pages.app.subject import Subject
@@ -64,7 +65,7 @@ def advance(tasks: list[Task], missing: list[Task], sweep: SweepRun, bar: DeltaG
             drawn_s = now
             done = min(1.0, (sweep.done_work + share * _work(task)) / total)
             run_number = len(tasks) - len(missing) + number + 1
-            parts = (task.text, f"run {run_number} of {len(tasks)}", time_left(done, now - sweep.started_s))
+            parts = (sentence(task.text), f"run {run_number} of {len(tasks)}", time_left(done, now - sweep.started_s))
             bar.progress(done, text=" · ".join(filter(None, parts)))
 
         report(0.0)

@@ -1,4 +1,3 @@
-import builtins
 import json
 import pickle
 from dataclasses import replace
@@ -12,6 +11,7 @@ from onnx import TensorProto, helper
 from safetensors.torch import save, save_file
 
 from scinet.errors import CheckpointError
+from scinet.models import onnx_network
 from scinet.models.checkpoint import load_model
 from scinet.models.custom import ModelSpec, open_custom_file, open_custom_model
 from scinet.segmentation.segment import segment
@@ -243,14 +243,7 @@ def test_logits_are_no_probabilities():
 
 
 def test_missing_packages_are_named(monkeypatch):
-    real = builtins.__import__
-
-    def without(name, *rest):
-        if name == "onnxruntime":
-            raise ImportError(name)
-        return real(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setattr(onnx_network, "find_spec", lambda name: None)
     with pytest.raises(CheckpointError, match="pip install onnx onnxruntime"):
         opened(onnx_file())
 
