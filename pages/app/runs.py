@@ -147,9 +147,11 @@ def _probability(task: Task, report: ReportProgress) -> NDArray[np.float32]:
     try:
         probability = segment(raster, model, strategy=task.strategy, progress=report).probability
     except CheckpointError as error:
-        if task.card.is_custom:
-            custom_models.remove_failed(task.card, f"{error} The model has been removed.")
-        raise
+        if not task.card.is_custom:
+            raise
+        reason = f"{error} The model has been removed."
+        custom_models.remove_failed(task.card, reason)
+        raise CheckpointError(reason) from error
     cache("runs").put(task.key, probability, probability.nbytes)
     return probability
 
