@@ -7,7 +7,7 @@ import streamlit as st
 from pages.app.state import PATH, session
 from pages.app.subject import Choice, hash_of
 from pages.sources.folder import typed_path
-from pages.sources.reading import choose_image_reading, choose_mask_reading
+from pages.sources.reading import choose_image_reading, choose_reference_reading
 from pages.sources.upload import ask_cm_per_px
 from pages.sources.window import TruthFile, choose_part
 from scinet.errors import GsdMissingError
@@ -83,5 +83,5 @@ def _typed_truth() -> TruthFile | None:
     if not (typed or "").strip():
         return None
     path = typed_path(typed)
-    choice = choose_mask_reading()
-    return TruthFile(path, path.name, hash_of(file_key(path), choice), choice)
+    mask, features = choose_reference_reading()
+    return TruthFile(path, path.name, hash_of(file_key(path), mask, features), mask, features)

@@ -1,10 +1,11 @@
-"""Widgets for what a file leaves open: bands, nodata and CRS of an image, values of a mask."""
+"""Widgets for what files leave open: how an image is shown, and which values or features are buildings."""
 
 import streamlit as st
 
 from scinet.errors import RasterError
 from scinet.evaluation.mask_values import MaskChoice
 from scinet.raster.choice import ImageChoice, parse_crs, parse_nodata
+from scinet.vector.choice import VectorChoice
 
 
 def choose_image_reading() -> ImageChoice:
@@ -22,16 +23,25 @@ def choose_image_reading() -> ImageChoice:
     return ImageChoice(numbers, parse_nodata(nodata) if nodata else None, parse_crs(crs) if crs else None)
 
 
-def choose_mask_reading() -> MaskChoice:
-    """Draw the widgets for a mask. Raises TruthError for what is neither a number nor a colour."""
-    with st.expander("How the mask is read"):
+def choose_reference_reading() -> tuple[MaskChoice, VectorChoice]:
+    """Draw the widgets for reference buildings. Raises TruthError for what is no value, colour or condition."""
+    with st.expander("How the reference is read"):
         building = _text(
             "Building value", "building_value", "for example 1 or #0000ff", "Values or colours of buildings in a mask."
         )
         ignore = _text(
             "Ignore value", "ignore_value", "for example 255", "The value of pixels that nobody judged, or none."
         )
-    return MaskChoice(tuple(building.replace(",", " ").split()), ignore or None)
+        layer = _text("Layer", "reference_layer", "for example buildings", "The layer of a vector file.")
+        where = _text(
+            "Features",
+            "reference_where",
+            "for example height >= 3",
+            "A condition on attributes that only buildings fulfil, or none.",
+        )
+    return MaskChoice(tuple(building.replace(",", " ").split()), ignore or None), VectorChoice(
+        layer or None, where or None
+    )
 
 
 def _text(label: str, key: str, example: str, help_: str) -> str:

@@ -9,7 +9,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pages.app.state import session
 from pages.app.subject import Choice, hash_of
-from pages.sources.reading import choose_image_reading, choose_mask_reading
+from pages.sources.reading import choose_image_reading, choose_reference_reading
 from pages.sources.window import TruthFile, check_pixels, choose_part
 from scinet.errors import GsdMissingError
 from scinet.raster.resolution import parse_cm_per_px
@@ -17,7 +17,8 @@ from scinet.raster.scene import open_scene
 
 IMAGE_SUFFIXES = ["tif", "tiff", "png", "jpg", "jpeg", "webp", "jp2"]
 TRUTH_SUFFIXES = [
-    *("geojson", "json", "geojsonl", "geojsons", "gpkg", "fgb", "kml", "kmz", "zip"),
+    *("geojson", "json", "geojsonl", "geojsons", "topojson", "gpkg", "fgb", "parquet", "geoparquet"),
+    *("kml", "kmz", "gml", "xml", "csv", "tsv", "txt", "gz", "zip"),
     *("png", "tif", "tiff", "jpg", "jpeg", "webp", "jp2"),
 ]
 
@@ -74,8 +75,8 @@ def _uploaded_truth() -> TruthFile | None:
     )
     if file is None:
         return None
-    choice = choose_mask_reading()
-    return TruthFile(file.getvalue(), file.name, hash_of(_digest(file), choice), choice)
+    mask, features = choose_reference_reading()
+    return TruthFile(file.getvalue(), file.name, hash_of(_digest(file), mask, features), mask, features)
 
 
 def _uploader(label: str, suffixes: list[str], key: str, help_: str) -> UploadedFile | None:

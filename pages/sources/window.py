@@ -16,6 +16,7 @@ from scinet.evaluation.truth import Truth, read_truth, read_window_truth
 from scinet.raster.raster import Raster
 from scinet.raster.scene import Scene
 from scinet.raster.scene_window import central_window
+from scinet.vector.choice import VectorChoice
 
 WHOLE_PIXELS = 4096 * 4096  # images up to this size are explored whole
 SIDES_PX = (512, 1024, 2048)
@@ -31,6 +32,7 @@ class TruthFile:
     name: str
     key: str
     choice: MaskChoice | None = None
+    features: VectorChoice | None = None
 
 
 def choose_part(
@@ -161,8 +163,8 @@ def _read_truth(key: str, place: Window, file: TruthFile, scene: Scene, raster: 
     def make() -> Truth:
         with st.spinner("Reading the reference buildings"):
             if raster.shape == (scene.height, scene.width):
-                return read_truth(file.source, raster, file.name, file.choice)
-            return read_window_truth(file.source, raster, scene, file.name, file.choice)
+                return read_truth(file.source, raster, file.name, file.choice, file.features, scene.name)
+            return read_window_truth(file.source, raster, scene, file.name, file.choice, file.features)
 
     return cache("images").get_or_make(("truth", key, place, file.key), make, truth_bytes)
 

@@ -10,6 +10,7 @@ from scinet.raster.choice import ImageChoice
 from scinet.raster.open import MAX_PIXELS
 from scinet.raster.raster import Raster
 from scinet.raster.scene import open_scene
+from scinet.vector.choice import VectorChoice
 
 Window = tuple[int, int, int, int]
 
@@ -34,6 +35,7 @@ def read_subject(
     native_cm_per_px: float | None,
     image_choice: ImageChoice,
     mask_choice: MaskChoice,
+    features: VectorChoice,
 ) -> Subject:
     """Read an image and its reference buildings.
 
@@ -44,6 +46,7 @@ def read_subject(
         native_cm_per_px: The image's resolution, if the file does not say.
         image_choice: Bands, nodata and CRS of the image, where the file leaves them open.
         mask_choice: Which values of a mask image are building or ignored.
+        features: The layer of a vector file, and which of its features are buildings.
 
     Raises:
         SciNetError: Something cannot be read, or does not fit in memory.
@@ -58,5 +61,5 @@ def read_subject(
     if truth is None:
         return Subject(scene.name, raster, None)
     if raster.shape == (scene.height, scene.width):
-        return Subject(scene.name, raster, read_truth(truth, raster, truth.name, mask_choice))
-    return Subject(scene.name, raster, read_window_truth(truth, raster, scene, truth.name, mask_choice))
+        return Subject(scene.name, raster, read_truth(truth, raster, truth.name, mask_choice, features, scene.name))
+    return Subject(scene.name, raster, read_window_truth(truth, raster, scene, truth.name, mask_choice, features))

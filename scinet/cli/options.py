@@ -8,9 +8,11 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from scinet.evaluation.mask_values import MaskChoice
 from scinet.raster.choice import ImageChoice, parse_crs, parse_nodata
 from scinet.raster.resolution import MAX_CM_PER_PX, MIN_CM_PER_PX
 from scinet.segmentation.strategies import FORMER_STRATEGIES, STRATEGIES, Strategy
+from scinet.vector.choice import VectorChoice
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -109,27 +111,45 @@ native_option = click.option(
 
 
 def image_options(function: Function) -> Function:
-    """``--native-cm-per-px``; and ``--bands``, ``--nodata`` and ``--crs``, which come as `image_choice`."""
+    """``--native-cm-per-px``; ``--bands``, ``--nodata``, ``--stretch``, ``--crs`` and ``--page`` as `image_choice`."""
 
     @wraps(function)
     def with_choice(
-        *args: Any, bands: tuple[int, ...] | None, nodata: str | None, crs: str | None, **options: Any
+        *args: Any,
+        bands: tuple[int, ...] | None,
+        nodata: str | None,
+        stretch: tuple[float, float] | None,
+        crs: str | None,
+        page: int,
+        **options: Any,
     ) -> Any:
         choice = ImageChoice(
             tuple(bands or ()),
             None if nodata is None else parse_nodata(nodata),
             None if crs is None else parse_crs(crs),
+            stretch,
+            page,
         )
         return function(*args, image_choice=choice, **options)
 
     with_crs = click.option(
         "--crs", metavar="EPSG:N", help="The image's CRS, if the file has coordinates without naming one."
     )(with_choice)
+    with_page = click.option(
+        "--page", type=int, default=1, show_default=True, metavar="N", help="The page of a TIFF that has several."
+    )(with_crs)
+    with_stretch = click.option(
+        "--stretch",
+        type=float,
+        nargs=2,
+        metavar="LOW HIGH",
+        help="The values that become black and white. Default: of more than 8 bits, the 2nd and 98th percentiles.",
+    )(with_page)
     with_nodata = click.option(
         "--nodata",
         metavar="VALUE",
         help="The value of pixels that hold nothing, or none. Default: what the file says, or the likeliest.",
-    )(with_crs)
+    )(with_stretch)
     with_bands = click.option(
         "--bands",
         type=int,
@@ -146,21 +166,42 @@ working_option = click.option(
 
 
 def truth_options(required: bool) -> Callable[[Function], Function]:
-    """``--truth`` with what its values mean, and ``--window``."""
+    """``--truth`` with what it leaves open, which comes as `mask_choice` and `features`, and ``--window``."""
 
     def add(function: Function) -> Function:
+        @wraps(function)
+        def with_choices(
+            *args: Any,
+            building_values: tuple[str, ...],
+            ignore_value: str | None,
+            layer: str | None,
+            where: str | None,
+            **options: Any,
+        ) -> Any:
+            mask_choice, features = MaskChoice(building_values, ignore_value), VectorChoice(layer, where)
+            return function(*args, mask_choice=mask_choice, features=features, **options)
+
         with_window = click.option(
             "--window",
             type=int,
             nargs=4,
             metavar="COLUMN ROW WIDTH HEIGHT",
             help="Take only this part of the image, in its own px.",
-        )(function)
+        )(with_choices)
+        with_where = click.option(
+            "--where",
+            metavar="CONDITION",
+            help='Which features of a vector file are buildings, such as "building IS NOT NULL", or none for all. '
+            "Default: the likeliest.",
+        )(with_window)
+        with_layer = click.option(
+            "--layer", metavar="NAME", help="The layer of a vector file, or the file in a .zip, that has the buildings."
+        )(with_where)
         with_ignored = click.option(
             "--ignore-value",
             metavar="VALUE",
             help="The value of a mask's pixels that nobody judged, such as 255, or none. Default: the likeliest.",
-        )(with_window)
+        )(with_layer)
         with_building = click.option(
             "--building-value",
             "building_values",
@@ -169,13 +210,16 @@ def truth_options(required: bool) -> Callable[[Function], Function]:
             help='The value of buildings in a mask, such as 1, or their colour, such as "#0000ff". May be given '
             "several times. Default: the likeliest.",
         )(with_ignored)
-        return click.option(
-            "--truth",
-            required=required,
-            type=PATH,
-            metavar="FILE",
-            help="The reference buildings in any CRS: a mask image, GeoJSON, GeoPackage, FlatGeobuf, KML or Shapefile.",
-        )(with_building)
+        return cast(
+            Function,
+            click.option(
+                "--truth",
+                required=required,
+                type=PATH,
+                metavar="FILE",
+                help="The reference buildings in any CRS: a mask image, or polygons in a vector file (docs/files.md).",
+            )(with_building),
+        )
 
     return add
 

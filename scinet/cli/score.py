@@ -32,6 +32,7 @@ from scinet.evaluation.report import report, to_json
 from scinet.raster.choice import ImageChoice
 from scinet.segmentation.segment import segment
 from scinet.segmentation.strategies import Strategy
+from scinet.vector.choice import VectorChoice
 
 SCORE = f"""Segment an image and compare the mask with reference buildings.
 
@@ -64,8 +65,8 @@ own mask at the native resolution; --json adds how far each model holds. Without
 def score(
     image: str,
     truth: Path,
-    building_values: tuple[str, ...],
-    ignore_value: str | None,
+    mask_choice: MaskChoice,
+    features: VectorChoice,
     window: Window | None,
     model: str,
     device: str | None,
@@ -78,8 +79,7 @@ def score(
     as_json: bool,
 ) -> None:
     """Segment an image and compare the mask with reference buildings."""
-    mask_choice = MaskChoice(building_values, ignore_value)
-    subject = read_subject(image, truth, window, native_cm_per_px, image_choice, mask_choice)
+    subject = read_subject(image, truth, window, native_cm_per_px, image_choice, mask_choice, features)
     print_notes(subject.notes)
     (loaded,) = load_models([model], device)
     raster = subject.raster
@@ -120,8 +120,8 @@ def score(
 def sweep(
     image: str,
     truth: Path | None,
-    building_values: tuple[str, ...],
-    ignore_value: str | None,
+    mask_choice: MaskChoice,
+    features: VectorChoice,
     window: Window | None,
     models: tuple[str, ...],
     device: str | None,
@@ -134,8 +134,7 @@ def sweep(
     as_json: bool,
 ) -> None:
     """Segment an image at many resolutions and score the masks."""
-    mask_choice = MaskChoice(building_values, ignore_value)
-    subject = read_subject(image, truth, window, native_cm_per_px, image_choice, mask_choice)
+    subject = read_subject(image, truth, window, native_cm_per_px, image_choice, mask_choice, features)
     print_notes(subject.notes)
     native = subject.raster.cm_per_px
     steps = _steps(native, finest or native, coarsest)

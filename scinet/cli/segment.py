@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from scinet.cli.options import (
     model_option,
     working_option,
 )
-from scinet.datasets.tiles import Tile, tiles_in
+from scinet.datasets.tiles import Tile, common_stretch, tiles_in
 from scinet.errors import SciNetError, WriteError
 from scinet.models.checkpoint import Model
 from scinet.raster.choice import ImageChoice
@@ -178,6 +179,7 @@ def _write_folder(
 ) -> None:
     """Write each tile's files; one that cannot be segmented does not stop the others."""
     failed = 0
+    stretch = _stretch_of(tiles, open_tile)
     for tile in tiles:
         mask = out / f"{tile.name}.tif"
         polygons = footprints / f"{tile.name}.gpkg" if footprints else None
@@ -186,12 +188,32 @@ def _write_folder(
         try:
             for path in filter(None, (mask, polygons)):
                 _make_folder(path.parent)
-            writer.write(open_tile(tile), mask, polygons)
+            writer.write(open_tile(tile).stretched_by(stretch), mask, polygons)
         except SciNetError as error:
             failed += 1
             print(f"scinet: {tile.name}: {error}", file=sys.stderr)
     if failed:
         raise SciNetError(f"{failed} of {len(tiles)} images could not be segmented.")
+
+
+def _stretch_of(tiles: Sequence[Tile], open_tile: Callable[[Tile], Scene]) -> tuple[float, float] | None:
+    """The stretch that all tiles of more than 8 bits share; None where there is none or the user has chosen one."""
+    scenes = []
+    for tile in tiles:
+        with suppress(SciNetError):  # writing it will say what is wrong
+            scenes.append(open_tile(tile))
+    if not scenes or scenes[0].choice.stretch is not None:
+        return None
+    with suppress(SciNetError):
+        if (stretch := common_stretch(scenes)) is not None:
+            print_notes(
+                [
+                    f"Values of more than 8 bits are stretched from {stretch[0]:.4g}..{stretch[1]:.4g} in all images, "
+                    "their 2nd and 98th percentiles. Choose others with --stretch LOW HIGH."
+                ]
+            )
+            return stretch
+    return None
 
 
 def _check_folders(image: str, *places: Path | None) -> None:

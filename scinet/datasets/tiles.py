@@ -2,9 +2,11 @@
 
 import csv
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from unicodedata import normalize
 
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
@@ -16,7 +18,9 @@ from scinet.raster.choice import LIKELIEST, ImageChoice
 from scinet.raster.crs_text import crs_from_text
 from scinet.raster.resolution import parse_cm_per_px
 from scinet.raster.scene import Scene, open_scene
+from scinet.raster.stretch import common_range
 
+_SAMPLED_SCENES = 32
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".jp2")
 
 
@@ -82,11 +86,7 @@ def tiles_in(folder: Path) -> list[Tile]:
         found = [
             Tile(f"{scene.city_code}/{scene.id}", scene.image, scene.labels, city=scene.city_code)
             for scene in scenes_in(folder).values()
-        ] or [
-            Tile(path.stem, path)
-            for path in sorted(folder.iterdir())
-            if path.suffix.lower() in SUFFIXES and path.is_file()
-        ]
+        ] or _listed(folder)
     if not found:
         raise RasterError(
             f"{_shown(folder)} contains no images. Give a folder with an index.csv, with scenes or with images."
@@ -101,6 +101,43 @@ def _shown(folder: Path) -> str:
 
 def _first_words(error: Exception) -> str:
     return str(error).rstrip(".")[:200]
+
+
+def _listed(folder: Path) -> list[Tile]:
+    """All images in a folder. Names that differ in case or suffix alone keep the suffix, so that results do too."""
+    paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES and path.is_file()]
+    for path in paths:
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise RasterError(f"{path.name} is a link that leads out of {_shown(folder)}. Put the image itself there.")
+    keys = [normalize("NFC", path.stem).casefold() for path in paths]
+    names = [
+        path.stem if keys.count(key) == 1 else f"{path.stem}_{path.suffix[1:]}"
+        for path, key in zip(paths, keys, strict=True)
+    ]
+    folded = [normalize("NFC", name).casefold() for name in names]
+    if len(set(folded)) < len(folded):
+        twin = next(path for path, name in zip(paths, folded, strict=True) if folded.count(name) > 1)
+        raise RasterError(
+            f"{twin.name} and another image in {_shown(folder)} have the same name but for case. Rename one of them."
+        )
+    return [Tile(name, path) for name, path in zip(names, paths, strict=True)]
+
+
+def common_stretch(scenes: Sequence[Scene]) -> tuple[float, float] | None:
+    """The stretch of the images of a folder, so that the same ground looks the same in all of them.
+
+    Args:
+        scenes: The images; of many, some that are spread over all are read.
+
+    Returns:
+        The values that become black and white; None where no image has more than 8 bits.
+
+    Raises:
+        RasterError: One cannot be read.
+    """
+    samples = [scene.stretch_sample() for scene in scenes[:: max(1, len(scenes) // _SAMPLED_SCENES)]]
+    found = [sample for sample in samples if sample is not None and sample.size]
+    return common_range(found) if found else None
 
 
 def _read_index(folder: Path) -> list[Tile]:

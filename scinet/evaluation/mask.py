@@ -20,8 +20,8 @@ _MIN_COVERED_FRACTION = 0.01
 _NEARLY_ALL = 0.995
 _NOT_AN_IMAGE = "cannot be read as an image. Give a GeoTIFF, PNG, JPEG, WebP or JPEG 2000."
 _NEITHER = (
-    "is neither a mask image nor a vector file that can be read. Give a GeoTIFF, PNG, JPEG, WebP or JPEG 2000 mask, or "
-    "polygons as GeoJSON, GeoPackage, FlatGeobuf, KML or a zipped Shapefile."
+    "is neither a mask image nor a vector file that can be read. Give a GeoTIFF or PNG mask, or polygons as GeoJSON, "
+    "GeoPackage, a zipped Shapefile or another format listed in docs/files.md."
 )
 
 

@@ -1,6 +1,5 @@
 """The reference buildings of an image, from a mask image or from footprints, on any grid over its extent."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,14 +12,21 @@ from scinet.evaluation.reference import Truth, judged_part, truth_labels
 from scinet.local_file import open_regular
 from scinet.raster.raster import Raster
 from scinet.raster.scene import Scene
-from scinet.vector.footprints import Footprints, check_overlap
-from scinet.vector.read import HEAD_BYTES, is_vector, names_crs, read_footprints, read_window_footprints
+from scinet.vector.annotations import AnnotatedImage
+from scinet.vector.choice import VectorChoice
+from scinet.vector.footprints import check_overlap
+from scinet.vector.read import HEAD_BYTES, is_vector, read_footprints, read_window_footprints
 
 __all__ = ["Truth", "judged_part", "read_truth", "read_window_truth", "truth_labels"]
 
 
 def read_truth(
-    source: str | Path | bytes | BinaryIO, like: Raster, name: str, choice: MaskChoice | None = None
+    source: str | Path | bytes | BinaryIO,
+    like: Raster,
+    name: str,
+    choice: MaskChoice | None = None,
+    features: VectorChoice | None = None,
+    image_name: str = "",
 ) -> Truth:
     """Read the reference buildings of an image; the content tells whether it is a mask image or a vector file.
 
@@ -29,6 +35,8 @@ def read_truth(
         like: The image.
         name: What to call the source in a message.
         choice: Which values of a mask image are building or ignored; by default the likeliest.
+        features: The layer of a vector file, and which of its features are buildings; by default the likeliest.
+        image_name: The image's file name, by which annotations know it.
 
     Returns:
         Footprints, or a mask on the image's grid.
@@ -53,15 +61,18 @@ def read_truth(
     file = source if isinstance(source, bytes) else _path_or_bytes(source, name)
     if not is_vector(_head(file, name)):
         return read_mask(file, like, name=name, choice=choice)
-    footprints = read_footprints(file, name=name)
-    if footprints.crs is None and like.crs is not None:
-        return _placed_like(footprints, like, name)
+    footprints = read_footprints(file, name=name, choice=features, image=AnnotatedImage(image_name, like.grid))
     check_overlap(footprints, like)
-    return Truth(footprints)
+    return Truth(footprints, notes=footprints.notes)
 
 
 def read_window_truth(
-    source: Path | bytes, window: Raster, scene: Scene, name: str, choice: MaskChoice | None = None
+    source: Path | bytes,
+    window: Raster,
+    scene: Scene,
+    name: str,
+    choice: MaskChoice | None = None,
+    features: VectorChoice | None = None,
 ) -> Truth:
     """Read the reference buildings of a window of a scene: footprints cut at its edges, or the part of a mask.
 
@@ -74,29 +85,15 @@ def read_window_truth(
         scene: The whole scene.
         name: What to call the source in a message.
         choice: Which values of a mask image are building or ignored; by default the likeliest.
+        features: The layer of a vector file, and which of its features are buildings; by default the likeliest.
 
     Raises:
         TruthError: It cannot be read, or belongs elsewhere.
     """
     if not is_vector(_head(source, name)):
         return read_mask(source, window, name=name, choice=choice)
-    footprints = read_window_footprints(source, window.grid, scene.grid, name)
-    notes = () if scene.crs is None or names_crs(source, name) else (_assumed_crs(name),)
-    return Truth(np.zeros(window.shape, np.bool_) if footprints is None else footprints, notes=notes)
-
-
-def _placed_like(footprints: Footprints, like: Raster, name: str) -> Truth:
-    """Footprints without a CRS, in the image's; TruthError where that does not put them on the image."""
-    placed = replace(footprints, crs=like.crs)
-    try:
-        check_overlap(placed, like)
-    except TruthError:
-        check_overlap(footprints, like)  # says that there is no CRS
-    return Truth(placed, notes=(_assumed_crs(name),))
-
-
-def _assumed_crs(name: str) -> str:
-    return f"{name} names no CRS; its coordinates fit the image's, which is assumed."
+    footprints = read_window_footprints(source, window.grid, scene.grid, name, features, scene.name)
+    return Truth(footprints if footprints.polygons else np.zeros(window.shape, np.bool_), notes=footprints.notes)
 
 
 def _head(source: str | Path | bytes, name: str) -> bytes:

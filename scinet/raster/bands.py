@@ -13,11 +13,12 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from scinet.raster.choice import ImageChoice
+from scinet.raster.collar import find_collar
 from scinet.raster.nodata import unmarked_nodata
 from scinet.raster.roles import choose_bands
 from scinet.raster.sample import is_whole, sample_place
+from scinet.raster.stretch import stretch_note, stretch_range, stretched
 
-STRETCH_PERCENTILES = (2.0, 98.0)
 OPAQUE = 128
 # Nodata of RGBA orthophotos after lossy compression: black that is no longer quite black.
 NEARLY_BLACK = 10
@@ -38,6 +39,7 @@ class Rendering:
         palette: RGBA uint8 (n, 4) for every value of the first band's dtype.
         stretch: The values that become 0 and 255; the first is the larger where the file stores a negative.
         nodata: Values of pixels that hold nothing, besides what the file says.
+        nodata_within: How far a pixel's values may be from one of `nodata`.
         own_nodata: Whether what the file says of nodata counts.
         notes: What was chosen, in sentences for the reader.
     """
@@ -47,6 +49,7 @@ class Rendering:
     palette: NDArray[np.uint8] | None
     stretch: tuple[float, float] | None
     nodata: tuple[float, ...]
+    nodata_within: float
     own_nodata: bool
     notes: tuple[str, ...]
 
@@ -70,19 +73,37 @@ def choose_rendering(dataset: DatasetReader, choice: ImageChoice) -> Rendering:
     is_negative = palette is None and len(bands) == 1 and _is_min_is_white(dataset)
     own_nodata = choice.nodata is None
     nodata: tuple[float, ...] = () if choice.nodata is None or math.isnan(choice.nodata) else (choice.nodata,)
-    stretch: tuple[float, float] | None = None
+    nodata_within = 0.0
+    stretch = choice.stretch
     if palette is None and any(dataset.dtypes[band - 1] != "uint8" for band in bands):
         sample, held = _read_held(dataset, bands, alpha, own_nodata)
         if own_nodata:
-            found = unmarked_nodata(sample, np.asarray(held.any(axis=0)), is_whole(dataset))
-            nodata = tuple(found)
-            notes = (*notes, *map(_nodata_note, found))
-        low, high = _stretch_range(sample[held & ~np.isin(sample, _in_dtype(nodata, sample.dtype))])
-        notes = (*notes, _stretch_note(dataset.dtypes[bands[0] - 1], (low, high)))
-        stretch = (high, low) if is_negative else (low, high)
-    elif is_negative:
-        stretch = (255.0, 0.0)
-    return Rendering(bands, alpha, palette, stretch, nodata, own_nodata, notes)
+            nodata = tuple(unmarked_nodata(sample, np.asarray(held.any(axis=0)), is_whole(dataset)))
+        if stretch is None:
+            stretch = stretch_range(sample[held & ~np.isin(sample, _in_dtype(nodata, sample.dtype))])
+            notes = (*notes, stretch_note(dataset.dtypes[bands[0] - 1], stretch))
+    else:
+        if own_nodata and palette is None and alpha is None:
+            value, nodata_within = find_collar(dataset, bands)
+            nodata = () if value is None else (value,)
+        if is_negative and stretch is None:
+            stretch = (0.0, 255.0)
+    if own_nodata:
+        notes = (*map(_nodata_note, nodata), *notes)
+    if is_negative and stretch is not None:
+        stretch = stretch[1], stretch[0]
+    return Rendering(bands, alpha, palette, stretch, nodata, nodata_within, own_nodata, notes)
+
+
+def stretch_sample(dataset: DatasetReader, choice: ImageChoice) -> NDArray[Any] | None:
+    """Valid values (n,) that tell the stretch of a file; None where it is shown as it is."""
+    bands, alpha, _ = choose_bands(dataset, choice.bands)
+    if (bands == [1] and _palette(dataset) is not None) or all(dataset.dtypes[band - 1] == "uint8" for band in bands):
+        return None
+    rendering = choose_rendering(dataset, choice)
+    sample, held = _read_held(dataset, bands, alpha, rendering.own_nodata)
+    valid: NDArray[Any] = sample[held & ~np.isin(sample, _in_dtype(rendering.nodata, sample.dtype))]
+    return valid
 
 
 def read_colours(dataset: DatasetReader, rendering: Rendering, part: Window | None = None) -> Colours:
@@ -116,7 +137,7 @@ def _colours(dataset: DatasetReader, rendering: Rendering, how: dict[str, Any]) 
     ok = read_validity(dataset, rendering.bands, rendering.alpha, how, opacity, rendering.own_nodata)
     values = values[: len(rendering.bands)]
     for value in _in_dtype(rendering.nodata, values.dtype):
-        ok &= (values != value).any(axis=0)
+        ok &= _differs(values, value, rendering.nodata_within)
     if rendering.palette is not None:
         rgba = rendering.palette[values[0]]
         colours, ok = rgba[..., :3], ok & (rgba[..., 3] >= OPAQUE)
@@ -129,7 +150,7 @@ def _colours(dataset: DatasetReader, rendering: Rendering, how: dict[str, Any]) 
             ok &= colours.max(axis=-1) > NEARLY_BLACK
     else:
         ok &= np.isfinite(values).all(axis=0)
-        colours = np.moveaxis(_stretched(values, rendering.stretch), 0, -1)
+        colours = np.moveaxis(stretched(values, rendering.stretch), 0, -1)
     rgb = np.broadcast_to(colours, (*ok.shape, 3))  # grey has one band
     return np.where(ok[..., np.newaxis], rgb, np.uint8(0)).astype(np.uint8, copy=False), ok
 
@@ -252,35 +273,16 @@ def _read_held(
     return np.ma.getdata(sample), held
 
 
+def _differs(values: NDArray[Any], value: Any, within: float) -> NDArray[np.bool_]:
+    """Which pixels (H, W) of values (C, H, W) are not of a value in all of their bands."""
+    if not within:
+        return np.asarray((values != value).any(axis=0))
+    return np.asarray((np.abs(values.astype(np.int16) - value) > within).any(axis=0))
+
+
 def _in_dtype(values: tuple[float, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Values as an array that compares with one of a dtype: float32 holds -3.4e38 with fewer digits than a text."""
     return np.array(values, dtype if dtype.kind == "f" else np.float64)
-
-
-def _stretch_range(values: NDArray[Any]) -> tuple[float, float]:
-    """The values that become 0 and 255, from a sample of valid ones (n,)."""
-    values = values.astype(np.float64)
-    if values.size == 0:
-        return 0.0, 1.0
-    low, high = np.percentile(values, STRETCH_PERCENTILES)
-    if low == high:  # nearly constant: a few values must not be lost
-        low, high = values.min(), values.max()
-    if low == high:  # constant: mid-grey
-        low, high = low - 1.0, high + 1.0
-    return float(low), float(high)
-
-
-def _stretched(values: NDArray[Any], stretch: tuple[float, float]) -> NDArray[np.uint8]:
-    low, high = stretch
-    fraction = (values.astype(np.float64) - low) / (high - low)
-    return np.rint(255.0 * np.clip(np.nan_to_num(fraction), 0.0, 1.0)).astype(np.uint8)
-
-
-def _stretch_note(dtype: str, stretch: tuple[float, float]) -> str:
-    return (
-        f"{dtype} values were stretched to 8 bits from {stretch[0]:.4g}..{stretch[1]:.4g}, "
-        "their 2nd and 98th percentiles."
-    )
 
 
 def _nodata_note(value: float) -> str:

@@ -20,18 +20,26 @@ class ImageChoice:
         nodata: The value of pixels that hold nothing; NaN where there is no such value; None: what the file says, or
             the likeliest.
         crs: The CRS of a file that has a transform without one.
+        stretch: The values that become black and white; None: the likeliest, of files with more than 8 bits.
+        page: Of a TIFF with several, from 1.
 
     Raises:
-        RasterError: The number of bands is not 1 or 3.
+        RasterError: The number of bands is not 1 or 3, or the stretch is not from a lower to a higher number.
     """
 
     bands: tuple[int, ...] = ()
     nodata: float | None = None
     crs: CRS | None = None
+    stretch: tuple[float, float] | None = None
+    page: int = 1
 
     def __post_init__(self) -> None:
         if len(self.bands) not in (0, 1, 3):
             raise RasterError("Give three bands, for red, green and blue, or one for grey.")
+        if self.stretch is not None and not -math.inf < self.stretch[0] < self.stretch[1] < math.inf:
+            raise RasterError("Give the stretch as a lower and a higher number, such as 200 3000.")
+        if self.page < 1:
+            raise RasterError("Pages are counted from 1.")
 
 
 LIKELIEST = ImageChoice()

@@ -72,6 +72,7 @@ def open_raster(
     max_pixels: int = MAX_PIXELS,
     by_windows: bool = False,
     overview: int | None = None,
+    page: int = 1,
 ) -> Iterator[DatasetReader]:
     """Open a raster file; in the block, whatever GDAL cannot read becomes a RasterError.
 
@@ -81,9 +82,10 @@ def open_raster(
         max_pixels: The most pixels that the file may have.
         by_windows: Whether it is read by windows: then a GeoTIFF may have any size, if its blocks fit in memory.
         overview: Index (from 0) of the overview to open in place of the image; None for the image.
+        page: Of a TIFF with several, from 1.
 
     Raises:
-        RasterError: The file cannot be opened or read, or is too large.
+        RasterError: The file cannot be opened or read, is too large, or has no such page.
     """
     by_url = by_windows and web.is_url(source)
     content = b""
@@ -102,7 +104,7 @@ def open_raster(
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             if by_url:
                 _read_directories(str(path), drivers)
-            with _dataset(path, content, drivers, overview) as stored:
+            with _dataset(path, content, drivers, overview) as first, _page(first, page, overview, name) as stored:
                 opened = True
                 if not (by_windows and stored.driver == "GTiff"):
                     _check_size(stored, name, max_pixels)
@@ -151,6 +153,20 @@ def _dataset(path: str | None, content: bytes, drivers: list[str], overview: int
             yield dataset
 
 
+@contextmanager
+def _page(first: DatasetReader, page: int, overview: int | None, name: str) -> Iterator[DatasetReader]:
+    """A page of a TIFF, of which the first is open."""
+    if page == 1:
+        yield first
+        return
+    pages = first.subdatasets if first.driver == "GTiff" else []
+    if page > max(1, len(pages)):
+        raise RasterError(f"{name} has {max(1, len(pages))} pages, so page {page} cannot be read. Choose another.")
+    options = {} if overview is None else {"overview_level": overview}
+    with DatasetReader(pages[page - 1], driver=["GTiff"], **options) as dataset:
+        yield dataset
+
+
 def grid_of(
     dataset: DatasetReader, name: str, cm_per_px: float | None, crs: CRS | None = None
 ) -> tuple[Grid, tuple[str, ...]]:
@@ -172,6 +188,8 @@ def grid_of(
             f"Give an image of at least {MIN_SIDE_PX} x {MIN_SIDE_PX} px."
         )
     notes = list(photo_notes(dataset))
+    if dataset.driver == "GTiff" and len(dataset.subdatasets) > 1:
+        notes.append(f"{name} has {len(dataset.subdatasets)} pages; the first is read. Choose another with --page N.")
     transform, found = place(dataset)
     if found is None and crs is not None and has_transform(dataset) and has_place_on_earth(crs):
         found = crs

@@ -3,11 +3,13 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rasterio import Env
 from rasterio.crs import CRS
 from rasterio.io import DatasetReader
@@ -16,7 +18,7 @@ from rasterio.windows import Window
 
 from scinet import web
 from scinet.errors import NodataError, RasterError
-from scinet.raster.bands import Rendering, choose_rendering, read_colours, read_decimated_colours
+from scinet.raster.bands import Rendering, choose_rendering, read_colours, read_decimated_colours, stretch_sample
 from scinet.raster.choice import LIKELIEST, ImageChoice
 from scinet.raster.grid import Grid
 from scinet.raster.open import MAX_PIXELS, MIN_SIDE_PX, Source, grid_of, open_raster, source_bytes, source_name
@@ -214,6 +216,21 @@ class Scene:
         corner = Affine.translation(column_px, row_px)
         return Raster(pixels, valid, self.transform @ corner, self.crs, self.all_notes)
 
+    def stretched_by(self, stretch: tuple[float, float] | None) -> "Scene":
+        """The scene with another stretch, if it has more than 8 bits and `stretch` is not None."""
+        if stretch is None or self.stretch_sample() is None:
+            return self
+        return replace(self, choice=replace(self.choice, stretch=stretch))
+
+    def stretch_sample(self) -> NDArray[Any] | None:
+        """Valid values (n,) that tell the stretch of the scene; None where it is shown as it is.
+
+        Raises:
+            RasterError: It cannot be read.
+        """
+        with self._open() as dataset:
+            return stretch_sample(dataset, self.choice)
+
     @property
     def _blank(self) -> str:
         return f"{self.name} holds no image: all of its pixels are nodata or transparent."
@@ -224,7 +241,7 @@ class Scene:
             return choose_rendering(dataset, self.choice)
 
     def _open(self, overview: int | None = None) -> AbstractContextManager[DatasetReader]:
-        return open_raster(self.source, self.name, by_windows=True, overview=overview)
+        return open_raster(self.source, self.name, by_windows=True, overview=overview, page=self.choice.page)
 
 
 class _SceneRows:
@@ -294,7 +311,7 @@ def read_raster(
     cm_per_px = None if cm_per_px is None else parse_cm_per_px(cm_per_px)
     name = source_name(source)
     source = _reopenable(source, name)
-    with open_raster(source, name, max_pixels=max_pixels) as dataset:
+    with open_raster(source, name, max_pixels=max_pixels, page=choice.page) as dataset:
         scene = _scene_of(dataset, source, name, cm_per_px, choice)
         return scene._read(dataset, (0, 0, scene.width, scene.height))
 
@@ -335,7 +352,7 @@ def open_scene(
     if web.is_url(source):
         web.check_url(str(source))
     source = _reopenable(source, name)
-    with open_raster(source, name, by_windows=True) as dataset:
+    with open_raster(source, name, by_windows=True, page=choice.page) as dataset:
         scene = _scene_of(dataset, source, name, cm_per_px, choice)
         if scene.is_remote and scene.block[1] == scene.width and scene.pixels > MAX_DECIMATED_WEB_PIXELS:
             raise RasterError(

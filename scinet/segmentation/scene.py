@@ -191,6 +191,7 @@ def _identity(scene: Scene) -> list[Any]:
     """What distinguishes a scene from any other, or from another version of it."""
     choice = scene.choice
     reading = [list(choice.bands), str(choice.nodata), choice.crs.to_string() if choice.crs else None]
+    reading += [list(choice.stretch) if choice.stretch else None, choice.page]
     size: Sequence[Any] = (scene.width, scene.height, reading)
     if isinstance(scene.source, str) and not is_url(scene.source):
         facts = Path(scene.source).stat()

@@ -29,10 +29,12 @@ class Footprints:
     Attributes:
         polygons: Their coordinates (x, y) are in `crs`; geographic ones are (longitude, latitude).
         crs: None for metres in the local plane of a raster without a CRS.
+        notes: How the file was understood, in sentences for the reader.
     """
 
     polygons: tuple[Polygon | MultiPolygon, ...]
     crs: CRS | None
+    notes: tuple[str, ...] = ()
 
 
 def rasterize(footprints: Footprints, like: Raster) -> NDArray[np.int32]:

@@ -13,10 +13,8 @@ def kml_to_geojson(content: bytes, name: str) -> str:
     Raises:
         TruthError: It is damaged.
     """
-    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
-        raise TruthError(f"{name} declares entities, which are not read. Save it as GeoJSON.")
+    root = parse_xml(content, name)
     try:
-        root = ElementTree.fromstring(content)
         features = [
             {
                 "type": "Feature",
@@ -26,9 +24,19 @@ def kml_to_geojson(content: bytes, name: str) -> str:
             for placemark in _all(root, "Placemark")
             if (polygons := [_rings(polygon) for polygon in _all(placemark, "Polygon")])
         ]
-    except (ElementTree.ParseError, ValueError):
+    except ValueError:
         raise TruthError(f"{name} is damaged: its polygons cannot be read. Save it as GeoJSON.") from None
     return json.dumps({"type": "FeatureCollection", "features": features})
+
+
+def parse_xml(content: bytes, name: str) -> ElementTree.Element:
+    """The root of an XML file. Raises TruthError where it is damaged or declares entities, which can grow for ever."""
+    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
+        raise TruthError(f"{name} declares entities, which are not read. Save it as GeoJSON.")
+    try:
+        return ElementTree.fromstring(content)
+    except (ElementTree.ParseError, ValueError, LookupError):
+        raise TruthError(f"{name} is damaged: its polygons cannot be read. Save it as GeoJSON.") from None
 
 
 def _rings(polygon: ElementTree.Element) -> list[list[list[float]]]:

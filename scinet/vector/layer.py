@@ -1,12 +1,11 @@
 """Opens vector files from untrusted sources: the only place that does, each format by its own driver."""
 
-import json
-import mmap
-import re
+import sqlite3
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +22,25 @@ from scinet.errors import TruthError
 from scinet.local_file import open_regular
 from scinet.raster.crs_text import crs_from_text
 from scinet.raster.resolution import has_place_on_earth
+from scinet.vector.annotations import AnnotatedImage
+from scinet.vector.choice import VectorChoice
+from scinet.vector.features import likely_buildings, unusable_condition
 from scinet.vector.footprints import LONLAT
-from scinet.vector.formats import GIVE, HEAD_BYTES, MAX_BYTES, Format, check_geopackage, format_of, local_file
+from scinet.vector.formats import GIVE, HEAD_BYTES, Format, check_geopackage, format_of
+from scinet.vector.geojson_crs import crs_of_geojson
+from scinet.vector.solids import copy_with_any_geometry, flat_wkb
+from scinet.vector.unpack import Local, local_file
 from scinet.vector.views import refuse_views
 
 _BATCH_FEATURES = 20_000
 _SAMPLE_FEATURES = 100
-_ABSENT = object()
+# The drivers for JSON are given, as others would read addresses from it
+_TEXTS: dict[Format, str] = {"geojson lines": "GeoJSONSeq", "topojson": "TopoJSON", "csv": "CSV"}
+_CSV_OPTIONS = {
+    "GEOM_POSSIBLE_NAMES": "geometry,geom,the_geom,wkt,wkt_geom,WKT,Geometry",
+    "AUTODETECT_TYPE": "YES",
+    "KEEP_GEOM_COLUMNS": "NO",
+}
 
 # GDAL's driver for GeoJSON would request a CRS that is given as a link: all vector files are local
 pyogrio.set_gdal_config_options(
@@ -48,32 +59,50 @@ class VectorLayer:
         path: What GDAL calls the file; its driver is given where the format has several.
         layer: The layer's name; None where the file has a single one.
         crs: The one that the file names; None for coordinates in a local plane.
-        is_geojson: Whether it is GeoJSON; then its coordinates may be longitudes and latitudes whatever `crs` says.
+        is_text: Whether it is GeoJSON or a table; then its coordinates may be longitudes and latitudes whatever `crs`
+            says, and it has no index.
+        is_placed: Whether its coordinates are those of the image, whose pixels it counts.
+        where: The condition that its features fulfil.
+        attributes: Those that the condition compares.
+        options: For GDAL's driver.
+        notes: What was chosen, in sentences for the reader.
     """
 
     path: str
     layer: str | None
     crs: CRS | None
-    is_geojson: bool
+    is_text: bool
+    is_placed: bool = False
+    where: str | None = None
+    attributes: tuple[str, ...] = ()
+    options: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def read(self, bounds: Bounds | None = None) -> Geometries:
         """One geometry (n,) per feature, flat, None where it has none; only those that may touch `bounds`."""
-        _, fids, wkb, _ = pyogrio.raw.read(self.path, layer=self.layer, columns=[], bbox=bounds, return_fids=True)
+        _, fids, wkb, _ = pyogrio.raw.read(self.path, bbox=bounds, return_fids=True, **self._how)
         return _from_wkb(wkb)[np.argsort(fids, kind="stable")]  # an index does not keep the file's order
 
     def batches(self) -> Iterator[Geometries]:
         """What `read` gives, some thousands at a time."""
-        with pyogrio.open_arrow(
-            self.path, layer=self.layer, columns=[], batch_size=_BATCH_FEATURES, use_pyarrow=True
-        ) as (meta, reader):
+        with pyogrio.open_arrow(self.path, batch_size=_BATCH_FEATURES, use_pyarrow=True, **self._how) as (meta, reader):
             for batch in reader:
                 column = batch.column(meta["geometry_name"] or "wkb_geometry")
                 yield _from_wkb(column.to_numpy(zero_copy_only=False))
 
     def total_bounds(self) -> Bounds | None:
         """West, south, east and north of all features in the file's coordinates; None where there are none."""
-        bounds = pyogrio.read_info(self.path, layer=self.layer, force_total_bounds=True)["total_bounds"]
-        return None if bounds is None else tuple(bounds)
+        bounds = self.info(force_total_bounds=True)["total_bounds"]
+        return None if bounds is None or not np.isfinite(bounds).all() else tuple(bounds)
+
+    def info(self, **how: bool) -> dict[str, Any]:
+        """What GDAL knows about the layer."""
+        found: dict[str, Any] = pyogrio.read_info(self.path, layer=self.layer, **how, **self.options)
+        return found
+
+    @property
+    def _how(self) -> dict[str, Any]:
+        return {"layer": self.layer, "columns": list(self.attributes), "where": self.where, **self.options}
 
 
 def is_vector(content: bytes) -> bool:
@@ -87,47 +116,107 @@ def is_polygonal(geometry: Any) -> bool:
 
 
 @contextmanager
-def open_layer(source: str | Path | bytes, name: str) -> Iterator[VectorLayer]:
+def open_layer(
+    source: str | Path | bytes,
+    name: str,
+    choice: VectorChoice | None = None,
+    image: AnnotatedImage | None = None,
+) -> Iterator[VectorLayer]:
     """Open a vector file, whose format its content tells; in the block, what GDAL cannot read is a TruthError.
 
     Args:
         source: Path or bytes.
         name: What to call it in a message.
+        choice: Its layer and features; by default the likeliest.
+        image: The image whose pixels annotations count.
 
     Raises:
         TruthError: It cannot be opened or read, has another format or an unknown CRS, or several layers of polygons.
     """
+    choice = choice or VectorChoice()
     head = _head(source, name)
     kind = format_of(head)
     if kind is None:
         raise TruthError(f"{name} is not a vector file that can be read. {GIVE}" if head else _empty(name))
-    with local_file(source, kind, name) as (path, found), _quiet():
+    with local_file(source, kind, name, choice.layer, image) as local, _quiet():
         try:
-            yield _layer(path, found, name)
+            with _readable(local, name) as path:
+                yield _layer(replace(local, path=path), name, choice, kind)
         except CRSError:
             raise TruthError(f"{name} names an unknown CRS. Save it in WGS 84 (longitude, latitude).") from None
+        except (DataSourceError, DataLayerError, FeatureError, GeometryError, GEOSException):
+            raise TruthError(_why_not(local.kind, name)) from None
+
+
+@contextmanager
+def _readable(local: Local, name: str) -> Iterator[Path]:
+    """The file, or a copy of a GeoPackage whose layers are of a kind that pyogrio refuses."""
+    if local.kind == "geopackage":
+        check_geopackage(_head(local.path, name), name)
+        refuse_views(local.path, name)
+        try:
+            pyogrio.list_layers(local.path)
         except GeometryError:
-            raise TruthError(
-                f"{name} holds solids or other geometries that are not polygons. "
-                "Convert them: ogr2ogr -nlt MULTIPOLYGON OUT.gpkg IN."
-            ) from None
-        except (DataSourceError, DataLayerError, FeatureError, GEOSException):
-            raise TruthError(_why_not(found, name)) from None
+            with tempfile.TemporaryDirectory() as folder:
+                copy = Path(folder) / "footprints.gpkg"
+                try:
+                    copy_with_any_geometry(local.path, copy)
+                except sqlite3.Error:
+                    raise DataSourceError from None
+                yield copy
+                return
+    yield local.path
 
 
-def _layer(path: Path, kind: Format, name: str) -> VectorLayer:
-    # The drivers for JSON are given, as others would read addresses from it.
+def _layer(local: Local, name: str, choice: VectorChoice, given: Format) -> VectorLayer:
+    path, kind = local.path, local.kind
     if kind == "geojson":
-        return _geojson_layer(path)
-    if kind == "geojson lines":
-        return VectorLayer(f"GeoJSONSeq:{path}", None, LONLAT, True)
-    if kind == "geopackage":
-        check_geopackage(_head(path, name), name)
-        refuse_views(path, name)
-        return _geopackage_layer(path, name)
-    if not len(pyogrio.list_layers(path)):
-        raise DataSourceError
-    return VectorLayer(str(path), None, _crs(pyogrio.read_info(path)["crs"]), False)
+        crs = local.crs if given != "geojson" and (local.is_placed or local.crs) else crs_of_geojson(path)
+        layer = VectorLayer(f"GeoJSON:{path}", None, crs, not local.is_placed, local.is_placed, notes=local.notes)
+    elif kind in _TEXTS:
+        layer = VectorLayer(f"{_TEXTS[kind]}:{path}", None, LONLAT, True, options=_CSV_OPTIONS if kind == "csv" else {})
+        if kind == "csv" and layer.info()["geometry_type"] is None:
+            raise TruthError(f"{name} is a table without a column of polygons as WKT. {GIVE}")
+    elif kind == "geopackage":
+        layer = _geopackage_layer(path, name, choice.layer)
+    else:
+        layer = VectorLayer(f"ESRIJSON:{path}" if kind == "esri json" else str(path), None, None, False)
+        if not len(pyogrio.list_layers(layer.path)):
+            raise DataSourceError
+        layer = replace(layer, crs=local.crs if given == "geoparquet" else _crs(layer.info()["crs"]))
+    if choice.layer is not None and kind != "geopackage" and given != "zip":
+        raise TruthError(f"{name} has no layers to choose from. Leave out --layer.")
+    if choice.where == "none" or (choice.where is None and layer.is_text and b"building" not in _head(path, name)):
+        return layer  # without another look at a file that has no index
+    return _filtered(layer, name, choice)
+
+
+def _filtered(layer: VectorLayer, name: str, choice: VectorChoice) -> VectorLayer:
+    """The layer with the features that count as buildings."""
+    fields = dict(zip(*(layer.info()[key] for key in ("fields", "dtypes")), strict=True))
+    if choice.where is not None:
+        known = {each.lower(): each for each in fields}
+        unknown = [each for each in choice.attributes if each.lower() not in known]
+        if unknown:
+            raise unusable_condition(choice.where, name, list(fields))
+        attributes = tuple(known[each.lower()] for each in choice.attributes)
+        chosen = replace(layer, where=choice.where, attributes=attributes)
+        try:
+            pyogrio.raw.read(chosen.path, max_features=1, **chosen._how)
+        except (ValueError, FeatureError):
+            raise unusable_condition(choice.where, name, list(fields)) from None
+        return chosen
+    condition, attribute = likely_buildings(fields)
+    if condition is None or attribute is None:
+        return layer
+    others = replace(layer, where=f"NOT ({condition})", attributes=(attribute,))
+    if not len(pyogrio.raw.read(others.path, max_features=1, **others._how)[2]):
+        return layer
+    note = (
+        f"Of {name}, only features with a value of {attribute} count as buildings. "
+        "Choose others with --where, or all with --where none."
+    )
+    return replace(layer, where=condition, attributes=(attribute,), notes=(*layer.notes, note))
 
 
 def _why_not(kind: Format, name: str) -> str:
@@ -165,19 +254,37 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _geojson_layer(path: Path) -> VectorLayer:
-    # GDAL does not tell an unknown CRS or null from none.
-    return VectorLayer(f"GeoJSON:{path}", None, _geojson_crs(_crs_member(path)), True)
-
-
-def _geopackage_layer(path: Path, name: str) -> VectorLayer:
-    layers = [layer for layer, kind in pyogrio.list_layers(path) if kind is not None]  # others are plain tables
-    found = [layer for layer in layers if _has_polygons(path, layer)]
+def _geopackage_layer(path: Path, name: str, chosen: str | None) -> VectorLayer:
+    layers = [str(layer) for layer, kind in pyogrio.list_layers(path) if kind is not None]  # others are plain tables
+    if chosen is not None:
+        if chosen not in layers:
+            raise TruthError(f"{name} has no layer {chosen[:80]}, only {', '.join(layers[:8])}. Correct --layer.")
+        found = [chosen]
+    else:
+        found = [layer for layer in layers if _has_polygons(path, layer)]
     if not found:
-        raise TruthError(f"{name} holds no polygons. {GIVE}")
+        raise TruthError(no_polygons(name, _kinds(path, layers)))
     if len(found) > 1:
-        raise TruthError(f"{name} holds several layers of polygons ({', '.join(found)}). Keep the buildings' only.")
+        raise TruthError(
+            f"{name} holds several layers of polygons ({', '.join(found[:8])}). Choose one with --layer NAME."
+        )
     return VectorLayer(str(path), found[0], _crs(pyogrio.read_info(path, layer=found[0])["crs"]), False)
+
+
+def no_polygons(name: str, geometries: Geometries) -> str:
+    """What to say of a file without polygons, by the geometries that it has."""
+    kinds = {"Point": "points", "LineString": "lines"}
+    found = {kinds.get(str(each.geom_type).removeprefix("Multi"), "") for each in geometries if each is not None}
+    named = [kind for kind in ("points", "lines") if kind in found]
+    if named:
+        return f"{name} holds {' and '.join(named)}, not the outlines of buildings. {GIVE}"
+    return f"{name} holds no polygons. {GIVE}"
+
+
+def _kinds(path: Path, layers: list[str]) -> Geometries:
+    """A sample of the geometries of all layers."""
+    read = [pyogrio.raw.read(path, layer=layer, columns=[], max_features=_SAMPLE_FEATURES)[2] for layer in layers[:8]]
+    return _from_wkb(np.concatenate(read)) if read else np.array([], object)
 
 
 def _has_polygons(path: Path, layer: str) -> bool:
@@ -188,36 +295,10 @@ def _has_polygons(path: Path, layer: str) -> bool:
     return False
 
 
-def _crs_member(path: Path) -> Any:
-    """The member "crs" of a GeoJSON document, which stands before or after its features; `_ABSENT` without one."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        try:
-            features = content.find(b'"features"')
-            if len(content) > MAX_BYTES and not 0 <= features <= MAX_BYTES:
-                return _ABSENT  # more than can be searched
-            if features < 0:  # a single feature or geometry
-                document = json.loads(content[:])
-                return document.get("crs", _ABSENT) if isinstance(document, dict) else _ABSENT
-            for part in (content[:features], content[max(content.rfind(b"]"), len(content) - MAX_BYTES) :]):
-                if member := re.search(rb'"crs"\s*:\s*', part):
-                    return json.JSONDecoder().raw_decode(part[member.end() :].decode())[0]
-        except (ValueError, RecursionError):
-            pass  # damaged, as GDAL will find
-        return _ABSENT
-
-
-def _geojson_crs(member: Any) -> CRS | None:
-    if member is _ABSENT:
-        return LONLAT  # RFC 7946
-    if member is None:
-        return None  # the specification of 2008: no CRS can be assumed
-    try:
-        properties = member["properties"]
-        text = str(properties["name"] if "name" in properties else f"EPSG:{properties['code']}")
-    except (KeyError, TypeError):
-        raise CRSError from None
-    return crs_from_text(text)
-
-
 def _from_wkb(wkb: NDArray[Any]) -> Geometries:
-    return np.asarray(shapely.force_2d(shapely.from_wkb(wkb, on_invalid="fix")), dtype=object)
+    flat = np.array([flat_wkb(each) for each in wkb], dtype=object)
+    found = np.asarray(shapely.force_2d(shapely.from_wkb(flat, on_invalid="fix")), dtype=object)
+    for index in [i for i, (before, after) in enumerate(zip(wkb, flat, strict=True)) if before is not after]:
+        faces = shapely.get_parts(found[index])  # walls have no area
+        found[index] = shapely.union_all(faces[shapely.is_valid(faces) & (shapely.area(faces) > 0)])
+    return found

@@ -144,11 +144,11 @@ def test_dark_pixels_within_an_image_are_not_nodata(tmp_path: Path) -> None:
 
 def test_the_reader_names_nodata(tmp_path: Path) -> None:
     bands = PHOTO.copy()
-    bands[:, collar()] = 255
+    bands[:, collar()] = 77
     path = tif(tmp_path / "a.tif", bands, photometric="RGB")
     assert read_raster(path).valid.all()
-    assert (read_raster(path, choice=ImageChoice(nodata=parse_nodata("255"))).valid == ~collar()).all()
-    flagged = tif(tmp_path / "b.tif", bands, photometric="RGB", nodata=255)
+    assert (read_raster(path, choice=ImageChoice(nodata=parse_nodata("77"))).valid == ~collar()).all()
+    flagged = tif(tmp_path / "b.tif", bands, photometric="RGB", nodata=77)
     assert read_raster(flagged, choice=ImageChoice(nodata=parse_nodata("none"))).valid.all()
     with pytest.raises(RasterError, match='"black" is not a nodata value'):
         parse_nodata("black")

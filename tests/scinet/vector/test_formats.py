@@ -1,137 +1,110 @@
 """Vector files in all formats that are read, whole and by window, and what is refused."""
 
-import io
-import json
-import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyogrio
 import pytest
-import shapely
 from numpy.typing import NDArray
-from rasterio.crs import CRS
-from rasterio.transform import Affine
-from shapely import Polygon, box
 
 from scinet.errors import TruthError
-from scinet.evaluation.truth import read_truth, read_window_truth, truth_labels
+from scinet.evaluation.truth import Truth, read_truth, read_window_truth, truth_labels
 from scinet.raster.geotiff import write_raster
 from scinet.raster.raster import Raster
 from scinet.raster.scene import Scene, open_scene
-from scinet.vector.footprints import LONLAT, reproject
+from scinet.vector.choice import VectorChoice
+from tests.scinet.vector.samples import (
+    HOUSES,
+    PLACE,
+    SIDE_PX,
+    UTM,
+    archive,
+    coco,
+    csv,
+    files,
+    frame,
+    geojson,
+    kml,
+    labelme,
+    voc,
+    write,
+)
 
-UTM = CRS.from_epsg(32630)
-PLACE = Affine(0.1, 0, 810_000, 0, -0.1, 620_000)
-HOUSES = [box(10, 10, 30, 30), box(40, 20, 60, 50), Polygon([(5, 60), (30, 60), (30, 80), (5, 80)])]  # in px
+Part = tuple[int, int, int, int]
+CORNER: Part = (0, 0, 50, 50)
+KINDS = [
+    *("FlatGeobuf", "FlatGeobuf as bytes", "GeoJSON lines", "GeoJSON text sequence", "GeoJSON, compressed"),
+    *("Shapefile", "zipped Shapefile", "Shapefile with a path that leads out", "KML", "KMZ"),
+    *("GeoParquet", "GeoParquet as bytes", "GeoParquet with coordinates as lists"),
+    *("GML", "GML with longitude first", "GML 2", "zipped GML", "CSV", "CSV as a file", "CSV, compressed"),
+    *("Esri JSON", "TopoJSON", "COCO", "COCO run lengths", "COCO boxes", "COCO of several images"),
+    *("COCO of several classes", "YOLO polygons", "YOLO boxes", "VOC", "labelme", "PolyhedralSurface", "TIN"),
+    *("GeoJSON in metres without a CRS", "GeoJSON with latitude first", "GeoPackage with latitude first"),
+    *("GeoPackage with degrees under a metric name", "GeoPackage without a CRS"),
+]
 
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
-    pixels = np.full((100, 100, 3), 100, np.uint8)
-    write_raster(tmp_path / "image.tif", Raster(pixels, np.ones((100, 100), bool), PLACE, UTM))
+    pixels = np.full((SIDE_PX, SIDE_PX, 3), 100, np.uint8)
+    write_raster(tmp_path / "image.tif", Raster(pixels, np.ones((SIDE_PX, SIDE_PX), bool), PLACE, UTM))
     return open_scene(tmp_path / "image.tif")
 
 
-def placed(crs: CRS) -> list[Polygon]:
-    metres = [shapely.transform(house, lambda xy: np.column_stack(PLACE @ xy.T)) for house in HOUSES]
-    return list(reproject(np.array(metres, dtype=object), UTM, crs))
-
-
-def write(path: Path, crs: str | None = "EPSG:32630") -> Path:
-    wkb = shapely.to_wkb(np.array(placed(UTM), dtype=object))
-    ids = np.arange(len(wkb))
-    pyogrio.raw.write(path, wkb, field_data=[ids], fields=["id"], geometry_type="Polygon", crs=crs)
-    return path
-
-
-def lines(mark: str) -> bytes:
-    features = [
-        {"type": "Feature", "properties": {}, "geometry": shapely.geometry.mapping(house)} for house in placed(LONLAT)
-    ]
-    return "".join(f"{mark}{json.dumps(feature)}\n" for feature in features).encode()
-
-
-def kml() -> bytes:
-    def ring(house: Polygon) -> str:
-        return " ".join(f"{x:.9f},{y:.9f},12" for x, y in house.exterior.coords)
-
-    marks = "".join(
-        "<Placemark><name>a</name><Polygon><outerBoundaryIs><LinearRing><coordinates>"
-        f"{ring(house)}</coordinates></LinearRing></outerBoundaryIs></Polygon></Placemark>"
-        for house in placed(LONLAT)
-    )
-    text = f'<?xml version="1.0"?>\n<kml xmlns="http://www.opengis.net/kml/2.2"><Document>{marks}</Document></kml>'
-    return text.encode()
-
-
-def archive(members: dict[str, bytes]) -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as file:
-        for name, data in members.items():
-            file.writestr(name, data)
-    return content.getvalue()
-
-
-def parts_of_a_shapefile(folder: Path) -> dict[str, bytes]:
-    folder.mkdir()
-    write(folder / "houses.shp")
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def files(folder: Path) -> dict[str, bytes | Path]:
-    shapefile = parts_of_a_shapefile(folder / "shapefile")
-    return {
-        "FlatGeobuf": write(folder / "houses.fgb"),
-        "FlatGeobuf as bytes": write(folder / "more.fgb").read_bytes(),
-        "GeoJSON lines": lines(""),
-        "GeoJSON text sequence": lines("\x1e"),
-        "Shapefile": folder / "shapefile" / "houses.shp",
-        "zipped Shapefile": archive({f"data/{name}": content for name, content in shapefile.items()}),
-        "Shapefile with a path that leads out": archive({f"../../{n}": content for n, content in shapefile.items()}),
-        "KML": kml(),
-        "KMZ": archive({"doc.kml": kml()}),
-    }
-
-
-KINDS = [
-    "FlatGeobuf",
-    "FlatGeobuf as bytes",
-    "GeoJSON lines",
-    "GeoJSON text sequence",
-    "Shapefile",
-    "zipped Shapefile",
-    "Shapefile with a path that leads out",
-    "KML",
-    "KMZ",
-]
-
-
-def labels_of(source: bytes | Path, scene: Scene, part: tuple[int, int, int, int] | None) -> NDArray[Any]:
+def truth_of(
+    source: bytes | Path, scene: Scene, part: Part | None, features: VectorChoice | None = None
+) -> tuple[Truth, Raster]:
     if part is None:
         raster = scene.read()
-        return truth_labels(read_truth(source, raster, "houses"), raster)
+        return read_truth(source, raster, "houses", None, features, scene.name), raster
     window = scene.window(*part)
-    return truth_labels(read_window_truth(source, window, scene, "houses"), window)
+    return read_window_truth(source, window, scene, "houses", None, features), window
 
 
-@pytest.mark.parametrize("part", [None, (0, 0, 50, 50)])
+def labels_of(
+    source: bytes | Path, scene: Scene, part: Part | None, features: VectorChoice | None = None
+) -> NDArray[Any]:
+    return truth_labels(*truth_of(source, scene, part, features))
+
+
+def sizes(labels: NDArray[Any]) -> list[int]:
+    return sorted(np.bincount(labels.ravel())[1:].tolist())
+
+
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_format_gives_the_same_buildings(
-    tmp_path: Path, scene: Scene, kind: str, part: tuple[int, int, int, int] | None
-) -> None:
-    labels = labels_of(files(tmp_path)[kind], scene, part)
-    sizes = sorted(np.bincount(labels.ravel())[1:].tolist())
-    assert sizes == ([400, 500, 600] if part is None else [300, 400])
+def test_every_format_gives_the_same_buildings(tmp_path: Path, scene: Scene, kind: str) -> None:
+    source = files(tmp_path)[kind]
+    whole, part = truth_of(source, scene, None), truth_of(source, scene, CORNER)
+    assert sizes(truth_labels(*whole)) == [400, 500, 600]
+    assert sizes(truth_labels(*part)) == [300, 400]
+    assert whole[0].notes == part[0].notes
+
+
+@pytest.mark.parametrize(
+    ("kind", "note"),
+    [
+        ("COCO boxes", "3 of 3 buildings in houses are boxes"),
+        ("COCO of several classes", "has the classes building (3), road (1); those called building count as building"),
+        ("GeoJSON in metres without a CRS", "which its coordinates do not fit; they fit the image's CRS"),
+        ("GeoJSON with latitude first", "In houses, latitude stands before longitude"),
+        ("GeoPackage with degrees under a metric name", "names EPSG:32630, but its coordinates are degrees"),
+        ("GeoPackage with latitude first", "latitude stands before longitude"),
+        ("GeoPackage without a CRS", "names no CRS; its coordinates fit the image's, which is assumed"),
+    ],
+)
+def test_what_was_understood_is_said(tmp_path: Path, scene: Scene, kind: str, note: str) -> None:
+    truth, _ = truth_of(files(tmp_path)[kind], scene, None)
+    assert len(truth.notes) == 1 and note in truth.notes[0]
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"latitude,longitude\n1,2\n", "neither a mask image nor a vector file .* FlatGeobuf, KML or a zipped"),
-        (b"PAR1" + bytes(100), "neither a mask image nor a vector file"),
-        (b'{"images": [], "annotations": [], "categories": []}', "JSON but not GeoJSON"),
+        (b"\xff\xfehello", "neither a mask image nor a vector file .* docs/files.md"),
+        (b"latitude,longitude\n1,2\n", "a table without a column of polygons as WKT"),
+        (b"PAR1" + bytes(100), "damaged"),
+        (b'{"images": [], "annotations": [], "categories": []}', "annotates no image"),
         (b"<kml><Placemark>", "damaged"),
         (b'<!DOCTYPE a [<!ENTITY b "c">]><kml></kml>', "neither a mask"),
         (b'<?xml version="1.0"?><kml><!ENTITY b "c"></kml>', "declares entities"),
@@ -153,9 +126,119 @@ def test_whole_and_window_are_refused_in_the_same_words(scene: Scene, content: b
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scinet.vector.formats.MAX_UNZIPPED_BYTES", 100)
+    monkeypatch.setattr("scinet.vector.unpack.MAX_UNPACKED_BYTES", 100)
     with pytest.raises(TruthError, match="holds more than"):
         labels_of(archive({"a.kml": kml()}), scene, None)
+
+
+@pytest.mark.parametrize(
+    ("features", "wanted"),
+    [
+        (VectorChoice(), [400, 500]),
+        (VectorChoice(where="none"), [400, 500, 600]),
+        (VectorChoice(where="height >= 5 AND NOT building = 'no'"), [500]),
+        (VectorChoice(where='"HEIGHT" IN (3, 4)'), [400, 600]),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".gpkg", ".fgb", ".geojson", ".shp", ".parquet", ".csv"])
+def test_attributes_tell_which_features_are_buildings(
+    tmp_path: Path, scene: Scene, suffix: str, features: VectorChoice, wanted: list[int]
+) -> None:
+    houses = frame(building=["yes", None, "house"], height=[3, 4, 5])
+    path = tmp_path / f"houses{suffix}"
+    if suffix == ".parquet":
+        houses.to_parquet(path)
+    elif suffix == ".csv":
+        houses.assign(wkt=houses.geometry.to_wkt()).drop(columns="geometry").to_csv(path, index=False)
+    else:
+        houses.to_file(path)
+    for part in (None, (0, 0, SIDE_PX - 1, SIDE_PX)):
+        truth, raster = truth_of(path, scene, part, features)
+        assert sizes(truth_labels(truth, raster))[-len(wanted) :] == wanted
+        said = [note for note in truth.notes if "only features with a value of building" in note]
+        assert len(said) == (features == VectorChoice())
+
+
+def test_a_condition_that_does_not_fit_is_refused(tmp_path: Path, scene: Scene) -> None:
+    path = write(tmp_path / "houses.gpkg")
+    with pytest.raises(TruthError, match=r'condition "storeys > 2" does not fit .* attributes id'):
+        truth_of(path, scene, None, VectorChoice(where="storeys > 2"))
+    with pytest.raises(TruthError, match="does not fit"):
+        truth_of(path, scene, CORNER, VectorChoice(where="id id id"))
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "id IN (SELECT 1)",
+        "load_extension('a')",
+        "1; DROP TABLE houses",
+        "id = 1 --",
+        "WITH a AS (b) c",
+        "a" * 501,
+        "id = '",
+    ],
+)
+def test_a_condition_that_is_more_than_comparisons_is_refused(where: str) -> None:
+    with pytest.raises(TruthError, match="cannot be used as a condition"):
+        VectorChoice(where=where)
+
+
+def test_a_layer_is_chosen_by_name(tmp_path: Path, scene: Scene) -> None:
+    path = tmp_path / "town.gpkg"
+    frame().iloc[:1].to_file(path, layer="old")
+    frame().to_file(path, layer="new")
+    with pytest.raises(TruthError, match=r"several layers of polygons \(old, new\). Choose one with --layer"):
+        labels_of(path, scene, None)
+    assert sizes(labels_of(path, scene, None, VectorChoice("old"))) == [400]
+    with pytest.raises(TruthError, match="has no layer b, only old, new"):
+        labels_of(path, scene, CORNER, VectorChoice("b"))
+    both = archive({"a.geojson": geojson(), "b.kml": kml()})
+    assert sizes(labels_of(both, scene, None, VectorChoice("b"))) == [400, 500, 600]
+    with pytest.raises(TruthError, match="no layers to choose from"):
+        labels_of(geojson(), scene, None, VectorChoice("b"))
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: coco(size=90), "annotates an image of 90 x 90 px; image.tif has 100 x 100 px"),
+        (lambda: coco(images=2).replace(b"image.png", b"other.png"), "annotates 2 images .* none of which is called"),
+        (lambda: voc().replace(b"<width>100", b"<width>50"), "annotates an image of 50 x 100 px"),
+        (lambda: labelme().replace(b'"shapes"', b'"shapes": [{"points": [[1]]}], "b"'), "damaged, or is not labelme"),
+        (lambda: coco("runs").replace(b'"counts": [', b'"counts": [7, '), "damaged, or is not COCO"),
+        (lambda: b"0 0.1 0.2 0.3 0.4 nan 0.5\n", "is a table|neither|damaged"),
+    ],
+)
+def test_annotations_of_another_image_are_refused(scene: Scene, make: Callable[[], bytes], reason: str) -> None:
+    for part in (None, CORNER):
+        with pytest.raises(TruthError, match=reason):
+            labels_of(make(), scene, part)
+
+
+def test_annotations_lie_on_an_image_without_a_place() -> None:
+    raster = Raster(
+        np.zeros((SIDE_PX, SIDE_PX, 3), np.uint8), np.ones((SIDE_PX, SIDE_PX), bool), PLACE.scale(0.1, -0.1), None
+    )
+    labels = truth_labels(read_truth(coco(), raster, "houses"), raster)
+    assert [int((labels == i + 1).sum()) for i in range(3)] == [house.area for house in HOUSES]
+
+
+def test_footprints_elsewhere_are_said_to_be_how_far(scene: Scene) -> None:
+    moved = csv().replace(b"POLYGON", b"POLYGON", 1)
+    east = geojson().replace(b"-0.2", b"9.8")
+    assert moved and east != geojson()
+    for part in (None, CORNER):
+        with pytest.raises(TruthError, match=r"elsewhere on the earth than the image, 1,\d\d\d km to the east"):
+            labels_of(east, scene, part)
+
+
+def test_a_crs_that_would_fit_is_named(tmp_path: Path, scene: Scene) -> None:
+    path = tmp_path / "houses.gpkg"
+    frame().to_crs(32631).set_crs(32630, allow_override=True).to_file(path)
+    for part in (None, CORNER):
+        with pytest.raises(TruthError, match="Its coordinates would fit EPSG:32631"):
+            labels_of(path, scene, part)
 
 
 def test_coordinates_without_a_crs_are_taken_for_the_images(tmp_path: Path, scene: Scene) -> None:
