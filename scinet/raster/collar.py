@@ -1,10 +1,13 @@
 """White or black collars of 8-bit images, whose files do not mark them: those of orthophotos saved as JPEG."""
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import MaskFlags
+from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 from scipy.ndimage import label
@@ -28,14 +31,17 @@ def find_collar(dataset: DatasetReader, bands: list[int]) -> tuple[float | None,
         bands: Those that are shown.
     """
     tolerance = float(LOSSY_LEVELS if _is_lossy(dataset) else 0)
-    if any(dataset.mask_flag_enums[band - 1] != [MaskFlags.all_valid] for band in bands) or not _may_have_one(
-        dataset, bands, tolerance
-    ):
-        return None, tolerance
     place = sample_place(dataset)
-    if "out_shape" not in place:
+    if any(dataset.mask_flag_enums[band - 1] != [MaskFlags.all_valid] for band in bands) or "out_shape" not in place:
         return None, tolerance
-    sample = dataset.read(bands, out_shape=(len(bands), *place["out_shape"]))
+    try:
+        if not _may_have_one(dataset, bands, tolerance):
+            return None, tolerance
+        sample = dataset.read(bands, out_shape=(len(bands), *place["out_shape"]))
+    except (RasterioError, CPLE_BaseError):
+        with suppress(RasterioError, CPLE_BaseError):
+            _ = dataset.colorinterp  # rasterio raises GDAL's last error once more
+        return None, tolerance  # reading the image will say what is damaged
     return next((value for value in (0.0, 255.0) if _is_collar(sample, value, tolerance)), None), tolerance
 
 
