@@ -9,7 +9,6 @@ from scinet.evaluation.mask_values import MaskChoice
 from scinet.raster.choice import ImageChoice, parse_crs, parse_nodata
 from scinet.vector.choice import VectorChoice
 
-
 Number = TypeVar("Number", int, float)
 
 

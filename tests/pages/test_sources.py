@@ -339,7 +339,7 @@ def test_an_upload_is_read_as_its_visitor_says(sources: AppTest) -> None:
     sources.text_input(key="building_value").set_value("1").run()
     assert subject(sources).notes == notes[:-1]
     sources.text_input(key="read_bands").set_value("red").run()
-    assert "are not numbers of bands" in sources.session_state["seen"].problem
+    assert "cannot be read as bands" in sources.session_state["seen"].problem
 
 
 def test_a_large_upload_is_explored_by_windows(sources: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
