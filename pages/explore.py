@@ -13,7 +13,7 @@ from pages.app.markdown import sentence
 from pages.app.runs import MaskSettings, Result, Run, Task
 from pages.app.state import RESOLUTION, session
 from pages.app.subject import Subject
-from pages.map.layers import STYLES
+from pages.map.layers import PROBABILITY, STYLES
 from pages.map.target import target_of
 from pages.map.view import COMPARISONS, MapView, show_map
 from pages.views.explore import downloads, intro, numbers, pictures, worst_buildings
@@ -86,11 +86,11 @@ def choose_view(cards: Sequence[Card]) -> tuple[str, str, MapView]:
     return left, right, MapView(style or STYLES[0], compare or COMPARISONS[0])
 
 
-def compute(tasks: Sequence[Task], slot: DeltaGenerator) -> tuple[list[Run], list[str]]:
-    """The results of tasks, and what went wrong, in sentences."""
+def compute(tasks: Sequence[Task], slot: DeltaGenerator, threshold: float | None) -> tuple[list[Run], list[str]]:
+    """The results of tasks, and what went wrong, in sentences. With a threshold, masks on board will do."""
     results: list[Run] = []
     problems: list[str] = []
-    with runs.in_background([task for task in tasks if runs.cached_run(task) is None]) as jobs:
+    with runs.in_background([task for task in tasks if runs.cached_run(task, threshold) is None]) as jobs:
         bar = runs.Progress(slot, jobs)
         for task in tasks:
 
@@ -98,7 +98,7 @@ def compute(tasks: Sequence[Task], slot: DeltaGenerator) -> tuple[list[Run], lis
                 bar.report(sentence(task.text))
 
             try:
-                results.append(runs.run(task, report))
+                results.append(runs.run(task, report, threshold))
             except SciNetError as error:
                 problems.append(str(error))
     slot.empty()
@@ -125,7 +125,9 @@ def show(subject: Subject, models: Models) -> None:
     if not session().has_shown_masks:  # the first runs take a while: something to look at until then
         preview.image(pictures.image_picture(subject, raster), width=480)
 
-    found, problems = compute([Task(subject, card, cm_per_px, models.strategy) for card in models.cards], slot)
+    threshold = None if view.style == PROBABILITY else settings.threshold
+    tasks = [Task(subject, card, cm_per_px, models.strategy) for card in models.cards]
+    found, problems = compute(tasks, slot, threshold)
     for problem in problems:
         notices.error(sentence(problem))
     results = [runs.evaluate(each, settings) for each in found]
@@ -147,7 +149,7 @@ def show(subject: Subject, models: Models) -> None:
     # The change from native can wait until the masks are drawn. Once: a run too large to cache would never end.
     requested = session().requested_native
     missing = [task for task in missing if task.key not in requested]
-    if missing and not compute(missing, slot)[1]:
+    if missing and not compute(missing, slot, settings.threshold)[1]:
         requested.update(task.key for task in missing)
         # Drawn again in place: after st.rerun() the old address would win over a slider moved since.
         shown, _ = with_native(results, settings, native)
@@ -172,7 +174,7 @@ def with_native(results: Sequence[Result], settings: MaskSettings, native: float
         at_native = None
         if task.cm_per_px != native:
             task = replace(task, cm_per_px=native)
-            known = runs.cached_run(task)
+            known = runs.cached_run(task, settings.threshold)
             if known is None:
                 missing.append(task)
             else:

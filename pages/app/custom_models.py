@@ -1,6 +1,7 @@
 """Models that users add: each is known to one session alone, their networks share a cache of bounded size."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -8,7 +9,9 @@ from pages.app.result_cache import ResultCache
 from pages.app.state import cache, session
 from scinet.errors import CheckpointError
 from scinet.models.card import Card, list_models
-from scinet.models.checkpoint import Model
+
+if TYPE_CHECKING:
+    from scinet.models.checkpoint import Model
 
 MAX_PER_SESSION = 4
 
@@ -23,7 +26,7 @@ def all_cards() -> list[Card]:
     return [*list_models(), *cards()]
 
 
-def add(model: Model, size_bytes: int) -> None:
+def add(model: "Model", size_bytes: int) -> None:
     """Keep a model for this session.
 
     Args:
@@ -49,7 +52,7 @@ def remove(name: str) -> None:
     session().custom_cards = [card for card in cards() if card.name != name]
 
 
-def network(card: Card) -> Model:
+def network(card: Card) -> "Model":
     """The model of a custom card.
 
     Raises:
@@ -87,6 +90,6 @@ def _failures() -> ResultCache:
     return ResultCache(1_000_000)
 
 
-def _network(card: Card) -> Model | None:
+def _network(card: Card) -> "Model | None":
     model: Model | None = cache("custom models").get(card.sha256)
     return model

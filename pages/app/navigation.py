@@ -1,13 +1,16 @@
 """The list of all pages, and the way into one: always through app.py, which sets the layout."""
 
-import atexit
-import gc
-from functools import cache
-
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from pages.app import runs  # noqa: F401  with PyTorch and all else that is slow to import
-from pages.app.state import session
+from pages.app.state import MAP_WIDGETS, SOURCE_WIDGETS, session
+
+QUESTIONS = {
+    "Explore": "What does a model get wrong in this image at this resolution?",
+    "Sweep": "Down to which resolution do the results hold?",
+    "Benchmark": "Which model is best at my resolution, and how certain is that?",
+    "Models": "What is on board, how was it made, and how do I add my own?",
+}
 
 
 def navigation() -> st.Page:
@@ -28,18 +31,6 @@ def _moved_to_models() -> None:
     st.switch_page("pages/models.py", query_params=st.query_params.to_dict())
 
 
-@cache
-def freeze_imports() -> None:
-    """Exclude everything imported so far from garbage collection.
-
-    Streamlit collects after every run of a script: with PyTorch's objects that took 0.3 s, in which nothing was sent
-    to any browser.
-    """
-    gc.collect()
-    gc.freeze()
-    atexit.register(gc.unfreeze)
-
-
 def through_app() -> None:
     """Start again through app.py if a server's very first visit goes to a page's own address.
 
@@ -48,3 +39,17 @@ def through_app() -> None:
     if not session().entered_through_app:
         navigation()
         st.rerun()
+
+
+def keep_choices() -> None:
+    """On another page, set the widgets of image and map to the values they had: the way back leads to what was left.
+
+    Streamlit does so for values chosen by hand, but not for those that came with a link.
+    """
+    context = get_script_run_ctx()
+    page = context.page_script_hash if context else None
+    if session().page not in (None, page):
+        for key in (*SOURCE_WIDGETS, *MAP_WIDGETS):
+            if key in st.session_state and key not in st.query_params:
+                st.session_state[key] = st.session_state[key]
+    session().page = page

@@ -1,13 +1,16 @@
-"""What every page begins with: its style sheet, and a line on the image."""
+"""What every page begins with: its style sheet, its heading, and a line on the image."""
 
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from pages.app.markdown import sentence
-from pages.app.subject import Choice, Subject
-from scinet.raster.raster import Raster
+
+if TYPE_CHECKING:  # the heading is there before anything slow is imported
+    from pages.app.subject import Choice, Subject
+    from scinet.raster.raster import Raster
 
 
 def apply_style() -> None:
@@ -15,7 +18,12 @@ def apply_style() -> None:
     st.html(Path(__file__).parent / "style.css")
 
 
-def show_messages(choice: Choice) -> None:
+def show_heading(title: str, question: str) -> None:
+    """Draw the page's heading: what it is called, and the question that it answers."""
+    st.html(f'<h1 class="sn-heading"><span>Sci-Net explorer: {escape(title)}</span> {escape(question)}</h1>')
+
+
+def show_messages(choice: "Choice") -> None:
     """Say why there is no image, or not the one that was asked for."""
     if choice.problem:
         st.error(sentence(choice.problem))
@@ -23,7 +31,7 @@ def show_messages(choice: Choice) -> None:
         st.info(choice.hint)
 
 
-def image_facts(subject: Subject) -> None:
+def image_facts(subject: "Subject") -> None:
     """Show one line on the image, and notes on how it was read."""
     raster = subject.raster
     metres = [size * side for size, side in zip(raster.metres_per_px, (raster.width, raster.height), strict=True)]
@@ -41,6 +49,6 @@ def image_facts(subject: Subject) -> None:
     )
 
 
-def _crs_name(raster: Raster) -> str:
+def _crs_name(raster: "Raster") -> str:
     code = raster.crs.to_epsg() if raster.crs else None
     return f"EPSG:{code}" if code else "custom CRS"

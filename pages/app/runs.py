@@ -3,10 +3,10 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -16,19 +16,21 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.app import custom_models
 from pages.app.state import Key, cache
 from pages.app.subject import Subject, raster_bytes
-from scinet.errors import CheckpointError
+from scinet.datasets import sample_results
+from scinet.errors import CheckpointError, RasterError
 from scinet.evaluation.evaluate import Evaluation
 from scinet.evaluation.evaluate import evaluate as evaluate_mask
 from scinet.evaluation.grading import Grid
 from scinet.evaluation.truth import truth_labels
 from scinet.job_queue import Job, JobQueue
 from scinet.models.card import Card
-from scinet.models.checkpoint import Model, load_model
 from scinet.progress import ReportProgress, time_left
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
-from scinet.segmentation.segment import segment
 from scinet.segmentation.strategies import Strategy
+
+if TYPE_CHECKING:  # at run time where a model runs: PyTorch takes seconds to import
+    from scinet.models.checkpoint import Model
 
 POLL_S = 0.1  # how often a page that waits for a run looks whether its user has moved on
 
@@ -55,10 +57,21 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """The result of a task: the probability float32 (H, W) in [0, 1] on the working grid."""
+    """The result of a task: the probability float32 (H, W) in [0, 1] on the working grid.
+
+    A sample tile's result on board is a mask bool (H, W), at the threshold `sample_results.THRESHOLD`.
+    """
 
     task: Task
-    probability: NDArray[np.float32]
+    known_probability: NDArray[np.float32] | None
+    mask: NDArray[np.bool_] | None = None
+
+    @property
+    def probability(self) -> NDArray[np.float32]:
+        """The probability; the model runs now if only its mask is on board."""
+        if self.known_probability is not None:
+            return self.known_probability
+        return run(self.task, lambda _: None).probability
 
 
 class MaskSettings(NamedTuple):
@@ -92,27 +105,45 @@ def job_queue() -> JobQueue:
     return JobQueue(workers=2)
 
 
-def cached_run(task: Task) -> Run | None:
-    """The result of a task that has run before, or None.
+def cached_run(task: Task, threshold: float | None = None) -> Run | None:
+    """The result of a task that has run before, or is on board, or None.
 
     The cache holds the probability and not the task, whose image would stay in memory after its session ends.
+
+    Args:
+        task: What was to run.
+        threshold: That of the mask, if the mask is all that is needed: then a mask on board will do.
     """
     probability = cache("runs").get(task.key)
-    return None if probability is None else Run(task, probability)
+    if probability is not None:
+        return Run(task, probability)
+    mask = _mask_on_board(task) if threshold == sample_results.THRESHOLD else None
+    return None if mask is None else Run(task, None, mask)
 
 
-def run(task: Task, progress: Callable[[float], None]) -> Run:
-    """The result of a task, computed if it is not cached.
+def _mask_on_board(task: Task) -> NDArray[np.bool_] | None:
+    """The mask of a task on a sample tile, or None. With another strategy the model has to run."""
+    tile = task.subject.sample
+    if tile is None or task.strategy != Strategy():
+        return None
+    with suppress(RasterError):  # a damaged file costs a run
+        return sample_results.sample_mask(tile, task.card, task.cm_per_px)
+    return None
+
+
+def run(task: Task, progress: Callable[[float], None], threshold: float | None = None) -> Run:
+    """The result of a task, computed if it is not known.
 
     Args:
         task: What to run.
         progress: Gets the share done, in [0, 1]. If it raises because the user has moved on, the run is cancelled.
+        threshold: As for `cached_run`.
 
     Raises:
         CheckpointError: The model cannot be loaded.
         ResolutionError: The image at this resolution would not fit in memory.
     """
-    known = cached_run(task)
+    known = cached_run(task, threshold)
     if known is not None:
         return known
     with _submit(task, priority=0) as job:
@@ -139,9 +170,11 @@ def _submit(task: Task, priority: int) -> Job[NDArray[np.float32]]:
 
 
 def _probability(task: Task, report: ReportProgress) -> NDArray[np.float32]:
-    known = cached_run(task)  # a job of another session may have been faster
+    from scinet.segmentation.segment import segment
+
+    known: NDArray[np.float32] | None = cache("runs").get(task.key)  # a job of another session may have been faster
     if known is not None:
-        return known.probability
+        return known
     raster = working_raster(task.subject, task.cm_per_px)
     model = _model(task.card)
     try:
@@ -156,34 +189,48 @@ def _probability(task: Task, report: ReportProgress) -> NDArray[np.float32]:
     return probability
 
 
-def _model(card: Card) -> Model:
+def _model(card: Card) -> "Model":
     """The model of a card; the weights' hash makes a replaced file a new entry."""
+    from scinet.models.checkpoint import load_model
+
     if card.is_custom:
         return custom_models.network(card)
     return cache("models").get_or_make((card.name, card.sha256), lambda: load_model(card.name), _model_bytes)
 
 
-def _model_bytes(model: Model) -> int:
+def _model_bytes(model: "Model") -> int:
     return sum(tensor.nbytes for tensor in model.network.state_dict().values())
 
 
 def evaluate(run: Run, settings: MaskSettings) -> Result:
-    """The mask of a run and its errors, without a forward pass."""
-    task = run.task
+    """The mask of a run and its errors, without a forward pass; without confidences if the mask is on board."""
+    key = (*run.task.key, *settings)
+    if run.mask is None or settings.threshold != sample_results.THRESHOLD:
+        return Result(key, run, settings, _evaluation(run, settings))
 
     def make() -> Evaluation:
-        return evaluate_mask(
-            run.probability, working_raster(task.subject, task.cm_per_px), reference(task.subject), **settings._asdict()
-        )
+        assert run.mask is not None
+        return replace(_evaluate(run.task, run.mask.astype(np.float32), settings), objects=None)
 
-    key = (*task.key, *settings)
-    return Result(key, run, settings, cache("derived").get_or_make(key, make, _evaluation_bytes))
+    evaluation = cache("derived").get_or_make(("on board", *key), make, _evaluation_bytes)
+    return Result(key, run, settings, evaluation)
+
+
+def _evaluation(run: Run, settings: MaskSettings) -> Evaluation:
+    """The mask of a run's probability and its errors, on the working grid."""
+    key = (*run.task.key, *settings)
+    return cache("derived").get_or_make(key, lambda: _evaluate(run.task, run.probability, settings), _evaluation_bytes)
+
+
+def _evaluate(task: Task, probability: NDArray[np.float32], settings: MaskSettings) -> Evaluation:
+    raster = working_raster(task.subject, task.cm_per_px)
+    return evaluate_mask(probability, raster, reference(task.subject), **settings._asdict())
 
 
 def evaluate_on_grids(run: Run, settings: MaskSettings) -> dict[Grid, Evaluation]:
     """As `evaluate`, on the working grid and on the image's own."""
     task = run.task
-    on_working = evaluate(run, settings).evaluation
+    on_working = _evaluation(run, settings)
     if on_working.raster.shape == task.subject.raster.shape:
         return {"working": on_working, "native": on_working}
 

@@ -91,7 +91,7 @@ SOURCE, FOLDER, TILE, SCENE, PATH, COLUMN, ROW = "source", "folder", "tile", "sc
 RESOLUTION, STEPS = "gsd", "steps"
 RANKED_AT, TILES_MODEL, TILES_AT, TILES_BY = "rank_at", "behind_system", "behind_gsd", "behind_by"
 
-# Widgets of the image's source: deep links set them, and another page keeps them
+# Widgets that deep links set and that another page keeps: of the image's source, and of the map
 SOURCE_WIDGETS = (
     SOURCE,
     "example",
@@ -109,6 +109,7 @@ SOURCE_WIDGETS = (
     COLUMN,
     ROW,
 )
+MAP_WIDGETS = (RESOLUTION, "compare", "style", "threshold", "min_area")
 
 
 # ---- all sessions

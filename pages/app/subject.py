@@ -12,13 +12,17 @@ from scinet.raster.raster import Raster
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """The image to explore, with its reference buildings if there are any. `key` is a hash of all that went into it."""
+    """The image to explore, with its reference buildings if there are any.
+
+    `key` is a hash of all that went into it, `sample` the name of a sample tile.
+    """
 
     key: str
     title: str
     raster: Raster
     truth: Truth | None
     credit: str = ""
+    sample: str | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pages.app.hosting import is_hosted
-from pages.app.state import SOURCE, SOURCE_WIDGETS, session
+from pages.app.state import SOURCE, session
 from pages.app.subject import Choice
 from pages.sources import examples, path, scenes, tiles, town, upload
 from scinet.errors import SciNetError
@@ -28,7 +27,6 @@ def choose() -> Choice:
     The choice belongs to the session: all pages that call this show the same image.
     """
     _open_links_to_the_town()
-    _keep_across_pages()
     names = [name for name in _SOURCES if not (name == "Path" and is_hosted())]
     source = st.segmented_control(
         "Source",
@@ -57,17 +55,3 @@ def _open_links_to_the_town() -> None:
     asked = st.query_params
     if SOURCE not in st.session_state and SOURCE not in asked and ("town" in asked or "town_gsd" in asked):
         st.session_state[SOURCE] = "Town"
-
-
-def _keep_across_pages() -> None:
-    """On another page, set the widgets to the values they had on the previous one.
-
-    Streamlit does so for values chosen by hand, but not for those that came with a link.
-    """
-    context = get_script_run_ctx()
-    page = context.page_script_hash if context else None
-    if session().page not in (None, page):
-        for key in SOURCE_WIDGETS:
-            if key in st.session_state and key not in st.query_params:
-                st.session_state[key] = st.session_state[key]
-    session().page = page

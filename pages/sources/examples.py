@@ -1,5 +1,7 @@
 """Source "Examples": the real tiles that come with the package, so that a first visit needs no data."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from pages.app.markdown import escaped
@@ -30,7 +32,7 @@ def first_example() -> Subject:
 
 
 def _read(sample: Sample) -> Subject:
-    return read_tile(sample.tile, sample.title)
+    return replace(read_tile(sample.tile, sample.title), sample=sample.tile.name)
 
 
 def _credit(sample: Sample) -> str:

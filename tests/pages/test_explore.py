@@ -11,7 +11,6 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from pages.app import runs
 from pages.app.state import SESSION, Session, session
 from pages.app.subject import Subject
 from pages.sources import examples
@@ -105,7 +104,7 @@ def test_a_threshold_needs_no_forward_pass(app: AppTest, monkeypatch: pytest.Mon
     def no_run(*_: object, **__: object) -> None:
         raise AssertionError("a forward pass")
 
-    monkeypatch.setattr(runs, "segment", no_run)
+    monkeypatch.setattr("scinet.segmentation.segment.segment", no_run)
     app.slider(key="threshold").set_value(0.05).run()
     low = map_state(app)
     app.slider(key="threshold").set_value(0.95).run()
@@ -124,7 +123,7 @@ def test_a_minimum_area_drops_components_at_once(app: AppTest, monkeypatch: pyte
     def no_run(*_: object, **__: object) -> None:
         raise AssertionError("a forward pass")
 
-    monkeypatch.setattr(runs, "segment", no_run)
+    monkeypatch.setattr("scinet.segmentation.segment.segment", no_run)
     app.number_input(key="min_area").set_value(10_000.0).run()  # more than the whole image
     assert not app.exception and not app.error
     assert map_state(app)["left"]["overlay"] != before["left"]["overlay"]
@@ -312,7 +311,7 @@ def test_the_worst_buildings_of_the_chosen_model_and_kinds(app: AppTest, monkeyp
         return Segmentation(raster, found.astype(np.float32))
 
     st.cache_resource.clear()
-    monkeypatch.setattr(runs, "segment", half_of_it)
+    monkeypatch.setattr("scinet.segmentation.segment.segment", half_of_it)
     app.run()
     assert app.segmented_control(key="worst_model").value == "Sci-Net"
     everything = ["missed", "merged", "fragmented", "false", "found"]

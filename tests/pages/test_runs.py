@@ -1,5 +1,8 @@
 """Running models without a page: nothing twice, and nothing for a user who has moved on."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,14 +15,26 @@ import pytest
 import streamlit as st
 
 from pages.app import runs
-from pages.app.runs import Task
+from pages.app.runs import MaskSettings, Task
 from pages.app.subject import Subject
+from pages.sources import examples
 from scinet.models.card import list_models
 from scinet.raster.scene import read_raster
+from scinet.segmentation.segment import segment
 from scinet.segmentation.strategies import Strategy
-from tests.pages.samples import geotiff
+from tests.pages.samples import PROJECT, geotiff
 
 PATIENCE_S = 20
+FIRST_VISIT = """
+import sys
+from pathlib import Path
+from streamlit.testing.v1 import AppTest
+from pages.app import warm_up
+warm_up.MODULES = ()
+found = AppTest.from_file(str(Path("app.py").absolute()), default_timeout=180).run()
+assert not found.exception and not found.error, found
+print(len(found.get("component_instance")), "torch" in sys.modules)
+"""
 
 
 @pytest.fixture
@@ -33,14 +48,14 @@ def task(random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_two_users_at_once_need_one_forward_pass(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, calls = runs.segment, []
+    real, calls = segment, []
 
     def slow(*arguments, **keywords):
         calls.append(arguments)
         time.sleep(0.5)
         return real(*arguments, **keywords)
 
-    monkeypatch.setattr(runs, "segment", slow)
+    monkeypatch.setattr("scinet.segmentation.segment.segment", slow)
     with ThreadPoolExecutor(2) as visitors:
         both = list(visitors.map(lambda _: runs.run(task, lambda _: None).probability, range(2)))
     assert len(calls) == 1
@@ -53,7 +68,7 @@ def test_a_background_run_is_not_repeated(task: Task, monkeypatch: pytest.Monkey
         runs.run(task, lambda _: None)
         found = runs.run(other, lambda _: None)
         assert job.progress == 1
-    monkeypatch.setattr(runs, "segment", lambda *a, **k: pytest.fail("a second forward pass"))
+    monkeypatch.setattr("scinet.segmentation.segment.segment", lambda *a, **k: pytest.fail("a second forward pass"))
     assert np.array_equal(found.probability, runs.run(other, lambda _: None).probability)
 
 
@@ -70,7 +85,7 @@ def test_a_background_run_stops_with_the_block(task: Task, monkeypatch: pytest.M
         finally:
             ended.set()
 
-    monkeypatch.setattr(runs, "segment", endless)
+    monkeypatch.setattr("scinet.segmentation.segment.segment", endless)
     with runs.in_background([task]) as (job,):
         assert started.wait(PATIENCE_S)
         while job.progress == 0:
@@ -95,7 +110,46 @@ def test_a_user_who_moves_on_stops_the_run(task: Task, monkeypatch: pytest.Monke
     def move_on(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "segment", endless)
+    monkeypatch.setattr("scinet.segmentation.segment.segment", endless)
     with pytest.raises(KeyboardInterrupt):
         runs.run(task, move_on)
     assert ended.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def on_board(monkeypatch: pytest.MonkeyPatch) -> Iterator[Task]:
+    monkeypatch.delenv("SCINET_CHECKPOINTS", raising=False)
+    st.cache_resource.clear()
+    yield Task(examples.first_example(), list_models()[0], 100.0, Strategy())
+    st.cache_resource.clear()
+
+
+def test_a_mask_on_board_takes_no_run_until_its_probability_is_asked_for(
+    on_board: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = MaskSettings(threshold=0.5, min_area_m2=1.0)
+    with monkeypatch.context() as patched:
+        patched.setattr("scinet.segmentation.segment.segment", lambda *a, **k: pytest.fail("a forward pass"))
+        run = runs.run(on_board, lambda _: None, settings.threshold)
+        known = runs.evaluate(run, settings).evaluation
+    computed = runs.evaluate(runs.Run(on_board, run.probability), settings).evaluation
+    assert np.array_equal(known.prediction, computed.prediction)
+    assert known.diagnosis.tally == computed.diagnosis.tally
+    assert known.objects is None and computed.objects is not None
+    on_grids = runs.evaluate_on_grids(run, settings)
+    assert on_grids["working"].objects is not None
+
+
+@pytest.mark.parametrize("threshold, strategy", [(None, Strategy()), (0.6, Strategy()), (0.5, Strategy("direct"))])
+def test_a_mask_on_board_is_for_the_usual_settings(on_board: Task, threshold: float | None, strategy: Strategy) -> None:
+    assert runs.cached_run(on_board, 0.5) is not None
+    assert runs.cached_run(replace(on_board, strategy=strategy), threshold) is None
+
+
+@pytest.mark.slow
+def test_a_first_visit_shows_its_masks_without_pytorch() -> None:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("SCINET")}
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_VISIT], env=environment, cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["1", "False"], done.stderr

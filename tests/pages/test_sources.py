@@ -31,8 +31,11 @@ st.session_state["seen"] = sources.choose()
 """
 PAGES = """
 import streamlit as st
+from pages.app.navigation import keep_choices
 
-st.navigation([st.Page("one.py", default=True), st.Page("two.py")]).run()
+page = st.navigation([st.Page("one.py", default=True), st.Page("two.py"), st.Page("other.py")])
+keep_choices()
+page.run()
 """
 
 
@@ -60,13 +63,13 @@ def scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def sources(monkeypatch: pytest.MonkeyPatch, village: Path, tmp_path: Path) -> AppTest:
-    """Two pages of nothing but the source's widgets; `seen` in their session state is what was chosen."""
+    """Two pages of nothing but the source's widgets, and one without; `seen` in session state is what was chosen."""
     monkeypatch.setenv("SCINET_DATA", str(village))
     monkeypatch.syspath_prepend(str(PROJECT))
     st.cache_resource.clear()
     folder = tmp_path / "app"
     folder.mkdir()
-    for name, text in (("app.py", PAGES), ("one.py", PAGE), ("two.py", PAGE)):
+    for name, text in (("app.py", PAGES), ("one.py", PAGE), ("two.py", PAGE), ("other.py", "")):
         (folder / name).write_text(text)
     return AppTest.from_file(str(folder / "app.py"), default_timeout=60)
 
@@ -354,7 +357,7 @@ def test_a_large_upload_is_explored_by_windows(sources: AppTest, monkeypatch: py
 
 
 @pytest.mark.parametrize("source", ["Examples", "Town", "Scenes", "Tiles", "Upload"])
-def test_the_choice_goes_along_to_another_page(sources: AppTest, scenes: Path, source: str) -> None:
+def test_the_choice_goes_along_to_other_pages(sources: AppTest, scenes: Path, source: str) -> None:
     links = {
         "Examples": {"example": "Banepa, warehouses"},
         "Town": {"town": "3", "town_gsd": "20 cm/px"},
@@ -368,8 +371,11 @@ def test_the_choice_goes_along_to_another_page(sources: AppTest, scenes: Path, s
         sources.file_uploader(key="image_file").set_value(("house.tif", geotiff(), "image/tiff")).run()
     former = subject(sources)
     sources.query_params.clear()
-    sources.switch_page("two.py").run()
-    assert subject(sources).key == former.key
+    for page in ("two.py", "other.py", "one.py"):  # the last one is reached from a page without the widgets
+        sources.session_state["seen"] = None
+        sources.switch_page(page).run()
+        if page != "other.py":
+            assert subject(sources).key == former.key
 
 
 def test_explore_shows_a_window_and_its_errors(app: AppTest, scenes: Path) -> None:

@@ -20,6 +20,7 @@ from pages.views.sweep import film_strip, rows
 from scinet.errors import CheckpointError
 from scinet.models.card import list_models
 from scinet.raster.scene import read_raster
+from scinet.segmentation.segment import segment
 from scinet.segmentation.strategies import Strategy
 from tests.pages.samples import geotiff, session_of
 
@@ -76,7 +77,7 @@ def test_a_sweep_gives_curves_verdicts_and_a_film_strip(sweep: AppTest) -> None:
 
 def test_nothing_is_computed_twice(sweep: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     run_all(sweep)
-    monkeypatch.setattr(runs, "segment", lambda *a, **k: pytest.fail("a second forward pass"))
+    monkeypatch.setattr("scinet.segmentation.segment.segment", lambda *a, **k: pytest.fail("a second forward pass"))
     sweep.slider(key="threshold").set_value(0.4).run()
     sweep.switch_page("pages/explore.py").run()
     sweep.switch_page("pages/sweep.py").run()
@@ -85,14 +86,14 @@ def test_nothing_is_computed_twice(sweep: AppTest, monkeypatch: pytest.MonkeyPat
 
 def test_the_next_run_continues_while_the_page_is_drawn(sweep: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     """And is not run again when its turn comes."""
-    real, threads = runs.segment, []
+    real, threads = segment, []
 
     def slow(*arguments, **keywords):
         threads.append(current_thread())
         time.sleep(1.1)  # longer than the page waits before it draws what is there
         return real(*arguments, **keywords)
 
-    monkeypatch.setattr(runs, "segment", slow)
+    monkeypatch.setattr("scinet.segmentation.segment.segment", slow)
     run_all(sweep)
     assert len(threads) == len(cells(sweep)) == 4
     assert {thread.name for thread in threads} == {"job"}  # none in the page's own

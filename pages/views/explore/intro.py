@@ -7,15 +7,12 @@ from pages.app import drawing
 from pages.app.markdown import sentence
 from pages.app.runs import MaskSettings, Task, evaluate, run
 from pages.app.state import Key, cache, session
-from pages.app.subject import Subject
+from pages.sources.examples import first_example
 from scinet.errors import SciNetError
-from scinet.evaluation.truth import Truth
 from scinet.models.card import Card, list_models
 from scinet.segmentation.strategies import Strategy
-from scinet.synthetic.town import make_town
 
-SEED, TOWN_M = 0, 30.0
-GSDS_CM_PER_PX = (5.0, 40.0)
+GSDS_CM_PER_PX = (8.0, 50.0)
 PICTURE_PX = 124
 TEXT = (
     "A model that maps buildings well at 5 cm/px may fail at 40: roofs blur, neighbours merge, small houses vanish. "
@@ -49,7 +46,7 @@ def open_card() -> DeltaGenerator | None:
 
 
 def fill(place: DeltaGenerator | None) -> None:
-    """Draw the card's picture: called last, so that its two small forward passes do not hold up the page itself."""
+    """Draw the card's picture: called last, so that it does not hold up the page itself."""
     cards = list_models()
     if place is None or not cards:
         return
@@ -65,12 +62,12 @@ def fill(place: DeltaGenerator | None) -> None:
 
 
 def _pictures(card: Card) -> list[bytes]:
-    """A generated town at two resolutions with the errors of a model, each as JPEG."""
-    town = make_town(SEED, TOWN_M)
-    subject = Subject("intro", "Town", town.render(min(GSDS_CM_PER_PX)), Truth(town.footprints))
+    """The first example at two resolutions with the errors of a model, each as JPEG."""
+    settings = MaskSettings()
     pictures = []
     for cm_per_px in GSDS_CM_PER_PX:
-        found = evaluate(run(Task(subject, card, cm_per_px, Strategy()), lambda _: None), MaskSettings()).evaluation
+        task = Task(first_example(), card, cm_per_px, Strategy())
+        found = evaluate(run(task, lambda _: None, settings.threshold), settings).evaluation
         classes, colours = drawing.overlay_classes(found.diagnosis, found.prediction)
         pictures.append(drawing.overlay_picture(found.raster, classes, colours, side_px=2 * PICTURE_PX))
     return pictures
