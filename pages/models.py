@@ -68,7 +68,6 @@ def main() -> None:
         benchmark = found.benchmark if found else None
     except BenchmarkError as error:
         st.warning(sentence(str(error)))
-    add_model.announce_added()
     cards = custom_models.all_cards()
     if cards:
         shown = choose(cards)
@@ -84,7 +83,8 @@ def main() -> None:
         if absent:
             st.caption(f"Scored on the page Benchmark, but not on board: {', '.join(absent)}.")
     st.subheader("Add a custom model", anchor="add")
-    add_model.list_added()
+    with st.container():  # one place on the page, however many there are: else the form would begin anew
+        add_model.list_added()
     add_model.show()
 
 

@@ -10,6 +10,7 @@ STREAMLIT_CACHES = {
     "pages/app/benchmark_file.py": ["_read"],
     "pages/app/runs.py": ["job_queue"],
     "pages/app/state.py": ["cache"],
+    "pages/app/warm_up.py": ["warm_up"],
     "pages/sources/path.py": ["_open"],
     "pages/sources/scenes.py": ["_open", "_open_web", "_labels"],
     "pages/sources/tiles.py": ["_index"],

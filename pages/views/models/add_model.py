@@ -61,6 +61,7 @@ def show() -> None:
             add(file, name.strip() or _stem(file), spec)
         except SciNetError as error:
             st.error(sentence(str(error)))
+    _announce_added()
 
 
 def choose_architecture() -> str:
@@ -124,7 +125,7 @@ def add(file: UploadedFile, name: str, spec: ModelSpec) -> None:
     st.rerun()
 
 
-def announce_added() -> None:
+def _announce_added() -> None:
     """Say once that a model was added, with a link to Explore."""
     title, session().added_title = session().added_title, None
     if title is not None:
