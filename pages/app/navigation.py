@@ -32,13 +32,15 @@ def _moved_to_models() -> None:
 
 
 def through_app() -> None:
-    """Start again through app.py if a server's very first visit goes to a page's own address.
+    """Keep what was chosen on other pages, and start again through app.py if it was left out.
 
-    Streamlit runs a file of the folder pages/ by itself until something has called `st.navigation`.
+    Streamlit runs a file of the folder pages/ by itself until something has called `st.navigation`, such as on a
+    server's very first visit at a page's own address.
     """
     if not session().entered_through_app:
         navigation()
         st.rerun()
+    keep_choices()
 
 
 def keep_choices() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import streamlit as st
 
 from pages.app.hosting import is_hosted
+from pages.app.navigation import keep_choices
 from pages.app.state import SOURCE, session
 from pages.app.subject import Choice
 from pages.sources import examples, path, scenes, tiles, town, upload
@@ -27,6 +28,7 @@ def choose() -> Choice:
     The choice belongs to the session: all pages that call this show the same image.
     """
     _open_links_to_the_town()
+    keep_choices()
     names = [name for name in _SOURCES if not (name == "Path" and is_hosted())]
     source = st.segmented_control(
         "Source",

@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import save
 from streamlit.testing.v1 import AppTest
 
-from pages.app import runs
 from scinet.errors import CheckpointError
 from scinet.evaluation.benchmark import read_benchmark
 from scinet.models.card import REPOSITORY_FOLDER
@@ -167,7 +166,7 @@ def test_a_custom_model_that_fails_in_a_run_leaves_the_lists_with_its_reason(
     def fails(*_: object, **__: object) -> None:
         raise CheckpointError("mine fails on *one* window.")
 
-    monkeypatch.setattr(runs, "segment", fails)
+    monkeypatch.setattr("scinet.segmentation.segment.segment", fails)
     app.query_params["models"] = ["mine"]
     app.switch_page("pages/explore.py").run()
     assert not app.exception

@@ -31,11 +31,13 @@ st.session_state["seen"] = sources.choose()
 """
 PAGES = """
 import streamlit as st
+
+st.navigation([st.Page("one.py", default=True), st.Page("two.py"), st.Page("other.py")]).run()
+"""
+OTHER_PAGE = """
 from pages.app.navigation import keep_choices
 
-page = st.navigation([st.Page("one.py", default=True), st.Page("two.py"), st.Page("other.py")])
 keep_choices()
-page.run()
 """
 
 
@@ -69,7 +71,7 @@ def sources(monkeypatch: pytest.MonkeyPatch, village: Path, tmp_path: Path) -> A
     st.cache_resource.clear()
     folder = tmp_path / "app"
     folder.mkdir()
-    for name, text in (("app.py", PAGES), ("one.py", PAGE), ("two.py", PAGE), ("other.py", "")):
+    for name, text in (("app.py", PAGES), ("one.py", PAGE), ("two.py", PAGE), ("other.py", OTHER_PAGE)):
         (folder / name).write_text(text)
     return AppTest.from_file(str(folder / "app.py"), default_timeout=60)
 
