@@ -8,6 +8,7 @@ from tests.pages.samples import PROJECT
 # Open files and their metadata, tables, and objects of which the server has one
 STREAMLIT_CACHES = {
     "pages/app/benchmark_file.py": ["_read"],
+    "pages/app/custom_models.py": ["_failures"],
     "pages/app/runs.py": ["job_queue"],
     "pages/app/state.py": ["cache"],
     "pages/app/warm_up.py": ["warm_up"],
