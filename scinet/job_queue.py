@@ -17,6 +17,13 @@ class JobCancelledError(Exception):
     """The job was cancelled: `Job.result` raises it, and so does progress that a cancelled job reports."""
 
 
+@dataclass(eq=False, frozen=True)
+class _Waiter:
+    """Who waits for a job."""
+
+    owner: Hashable
+
+
 @dataclass(eq=False)
 class _Task:
     """Work that is waiting or running, shared by all jobs with its key."""
@@ -25,10 +32,16 @@ class _Task:
     work: Callable[[ReportProgress], Any]
     pixels: int
     priority: int
-    waiters: set[object] = field(default_factory=set)  # one token per Job
+    turn: int  # of its owner, see `JobQueue.submit`
+    waiters: "set[_Waiter]" = field(default_factory=set)  # one per Job
     progress: float = 0.0
     is_running: bool = False
     outcome: "Future[Any]" = field(default_factory=Future)
+
+    @property
+    def owners(self) -> set[Hashable]:
+        """Who waits for it."""
+        return {waiter.owner for waiter in tuple(self.waiters)}
 
     def report(self, done: float) -> None:
         if not self.waiters:
@@ -39,12 +52,12 @@ class _Task:
 class Job(Generic[T]):
     """One caller's share in a piece of work. It ends with `cancel`, with its `with` block, or when it is dropped."""
 
-    def __init__(self, queue: "JobQueue", task: _Task) -> None:
+    def __init__(self, queue: "JobQueue", task: _Task, owner: Hashable) -> None:
         self._queue, self._task = queue, task
-        token = object()
-        task.waiters.add(token)
+        waiter = _Waiter(owner)
+        task.waiters.add(waiter)
         # Lock-free, as the garbage collector may call it while this thread holds the queue's lock
-        self._leave = weakref.finalize(self, task.waiters.discard, token)
+        self._leave = weakref.finalize(self, task.waiters.discard, waiter)
         self._leave.atexit = False
 
     @property
@@ -107,9 +120,17 @@ class JobQueue:
         self._workers, self._max_pixels = workers, max_pixels
         self._tasks: dict[Hashable, _Task] = {}  # in the order in which they were submitted
         self._threads: set[Thread] = set()
+        self._turn = 0  # the latest that has been served
         self._lock = RLock()
 
-    def submit(self, key: Hashable, work: Callable[[ReportProgress], T], pixels: int = 0, priority: int = 0) -> Job[T]:
+    def submit(
+        self,
+        key: Hashable,
+        work: Callable[[ReportProgress], T],
+        pixels: int = 0,
+        priority: int = 0,
+        owner: Hashable = None,
+    ) -> Job[T]:
         """Queue work, or join the work with this key that is waiting or running.
 
         Finished work is forgotten: to run it once for all time, let `work` look for its result in a cache first.
@@ -120,16 +141,19 @@ class JobQueue:
                 JobCancelledError when nobody waits any more, which `work` lets through. It may not wait for other
                 jobs of this queue.
             pixels: The size of the work, see `max_pixels`.
-            priority: Higher ones start first, equal ones in the order in which they were submitted. The highest
-                of all who wait counts.
+            priority: Higher ones start first, equal ones in turn. The highest of all who wait counts.
+            owner: For whom. Owners take turns: the second job of one waits behind the first ones of the others, and
+                the jobs of one owner start in the order in which they were submitted.
 
         Returns:
             The caller's job. Keep it as long as the result is wanted.
         """
         with self._lock:
-            task = self._tasks.setdefault(key, _Task(key, work, pixels, priority))
-            task.priority = max(task.priority, priority)
-            job: Job[T] = Job(self, task)
+            self._drop_unwanted()
+            turn = self._next_turn(owner)
+            task = self._tasks.setdefault(key, _Task(key, work, pixels, priority, turn))
+            task.priority, task.turn = max(task.priority, priority), min(task.turn, turn)
+            job: Job[T] = Job(self, task, owner)
             self._start_jobs()
             return job
 
@@ -152,17 +176,32 @@ class JobQueue:
     def _start_jobs(self) -> None:
         """Drop what nobody waits for, and start what there is room for: strictly in order, so that none starves."""
         with self._lock:
-            for task in [task for task in self._tasks.values() if not task.is_running and not task.waiters]:
-                del self._tasks[task.key]
-                task.outcome.set_exception(JobCancelledError())
+            self._drop_unwanted()
             waiting = [task for task in self._tasks.values() if not task.is_running]
-            for task in sorted(waiting, key=lambda task: -task.priority):
+            for task in sorted(waiting, key=lambda task: (-task.priority, task.turn)):
                 if not self._has_room(task.pixels):
                     break
                 task.is_running = True
+                self._turn = max(self._turn, task.turn)
                 thread = Thread(target=self._run, args=(task,), name="job", daemon=True)
                 self._threads.add(thread)
                 thread.start()
+
+    def _next_turn(self, owner: Hashable) -> int:
+        """The turn of an owner's new job: after the owner's others, else the one that is being served."""
+        own = [task.turn + 1 for task in self._tasks.values() if owner in task.owners]
+        return max([self._turn, *own])
+
+    def waiting_of(self, owner: Hashable) -> int:
+        """How many jobs of an owner are waiting or running."""
+        with self._lock:
+            tasks = list(self._tasks.values())
+        return sum(owner in task.owners for task in tasks)
+
+    def _drop_unwanted(self) -> None:
+        for task in [task for task in self._tasks.values() if not task.is_running and not task.waiters]:
+            del self._tasks[task.key]
+            task.outcome.set_exception(JobCancelledError())
 
     def _has_room(self, pixels: int) -> bool:
         running = [task.pixels for task in self._tasks.values() if task.is_running]

@@ -234,3 +234,41 @@ def test_closing_cancels_everything_and_waits_for_it() -> None:
     assert all(job.is_done for job in jobs) and waiting.starts == 0
     with pytest.raises(JobCancelledError):
         jobs[1].result()
+
+
+def test_the_second_job_of_one_owner_waits_behind_the_first_of_another(queue: JobQueue) -> None:
+    works = {name: Work() for name in ("a1", "a2", "a3", "a4", "b1", "b2")}
+    kept = [queue.submit(name, work, owner=name[0]) for name, work in works.items()]
+    assert started(works["a1"]) and started(works["a2"])
+    for ended, follows in (("a1", "b1"), ("a2", "a3"), ("b1", "b2"), ("a3", "a4")):
+        works[ended].release.set()
+        assert started(works[follows])
+    for name in ("b2", "a4"):
+        works[name].release.set()
+    assert all(job.wait(PATIENCE_S) for job in kept)
+
+
+def test_an_owner_with_nothing_running_goes_first_even_with_a_large_image(queue: JobQueue) -> None:
+    works = {name: Work() for name in ("a1", "a2", "a3", "b1")}
+    kept = [queue.submit(name, work, 500 if name == "b1" else 1, owner=name[0]) for name, work in works.items()]
+    assert started(works["a1"]) and started(works["a2"])
+    works["a1"].release.set()
+    assert not works["a3"].started.wait(0.2)
+    works["a2"].release.set()
+    assert started(works["b1"])
+    works["b1"].release.set()
+    works["a3"].release.set()
+    assert all(job.wait(PATIENCE_S) for job in kept)
+
+
+def test_work_that_two_owners_wait_for_has_the_better_place(queue: JobQueue) -> None:
+    works = {name: Work() for name in ("a1", "a2", "shared", "a3")}
+    kept = [queue.submit(name, work, owner="a") for name, work in works.items()]
+    kept.append(queue.submit("c", last := Work(), owner="c"))
+    kept.append(queue.submit("shared", works["shared"], owner="b"))
+    assert queue.waiting_of("a") == 4 and queue.waiting_of("b") == 1 and queue.waiting_of("d") == 0
+    works["a1"].release.set()
+    assert started(works["shared"]) and not last.started.is_set()
+    for work in (*works.values(), last):
+        work.release.set()
+    assert all(job.wait(PATIENCE_S) for job in kept)
