@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.app import custom_models
-from pages.app.state import Key, cache
+from pages.app.state import Key, cache, session
 from pages.app.subject import Subject, raster_bytes
 from scinet.datasets import sample_results
 from scinet.errors import CheckpointError, RasterError
@@ -166,7 +166,7 @@ def in_background(tasks: Sequence[Task]) -> Iterator[list[Job[NDArray[np.float32
 
 def _submit(task: Task, priority: int) -> Job[NDArray[np.float32]]:
     pixels = math.prod(task.subject.raster.grid.at(task.cm_per_px).shape)
-    return job_queue().submit(task.key, lambda report: _probability(task, report), pixels, priority)
+    return job_queue().submit(task.key, lambda report: _probability(task, report), pixels, priority, session().id)
 
 
 def _probability(task: Task, report: ReportProgress) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ server has one. tests/pages/test_state.py lists them.
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
 import streamlit as st
 
@@ -42,6 +43,7 @@ class SweepRun:
 class Session:
     """What a session remembers, apart from the values of widgets, which Streamlit keeps by the widgets' keys."""
 
+    id: str = field(default_factory=lambda: uuid4().hex)
     entered_through_app: bool = False
     page: str | None = None  # the hash of the page that ran last
 

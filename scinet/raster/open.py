@@ -22,6 +22,7 @@ from scinet.errors import GsdMissingError, RasterError
 from scinet.local_file import open_regular
 from scinet.raster.control_points import gcp_transform, warped_by_gcps
 from scinet.raster.grid import SQUARE_WITHIN, Grid
+from scinet.raster.jpeg2000 import decoded, is_jpeg2000
 from scinet.raster.photo import GPS_NOTE, photo_notes, upright
 from scinet.raster.resolution import has_place_on_earth
 
@@ -40,7 +41,7 @@ Source = str | Path | bytes | BinaryIO
 
 # Formats are told by content, never by suffix, and only these drivers may look: a VRT or other XML could
 # make GDAL read any file or address.
-_DRIVERS = ["GTiff", "PNG", "JPEG", "WEBP", "JP2OpenJPEG"]  # GTiff reads COG too
+_DRIVERS = ["GTiff", "PNG", "JPEG", "WEBP"]  # GTiff reads COG too, and what JPEG 2000 files are decoded to
 
 _GDAL_OPTIONS = {
     "GDAL_CACHEMAX": 64_000_000,  # bytes of decoded blocks; by default a twentieth of the machine's memory
@@ -97,6 +98,9 @@ def open_raster(
         path, content = None, source_bytes(source, name)
         if not content:
             raise RasterError(f"{name} is empty (0 bytes).")
+    is_decoded = not by_url and is_jpeg2000(path or content)
+    if is_decoded:
+        path, content = str(decoded(path or content, name, max_pixels)), b""
     drivers, options = (["GTiff"], _GDAL_OPTIONS | web.GDAL_OPTIONS) if by_url else (_DRIVERS, _GDAL_OPTIONS)
     opened = False
     try:
@@ -106,9 +110,9 @@ def open_raster(
                 _read_directories(str(path), drivers)
             with _dataset(path, content, drivers, overview) as first, _page(first, page, overview, name) as stored:
                 opened = True
-                if not (by_windows and stored.driver == "GTiff"):
-                    _check_size(stored, name, max_pixels)
-                _check_blocks(stored, name)
+                if is_decoded or not (by_windows and stored.driver == "GTiff"):
+                    check_size(stored, name, max_pixels)
+                check_blocks(stored, name)
                 with upright(stored, path or content) as turned, warped_by_gcps(turned) as dataset:
                     yield dataset
     except (RasterioError, CPLE_BaseError, OSError, UnicodeDecodeError) as error:
@@ -285,7 +289,7 @@ def _open_errors(name: str) -> Iterator[None]:
         raise RasterError(f"{name} cannot be opened: {reason}.") from None
 
 
-def _check_size(dataset: DatasetReader, name: str, max_pixels: int) -> None:
+def check_size(dataset: DatasetReader, name: str, max_pixels: int) -> None:
     """Refuse what would not fit in memory from the header alone: a small file can claim any size."""
     if dataset.count == 0:
         raise RasterError(f"{name} has no bands. Give an image.")
@@ -304,7 +308,7 @@ def _check_size(dataset: DatasetReader, name: str, max_pixels: int) -> None:
         )
 
 
-def _check_blocks(dataset: DatasetReader, name: str) -> None:
+def check_blocks(dataset: DatasetReader, name: str) -> None:
     """Refuse blocks that would not fit in memory: GDAL decodes whole ones, whatever the window."""
     if dataset.count == 0:
         raise RasterError(f"{name} has no bands. Give an image.")

@@ -23,12 +23,14 @@ from scinet.local_file import open_regular
 from scinet.raster.crs_text import crs_from_text
 from scinet.raster.resolution import has_place_on_earth
 from scinet.vector.annotations import AnnotatedImage
+from scinet.vector.child import copied
 from scinet.vector.choice import VectorChoice
 from scinet.vector.features import likely_buildings, unusable_condition
 from scinet.vector.footprints import LONLAT
 from scinet.vector.formats import GIVE, HEAD_BYTES, Format, check_geopackage, format_of
 from scinet.vector.geojson_crs import crs_of_geojson
 from scinet.vector.solids import copy_with_any_geometry, flat_wkb
+from scinet.vector.sound import is_sound
 from scinet.vector.unpack import Local, local_file
 from scinet.vector.views import refuse_views
 
@@ -150,10 +152,15 @@ def open_layer(
 
 @contextmanager
 def _readable(local: Local, name: str) -> Iterator[Path]:
-    """The file, or a copy of a GeoPackage whose layers are of a kind that pyogrio refuses."""
+    """The file, or a copy: of one that refers to its parts many times, or whose layers pyogrio refuses."""
     if local.kind == "geopackage":
         check_geopackage(_head(local.path, name), name)
         refuse_views(local.path, name)
+    if not is_sound(local.path, local.kind):
+        with tempfile.TemporaryDirectory() as folder:
+            yield copied(local.path, Path(folder), name)
+            return
+    if local.kind == "geopackage":
         try:
             pyogrio.list_layers(local.path)
         except GeometryError:
