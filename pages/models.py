@@ -48,7 +48,7 @@ def show_differences(cards: list[Card], benchmark: Benchmark) -> None:
             row = found.iloc[0]
             sure = "" if row["change_low"] <= 0 <= row["change_high"] else " (more than the choice of tiles explains)"
             lines.append(
-                f"- {str(dataset).capitalize()}, {row['tiles']} tiles: {row['change']:+.3f}, "
+                f"- {sentence(str(dataset).capitalize())}, {row['tiles']} tiles: {row['change']:+.3f}, "
                 f"{row['change_low']:+.3f} to {row['change_high']:+.3f}{sure}"
             )
     if lines:
@@ -81,7 +81,7 @@ def main() -> None:
     if benchmark:
         absent = [name for name in benchmark.models if name not in {card.name for card in cards}]
         if absent:
-            st.caption(f"Scored on the page Benchmark, but not on board: {', '.join(absent)}.")
+            st.caption(f"Scored on the page Benchmark, but not on board: {sentence(', '.join(absent))}.")
     st.subheader("Add a custom model", anchor="add")
     with st.container():  # one place on the page, however many there are: else the form would begin anew
         add_model.list_added()

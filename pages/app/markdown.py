@@ -13,9 +13,9 @@ def escaped(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    r"""A message that may hold names from files, for Markdown: without images, links or formatting.
+    r"""A message that may hold names from files, for Markdown: without images, links, icons or formatting.
 
     >>> print(sentence("![x](http://host/x.png) is damaged."))
-    !\[x\](http://host/x.png) is damaged.
+    !\[x\](http\://host/x.png) is damaged.
     """
-    return re.sub(r"([\\`*\[\]<>$~#|])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*\[\]<>$~#|]|:(?=[A-Za-z/]))", r"\\\1", " ".join(text.split()))

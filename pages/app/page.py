@@ -28,7 +28,7 @@ def show_messages(choice: "Choice") -> None:
     if choice.problem:
         st.error(sentence(choice.problem))
     if choice.hint:
-        st.info(choice.hint)
+        st.info(sentence(choice.hint))
 
 
 def image_facts(subject: "Subject") -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 from rasterio.transform import Affine
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from pages.app.markdown import sentence
 from pages.app.state import session
 from pages.app.subject import Choice, hash_of
 from pages.sources.reading import choose_image_reading, choose_reference_reading
@@ -92,7 +93,7 @@ def _uploader(label: str, suffixes: list[str], key: str, help_: str) -> Uploaded
     shown = st.file_uploader(label, type=suffixes, key=key, help=help_, on_change=keep)
     file = session().uploads.get(key)
     if file is not None and shown is None:
-        st.caption(f"Still open: {file.name}")
+        st.caption(sentence(f"Still open: {file.name}"))
     return file
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.app.markdown import sentence
 from pages.app.state import COLUMN, ROW, Window, cache, session
 from pages.app.subject import Choice, Subject, hash_of, raster_bytes, truth_bytes
 from pages.sources.dialog import dialog_button
@@ -115,7 +116,7 @@ def _choose_window(scene: Scene, key: str) -> Window:
     )
     place = int(column), int(row), width, height
     if overview is None:
-        top.caption(problem)
+        top.caption(sentence(problem))
         return place
     top.image(_thumbnail(key, place, overview, scene), width="stretch")
     with button_slot:

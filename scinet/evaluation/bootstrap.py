@@ -85,6 +85,12 @@ def interval(values: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+ESTIMATE_COLUMNS = (
+    *("metric", "tiles", "seeds", "value", "low", "high", "seed_low", "seed_high"),
+    *("change", "change_low", "change_high", "change_seed_low", "change_seed_high", "sure"),
+)
+
+
 def estimates(tiles: pd.DataFrame, by: str, against: str = "sci-net") -> pd.DataFrame:
     """One row per system, value of ``by`` and metric, from rows of ``Benchmark.tiles`` of one grid.
 
@@ -125,7 +131,7 @@ def estimates(tiles: pd.DataFrame, by: str, against: str = "sci-net") -> pd.Data
                     "sure": min(change_low, by_seed.min()) > 0 or max(change_high, by_seed.max()) < 0,
                 }
             )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["system", by, *ESTIMATE_COLUMNS])
 
 
 def robustness(tiles: pd.DataFrame, metric: str = "micro_iou") -> pd.DataFrame:

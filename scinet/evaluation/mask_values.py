@@ -35,9 +35,11 @@ class MaskChoice:
     def __post_init__(self) -> None:
         for text in self.building:
             if _number(text) is None and _colour(text) is None:
-                raise TruthError(f'"{text}" is not a value of a mask. Give a number such as 1, or a colour: #0000ff.')
+                raise TruthError(
+                    f'"{text[:80]}" is not a value of a mask. Give a number such as 1, or a colour: #0000ff.'
+                )
         if self.ignore not in (None, "none") and _number(str(self.ignore)) is None:
-            raise TruthError(f'"{self.ignore}" is not a value of a mask. Give a number such as 255, or none.')
+            raise TruthError(f'"{str(self.ignore)[:80]}" is not a value of a mask. Give a number such as 255, or none.')
 
 
 def classify(

@@ -86,7 +86,7 @@ def _tile(row: Any, model: ScoredModel, cm_per_px: float, folder: Path | None) -
     text = f"IoU {row.iou:.2f} · {row.wrong_m2:,.0f} m²"
     name = Path(row.image).stem
     if folder is None:
-        st.caption(f"{name}: {text}")
+        st.caption(f"{sentence(name)}: {text}")
         return
     picture = thumbnail(folder, row.image)
     if picture:
@@ -96,7 +96,7 @@ def _tile(row: Any, model: ScoredModel, cm_per_px: float, folder: Path | None) -
         label=f"{text} →",
         width="stretch",
         query_params=address(row, model, cm_per_px),
-        help=f"Open {name} of {row.city} in Explore",
+        help=sentence(f"Open {name} of {row.city} in Explore"),
     )
 
 

@@ -64,7 +64,7 @@ def show(subject: Subject, shown: Sequence[Shown], cm_per_px: float) -> None:
         _scores_and_shares(shown, cm_per_px)
     remark = _outside_training([each.result.card for each in shown], cm_per_px)
     if remark:
-        st.caption(remark)
+        st.caption(sentence(remark))
     if subject.credit:
         st.caption(escaped(subject.credit))
 
