@@ -1,7 +1,10 @@
 """The command line: ``scinet segment IN OUT.tif --model sci-net --cm-per-px 10``, or ``python -m scinet ...``."""
 
+import errno
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -79,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tune_memory()
     try:
         status: Any = commands.main(None if arguments is None else list(arguments), standalone_mode=False)
+        sys.stdout.flush()
     except SciNetError as error:
         return _fail(f"{error}")
     except click.UsageError as error:
@@ -89,6 +93,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.Abort as stop:
         print(f"scinet: Stopped. {stop.__cause__ or ''}".rstrip(), file=sys.stderr)
         return STOPPED
+    except OSError as error:  # of the standard output: of other files it is a WriteError
+        if error.errno not in (errno.ENOSPC, errno.EFBIG, errno.EIO):
+            raise
+        with suppress(OSError):  # or Python would try once more at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _fail(f"The output cannot be written: {error.strerror}.")
     return status if isinstance(status, int) else 0
 
 

@@ -70,7 +70,7 @@ def write_batches(
     driver, options = _FORMATS[Path(path).suffix]
     schema = pa.schema([_GEOMETRY, *(pa.field(name, _ARROW[kind]) for name, kind in columns.items())])
     written = [0]
-    problems: list[Exception] = []
+    problems: list[BaseException] = []
 
     def record_batches() -> Iterator[pa.RecordBatch]:
         try:
@@ -79,7 +79,7 @@ def write_batches(
                     written[0] += len(geometries)
                     arrays = zip([shapely.to_wkb(geometries), *(values[name] for name in columns)], schema, strict=True)
                     yield pa.record_batch([pa.array(array, field.type) for array, field in arrays], schema)
-        except Exception as error:  # GDAL, which iterates over the batches, would replace it by another error
+        except BaseException as error:  # Ctrl-C too: GDAL, which iterates, would replace it by another error
             problems.append(error)
             raise
 
