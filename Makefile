@@ -1,13 +1,16 @@
 # make app    install what the app needs and open it
 # make check  lint, format, types, import contracts and the quick tests
 # make test   the same checks and all tests, slow and browser ones included
+# make fuzz   damaged files of every kind: CASES=20000 of them, which SEED=... chooses
 # make lock   resolve the version ranges of requirements*.txt again
 
 PYTHON ?= python3
+CASES ?= 20000
+SEED ?= $(shell date +%s)
 VENV := .venv
 UV := $(VENV)/bin/uv
 
-.PHONY: app check static test lock clean
+.PHONY: app check static test fuzz lock clean
 
 app: $(VENV)/.app
 	$(VENV)/bin/streamlit run app.py
@@ -28,6 +31,9 @@ test: $(VENV)/.dev
 	$(MAKE) --no-print-directory static
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile -m "not browser"
 	$(VENV)/bin/python -m pytest -m browser
+
+fuzz: $(VENV)/.dev
+	FUZZ_CASES=$(CASES) FUZZ_SEED=$(SEED) OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 tests/fuzz
 
 lock: $(UV)
 	$(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url \
