@@ -22,7 +22,7 @@ from scinet.vector.footprints import rasterize
 
 PROJECT = Path(__file__).parent.parent
 PAGES = [
-    *(PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *(PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
     *sorted((PROJECT / "docs").glob("*.md")),
 ]
 CITIES = ("accra", "zanzibar", "kampala", "banepa")
