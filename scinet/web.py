@@ -109,7 +109,7 @@ def open_url(url: str, timeout_s: float, deadline_s: float | None = None, **head
     sockets: list[socket.socket] = []
 
     def connect(*args: Any, **kwargs: Any) -> socket.socket:
-        connection = _connect_public(*args, **kwargs)
+        connection = connect_public(*args, **kwargs)
         sockets.append(connection.dup())  # TLS takes the other over
         return connection
 
@@ -165,7 +165,7 @@ def _is_proxied(req: urllib.request.Request) -> bool:
     return req.has_proxy() or getattr(req, "_tunnel_host", None) is not None
 
 
-def _connect_public(address: tuple[str, int], timeout: float, source_address: Any = None) -> socket.socket:
+def connect_public(address: tuple[str, int], timeout: float, source_address: Any = None) -> socket.socket:
     """Connect to a host by one of its addresses that has been checked: resolving it twice could give two answers."""
     name, port = address
     problem: OSError = OSError(f"{name} has no address")
@@ -184,11 +184,16 @@ def _connect_public(address: tuple[str, int], timeout: float, source_address: An
     raise problem
 
 
+def private_is_allowed() -> bool:
+    """Whether addresses may lead to this machine and its network."""
+    return os.environ.get("SCINET_ALLOW_PRIVATE") == "1"
+
+
 def _is_allowed(text: str) -> bool:
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
         address = address.ipv4_mapped or address.sixtofour or address
-    if os.environ.get("SCINET_ALLOW_PRIVATE") == "1":
+    if private_is_allowed():
         return True
     return address.is_global and not address.is_multicast
 

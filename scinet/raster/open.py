@@ -25,6 +25,7 @@ from scinet.raster.grid import SQUARE_WITHIN, Grid
 from scinet.raster.jpeg2000 import decoded, is_jpeg2000
 from scinet.raster.photo import GPS_NOTE, photo_notes, upright
 from scinet.raster.resolution import has_place_on_earth
+from scinet.web_proxy import gdal_options
 
 MAX_PIXELS = 100_000_000
 
@@ -101,7 +102,7 @@ def open_raster(
     is_decoded = not by_url and is_jpeg2000(path or content)
     if is_decoded:
         path, content = str(decoded(path or content, name, max_pixels)), b""
-    drivers, options = (["GTiff"], _GDAL_OPTIONS | web.GDAL_OPTIONS) if by_url else (_DRIVERS, _GDAL_OPTIONS)
+    drivers, options = (["GTiff"], _GDAL_OPTIONS | gdal_options()) if by_url else (_DRIVERS, _GDAL_OPTIONS)
     opened = False
     try:
         with warnings.catch_warnings(), rasterio.Env(**options):

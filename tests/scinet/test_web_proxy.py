@@ -1,0 +1,68 @@
+"""GDAL reaches public hosts only, by redirects too; others who know the proxy's port cannot use it."""
+
+import base64
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import rasterio
+from rasterio.errors import RasterioIOError
+
+from scinet import web, web_proxy
+from tests.range_server import RangeServer, serve_files
+
+
+@pytest.fixture
+def options(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """GDAL's options, with a proxy that takes nothing private."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("SCINET_ALLOW_PRIVATE", raising=False)
+    return web_proxy.gdal_options()
+
+
+@pytest.fixture
+def served() -> Iterator[RangeServer]:
+    with serve_files({"/a.tif": b"II*\0" + bytes(1000)}) as server:
+        yield server
+
+
+def test_gdal_does_not_reach_this_machine(options: dict[str, Any], served: RangeServer) -> None:
+    with rasterio.Env(**options), pytest.raises(RasterioIOError):
+        rasterio.open(web.gdal_path(f"{served.address}/a.tif"))
+    assert not served.asked
+
+
+def answer(place: str, request: bytes) -> bytes:
+    host, port = place.split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(request)
+        return connection.recv(1000)
+
+
+def test_nobody_else_can_use_the_proxy(options: dict[str, Any], served: RangeServer) -> None:
+    for request in (f"GET {served.address}/a.tif HTTP/1.1\r\n\r\n", "CONNECT 8.8.8.8:53 HTTP/1.1\r\n\r\n"):
+        assert answer(options["GDAL_HTTP_PROXY"], request.encode()).startswith(b"HTTP/1.1 407")
+
+
+@pytest.mark.parametrize("target", ["127.0.0.1:80", "localhost:80", "[::1]:80", "169.254.169.254:80", "10.0.0.1:80"])
+def test_a_tunnel_to_a_private_host_is_refused(options: dict[str, Any], target: str) -> None:
+    credentials = base64.b64encode(options["GDAL_HTTP_PROXYUSERPWD"].encode()).decode()
+    request = f"CONNECT {target} HTTP/1.1\r\nProxy-Authorization: Basic {credentials}\r\n\r\n"
+    assert answer(options["GDAL_HTTP_PROXY"], request.encode()).startswith(b"HTTP/1.1 403")
+
+
+def test_what_is_allowed_is_passed_on(monkeypatch: pytest.MonkeyPatch, served: RangeServer) -> None:
+    monkeypatch.setenv("SCINET_ALLOW_PRIVATE", "1")  # of the proxy's process
+    proxy = web_proxy._Proxy()
+    place, password = proxy.started()
+    options = {"GDAL_HTTP_PROXY": place, "GDAL_HTTP_PROXYUSERPWD": f"scinet:{password}", "GDAL_HTTP_TIMEOUT": 20}
+    with rasterio.Env(**options), pytest.raises(RasterioIOError):  # it is not a whole image
+        rasterio.open(web.gdal_path(f"{served.address}/a.tif"))
+    assert "/a.tif" in {path for path, _ in served.asked}
+
+
+def test_with_leave_for_private_hosts_there_is_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCINET_ALLOW_PRIVATE", "1")
+    assert web_proxy.gdal_options() == web.GDAL_OPTIONS
