@@ -19,6 +19,7 @@ COMMANDS = {
     "segment": ("scinet.cli.segment:segment", "Write the building mask of an image or of a folder of images."),
     "score": ("scinet.cli.score:score", "Compare a model's mask with reference buildings."),
     "sweep": ("scinet.cli.score:sweep", "Score models at many resolutions."),
+    "info": ("scinet.cli.info:info", "Tell how an image and its reference are read."),
     "models": ("scinet.cli.listing:models", "List the models."),
     "samples": ("scinet.cli.listing:samples", "List the sample tiles on board."),
     "tiles": ("scinet.cli.listing:tiles", "List the images of a folder."),

@@ -35,7 +35,8 @@ from scinet.web import is_url
 HELP = f"""Write the building mask of an image of any size, in bounded memory.
 
 IN is {IMAGE_HELP}; or a folder of images. OUT.tif is a Cloud Optimized GeoTIFF at the working resolution: uint8,
-1 = building, 0 = not building, 255 = nodata. If IN is a folder, OUT.tif and the file of --footprints are folders too.
+1 = building, 0 = not building, 255 = nodata; OUT.png is white on buildings, with a world file. If IN is a
+folder, OUT.tif and the file of --footprints are folders too.
 """
 EXAMPLES = examples(
     "scinet segment tile.tif mask.tif --model sci-net",
@@ -107,7 +108,8 @@ class Writer:
     "--footprints",
     type=PATH,
     metavar="FILE",
-    help="Write the mask's polygons too, with area_m2 and confidence (mean probability): .gpkg, .geojson or .fgb.",
+    help="Write the mask's polygons too, with area_m2 and confidence (mean probability): "
+    ".gpkg, .geojson, .fgb, .parquet, .shp, .zip (Shapefile), .pmtiles or .dxf (outlines alone).",
 )
 @click.option("--min-area-m2", type=SIZE, default=0.0, metavar="A", help="Leave out smaller polygons.")
 @click.option("--min-hole-m2", type=SIZE, default=0.0, metavar="A", help="Fill smaller holes in polygons.")

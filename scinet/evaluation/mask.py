@@ -18,6 +18,9 @@ from scinet.raster.raster import Raster
 
 _MIN_COVERED_FRACTION = 0.01
 _NEARLY_ALL = 0.995
+_PIXEL_TOLERANCE = 1e-6  # relative to the units of the CRS
+_ON_THE_GRID_PX = 0.05
+_NEAR_PX = 1.6  # a shift of more is another extent
 _NOT_AN_IMAGE = "cannot be read as an image. Give a GeoTIFF, PNG, JPEG, WebP or JPEG 2000."
 _NEITHER = (
     "is neither a mask image nor a vector file that can be read. Give a GeoTIFF or PNG mask, or polygons as GeoJSON, "
@@ -76,6 +79,7 @@ def read_mask(
         crs = like.crs
         notes = (*notes, f"{name} names no CRS; the image's is assumed.")
     if crs is not None and like.crs is not None:
+        notes = (*notes, *_offset(transform, crs, like, name))
         kinds = _on_grid(kinds, transform, crs, like, name)
     judged = (kinds == GROUND) | (kinds == BUILDING)
     if not (judged & like.valid).any():
@@ -91,6 +95,27 @@ def _coverage(kinds: NDArray[np.uint8], like: Raster) -> tuple[str, ...]:
         return ()
     per_cent = f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
     return (f"The reference covers {per_cent} of the image; the rest is not scored.",)
+
+
+def _offset(transform: Affine, crs: CRS, like: Raster, name: str) -> tuple[str, ...]:
+    """A note where a mask has the image's pixels but lies off them: by half of one, as corners taken for centres do."""
+    if crs != like.crs or not (transform.almost_equals(_moved_to(transform, like.transform), _PIXEL_TOLERANCE)):
+        return ()
+    column, row = ~like.transform @ (transform.c, transform.f)
+    off = column - round(column), row - round(row)
+    is_near = max(abs(column), abs(row)) < _NEAR_PX
+    found = (column, row) if is_near else off
+    if max(map(abs, found)) < _ON_THE_GRID_PX:
+        return ()
+    shift = " and ".join(
+        f"{px:+.2g} {side} ({px * like.cm_per_px:+.3g} cm)" for px, side in zip(found, ("columns", "rows"), strict=True)
+    )
+    return (f"{name} lies {shift} off the image's pixels. If its export moved it, give it the image's georeference.",)
+
+
+def _moved_to(transform: Affine, place: Affine) -> Affine:
+    """The pixels of one transform at the origin of another."""
+    return Affine(place.a, place.b, transform.c, place.d, place.e, transform.f)
 
 
 def _on_grid(kinds: NDArray[np.uint8], transform: Affine, crs: CRS, like: Raster, name: str) -> NDArray[np.uint8]:

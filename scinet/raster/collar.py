@@ -39,6 +39,8 @@ def find_collar(dataset: DatasetReader, bands: list[int]) -> tuple[float | None,
             return None, tolerance
         sample = dataset.read(bands, out_shape=(len(bands), *place["out_shape"]))
     except (RasterioError, CPLE_BaseError):
+        if dataset.driver != "GTiff":
+            raise  # GDAL says so once: reading a damaged WebP again gives grey
         with suppress(RasterioError, CPLE_BaseError):
             _ = dataset.colorinterp  # rasterio raises GDAL's last error once more
         return None, tolerance  # reading the image will say what is damaged

@@ -24,7 +24,7 @@ from scinet.raster.control_points import gcp_transform, warped_by_gcps
 from scinet.raster.grid import SQUARE_WITHIN, Grid
 from scinet.raster.jpeg2000 import decoded, is_jpeg2000
 from scinet.raster.photo import GPS_NOTE, photo_notes, upright
-from scinet.raster.resolution import has_place_on_earth
+from scinet.raster.resolution import has_place_on_earth, local_metres
 from scinet.web_proxy import gdal_options
 
 MAX_PIXELS = 100_000_000
@@ -198,7 +198,13 @@ def grid_of(
     transform, found = place(dataset)
     if found is None and crs is not None and has_transform(dataset) and has_place_on_earth(crs):
         found = crs
-    if found is None:
+    metres_per_unit = local_metres(dataset.crs) if found is None and has_transform(dataset) else None
+    if metres_per_unit is not None:
+        transform = Affine.scale(metres_per_unit) @ transform
+        notes.append(
+            f"{name} has a local CRS: its size and origin are taken, in metres, but it has no place on the map."
+        )
+    elif found is None:
         if cm_per_px is None:
             raise GsdMissingError(_why_no_place(dataset, name))
         metres = cm_per_px / 100.0

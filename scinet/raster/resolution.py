@@ -93,6 +93,19 @@ def has_place_on_earth(crs: CRS | None) -> bool:
     return parsed.geodetic_crs is not None and not parsed.is_geocentric
 
 
+def local_metres(crs: CRS | None) -> float | None:
+    """Metres per unit of a local (engineering) CRS, such as that of a building site; None for any other."""
+    if not crs:
+        return None
+    try:
+        parsed = pyproj.CRS.from_wkt(crs.to_wkt())
+    except ProjError:
+        return None
+    if parsed.type_name != "Engineering CRS" or not parsed.axis_info or "unknown" in parsed.name.lower():
+        return None
+    return float(parsed.axis_info[0].unit_conversion_factor) or None
+
+
 def parse_cm_per_px(value: object) -> float:
     """A resolution in ground centimetres per pixel from a number or a text such as "12.5".
 

@@ -29,6 +29,7 @@ from scinet.raster.geotiff import (
     gdal_errors_as_os_errors,
 )
 from scinet.raster.grid import Grid
+from scinet.raster.png_mask import mask_to_png, world_file
 
 _SETTINGS = "settings.json"
 _OWN = re.compile(r"settings\.json|whole\.vrt|joined\.tif.*|\.?[a-z_]+-\d{8}\..*|\.settings\..*\.json")
@@ -98,13 +99,18 @@ class ResumableCog:
                 yield top, values  # outside of the Env, so that two layers can be read side by side
 
     def join(self, layer: str, form: BandFormat, note: str = "") -> None:
-        """Make the pieces of a layer the result: a COG as `write_mask` writes, which appears when it is complete."""
+        """Make the pieces of a layer the result: a COG as `write_mask` writes, or a PNG with a world file."""
         whole = self.folder / "whole.vrt"
         joined = self.folder / "joined.tif"  # where `discard` finds it, should the program be killed
         with write_errors(self.result), gdal_errors_as_os_errors(), rasterio.Env(**_SMALL_CACHE):
             whole.write_text(self._vrt(layer, form, f"{form.description} {note}".rstrip()))
             rasterio.shutil.copy(whole, joined, **cog_options(form))
             check_complete(joined)
+            if self.result.suffix.lower() == ".png":
+                mask_to_png(joined, self.folder / "joined.tif.png")
+                write_text(self.result.with_suffix(".pgw"), world_file(self.grid.transform))
+                joined = self.folder / "joined.tif.png"
+                sync(joined)
             joined.replace(self.result)
             sync(self.result.parent)
 

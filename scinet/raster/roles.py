@@ -135,6 +135,8 @@ def _hides_something(dataset: DatasetReader, alpha: int) -> bool:
     try:
         sample = read_sample(dataset, alpha)
     except (RasterioError, CPLE_BaseError):
+        if dataset.driver != "GTiff":
+            raise  # GDAL says so once: reading a damaged WebP again gives grey
         with suppress(RasterioError, CPLE_BaseError):
             _ = dataset.colorinterp  # rasterio raises GDAL's last error once more
         return True  # reading the image will say what is damaged

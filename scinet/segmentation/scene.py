@@ -21,6 +21,7 @@ from scinet.raster.geotiff import (
     stored_probability,
 )
 from scinet.raster.grid import Grid
+from scinet.raster.png_mask import check_mask_path
 from scinet.raster.resample import Resampled
 from scinet.raster.resumable_cog import ResumableCog
 from scinet.raster.scene import Scene
@@ -73,7 +74,8 @@ def segment_to_file(
     Args:
         scene: The image, as `open_scene` gives it.
         model: What `load_model` returns.
-        out: The GeoTIFF to write, on the grid of the working resolution.
+        out: The file to write, on the grid of the working resolution: a GeoTIFF, or for a mask a PNG (white =
+            building, clear = nodata) with a world file.
         cm_per_px: The working resolution in cm/px on the ground; by default the image's own.
         strategy: What the model sees; as in `segment`.
         threshold: Pixels with a higher probability are building.
@@ -115,6 +117,7 @@ def segment_to_file(
         "output": output,
         "choice of footprints": footprints is not None,  # their confidence needs the probability
     }
+    check_mask_path(out, working.grid, output == "mask")
     if footprints is not None:
         footprints.check(working.grid)
     with output_lock(out):

@@ -74,7 +74,7 @@ def write_footprints(
     """Write the outlines of a mask's 4-connected components as a vector file, which appears when it is complete.
 
     Args:
-        path: Its suffix tells the format: `.gpkg` (GeoPackage), `.geojson` or `.fgb` (FlatGeobuf).
+        path: Its suffix tells the format, such as `.gpkg` or `.geojson`: see `scinet.vector.write.write_batches`.
         mask: bool (H, W), True = building.
         like: The image (H, W) that the mask belongs to.
         kinds: A text for each component in the order of `scinet.raster.components.label`, written as `kind`.

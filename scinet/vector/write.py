@@ -1,12 +1,15 @@
-"""Writes polygons to GeoPackage, GeoJSON and FlatGeobuf, in batches, however many there are."""
+"""Writes polygons to vector files, in batches, however many there are."""
 
 import errno
 import os
+import shutil
 import sqlite3
 import warnings
+import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -17,12 +20,20 @@ from rasterio.crs import CRS
 
 from scinet.atomic_write import atomic_write
 from scinet.errors import WriteError
+from scinet.vector.geoparquet_write import write_geoparquet
 
 _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     ".gpkg": ("GPKG", {}),
     ".geojson": ("GeoJSON", {"RFC7946": "YES", "COORDINATE_PRECISION": "7"}),
     ".fgb": ("FlatGeobuf", {}),
+    ".shp": ("ESRI Shapefile", {"ENCODING": "UTF-8"}),
+    ".zip": ("ESRI Shapefile", {"ENCODING": "UTF-8"}),
+    ".parquet": ("GeoParquet", {}),
+    ".pmtiles": ("PMTiles", {"MINZOOM": "12", "MAXZOOM": "17"}),  # a pixel of zoom 17 is parted in 16
+    ".dxf": ("DXF", {}),
 }
+_NEED_A_CRS = {".geojson": "GeoJSON needs longitudes and latitudes", ".pmtiles": "PMTiles need a place on the earth"}
+_PARTS = (".dbf", ".shx", ".prj", ".cpg", ".shp")  # of a Shapefile
 _GEOMETRY = pa.field("geometry", pa.binary(), metadata={"ARROW:extension:name": "geoarrow.wkb"})
 _ARROW = {"f": pa.float64(), "O": pa.string()}
 
@@ -39,8 +50,9 @@ def check_suffix(path: str | Path) -> None:
 def check_vector_path(path: str | Path, crs: CRS | None) -> None:
     """Raise WriteError where a path's suffix is of a format that cannot be written, or not without a CRS."""
     check_suffix(path)
-    if Path(path).suffix == ".geojson" and crs is None:
-        raise WriteError("GeoJSON needs longitudes and latitudes, and the image has none. Write a GeoPackage instead.")
+    suffix = Path(path).suffix
+    if suffix in _NEED_A_CRS and crs is None:
+        raise WriteError(f"{_NEED_A_CRS[suffix]}, and the image has none. Write a GeoPackage instead.")
 
 
 def write_batches(
@@ -49,9 +61,10 @@ def write_batches(
     """Write batches of polygons as the layer "buildings". The file appears when it is complete.
 
     Args:
-        path: Its suffix tells the format: `.gpkg` (GeoPackage) and `.fgb` (FlatGeobuf) are in `crs`, or without one in
-            metres of a local plane; `.geojson` is that of RFC 7946, longitude and latitude (CRS84) with 7 decimals, a
-            centimetre on the ground.
+        path: Its suffix tells the format: `.gpkg` (GeoPackage), `.fgb` (FlatGeobuf), `.parquet` (GeoParquet), `.shp`
+            and `.zip` (Shapefile) are in `crs`, or without one in metres of a local plane; `.geojson` is that of RFC
+            7946, longitude and latitude (CRS84) with 7 decimals, a centimetre on the ground; `.pmtiles` are vector
+            tiles of zooms 12 to 17; `.dxf` has outlines alone, in `crs` without its name.
         batches: Geometries (n,) and the columns (n,) of their properties.
         columns: The properties' names and numpy kinds ("f" or "O").
         crs: Of the coordinates.
@@ -63,47 +76,85 @@ def write_batches(
     Raises:
         WriteError: The file cannot be written.
     """
-    import pyogrio  # here, as it imports geopandas: 100 MB, which writing a mask does not need
-    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
-
     check_vector_path(path, crs)
-    driver, options = _FORMATS[Path(path).suffix]
-    schema = pa.schema([_GEOMETRY, *(pa.field(name, _ARROW[kind]) for name, kind in columns.items())])
-    written = [0]
+    suffix = Path(path).suffix
+    fields = [] if suffix == ".dxf" else [pa.field(name, _ARROW[kind]) for name, kind in columns.items()]
+    schema = pa.schema([_GEOMETRY, *fields])
+    written = [0, 0]  # polygons, and features of the file
     problems: list[BaseException] = []
 
     def record_batches() -> Iterator[pa.RecordBatch]:
         try:
-            for geometries, values in batches:
-                if len(geometries):
-                    written[0] += len(geometries)
-                    arrays = zip([shapely.to_wkb(geometries), *(values[name] for name in columns)], schema, strict=True)
+            for polygons, values in batches:
+                if len(polygons):
+                    geometries = shapely.get_rings(polygons) if suffix == ".dxf" else polygons
+                    written[0] += len(polygons)
+                    written[1] += len(geometries)
+                    arrays = zip([shapely.to_wkb(geometries), *(values[f.name] for f in fields)], schema, strict=True)
                     yield pa.record_batch([pa.array(array, field.type) for array, field in arrays], schema)
         except BaseException as error:  # Ctrl-C too: GDAL, which iterates, would replace it by another error
             problems.append(error)
             raise
 
-    with atomic_write(path) as partial, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "'crs' was not provided")  # metres in a local plane
+    with _parts(Path(path)) as partial:
         try:
-            pyogrio.write_arrow(
-                pa.RecordBatchReader.from_batches(schema, record_batches()),
-                partial,
-                layer="buildings",
-                driver=driver,
-                geometry_name="geometry",
-                geometry_type=geometry_type,
-                crs=crs.to_wkt() if crs else None,
-                **options,
-            )
-            _check_complete(partial, written[0])
+            if suffix == ".parquet":
+                write_geoparquet(partial, schema, record_batches(), crs)
+            else:
+                kind = "LineString" if suffix == ".dxf" else geometry_type
+                _write_with_gdal(partial, suffix, schema, record_batches(), crs, kind)
+            _check_complete(partial, written[1])
         except Exception as error:
             if problems:
                 raise problems[0] from None
-            if isinstance(error, DataLayerError | DataSourceError | FeatureError):
+            if type(error).__module__.startswith(("pyogrio", "pyarrow")):
                 raise OSError from error
             raise
     return written[0]
+
+
+def _write_with_gdal(
+    path: Path, suffix: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch], crs: CRS | None, geometry_type: str
+) -> None:
+    import pyogrio  # here, as it imports geopandas: 100 MB, which writing a mask does not need
+
+    driver, options = _FORMATS[suffix]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "'crs' was not provided")  # metres in a local plane
+        pyogrio.write_arrow(
+            pa.RecordBatchReader.from_batches(schema, batches),
+            path,
+            layer="buildings",
+            driver=driver,
+            geometry_name="geometry",
+            geometry_type=geometry_type,
+            crs=crs.to_wkt() if crs else None,
+            **options,
+        )
+
+
+@contextmanager
+def _parts(path: Path) -> Iterator[Path]:
+    """The path to write to: a temporary one, of a Shapefile in a folder, whose files then get their names together."""
+    if path.suffix not in (".shp", ".zip"):
+        with atomic_write(path) as partial:
+            yield partial
+        return
+    with ExitStack() as stack:
+        outer = path if path.suffix == ".zip" else path.with_suffix(_PARTS[-1])
+        partial = stack.enter_context(atomic_write(outer))
+        folder = Path(stack.enter_context(TemporaryDirectory(dir=path.parent, prefix=".scinet-")))
+        shapefile = folder / f"{path.stem}.shp"
+        yield shapefile
+        found = [shapefile.with_suffix(part) for part in _PARTS if shapefile.with_suffix(part).exists()]
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+                for part in found:
+                    archive.write(part, part.name)
+            return
+        for part in found[:-1]:
+            shutil.copyfile(part, stack.enter_context(atomic_write(path.with_suffix(part.suffix))))
+        shutil.copyfile(shapefile, partial)
 
 
 def _check_complete(path: Path, features: int) -> None:
@@ -112,8 +163,12 @@ def _check_complete(path: Path, features: int) -> None:
     Raises:
         OSError: It does not hold as many features, or lacks its end or its spatial index.
     """
-    counts = {".geojson": _count_lines, ".gpkg": _count_rows}.get(path.suffix, _count_features)
-    if counts(path) != features:
+    if path.suffix == ".pmtiles":  # tiles part polygons at their edges
+        if _count_features(path) < min(features, 1):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return
+    counts = {".geojson": _count_lines, ".gpkg": _count_rows, ".parquet": _count_parquet}
+    if counts.get(path.suffix, _count_features)(path) != features:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
@@ -143,3 +198,10 @@ def _count_features(path: Path) -> int:
 
     with pyogrio.open_arrow(path, columns=[], use_pyarrow=True) as (_, batches):
         return sum(batch.num_rows for batch in batches)
+
+
+def _count_parquet(path: Path) -> int:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        return sum(batch.num_rows for batch in file.iter_batches(columns=["geometry"]))

@@ -1,6 +1,8 @@
 """`scinet segment`: files of one image or of a folder of images."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyogrio
@@ -8,6 +10,7 @@ import pytest
 import rasterio
 
 from scinet.cli.main import main
+from scinet.evaluation.truth import read_truth
 from scinet.raster.raster import Raster
 from scinet.raster.scene import read_raster
 
@@ -58,7 +61,7 @@ def test_an_image_without_georeference_needs_its_resolution(
         ["--probability", "float64"],
         ["--nonsense"],
         ["--square"],
-        ["--footprints", "out.shp"],
+        ["--footprints", "out.svg"],
         ["--footprints", "none/out.gpkg"],
     ],
 )
@@ -127,3 +130,32 @@ def test_after_ctrl_c_the_command_resumes(
     assert not out.exists() and (tmp_path / "mask.tif.part").is_dir()
     assert main([*command, "--resume"]) == 0
     assert out.exists() and not (tmp_path / "mask.tif.part").exists()
+
+
+def test_the_suffix_of_the_result_decides_its_format(scene: Path, tmp_path: Path, capsys: Printed) -> None:
+    for name in ("mask.tif", "mask.png"):
+        assert main(["segment", str(scene), str(tmp_path / name), "--model", "unet"]) == 0
+    raster = read_raster(scene)
+    with rasterio.open(tmp_path / "mask.png") as picture, rasterio.open(tmp_path / "mask.tif") as mask:
+        assert picture.driver == "PNG"
+        assert picture.transform.almost_equals(mask.transform, 1e-6)  # by the world file
+        grey, alpha = picture.read()
+        assert (grey == np.where(mask.read(1) == 1, 255, 0)).all()
+        assert ((alpha == 255) == raster.valid).all()
+    reference = read_truth(tmp_path / "mask.png", raster, "mask.png")
+    with rasterio.open(tmp_path / "mask.tif") as mask:
+        assert (reference.buildings == (mask.read(1) == 1)).all()
+    for name, reason in (("mask.jpg", "JPG blurs masks"), ("mask.bmp", "ends in .tif or .png")):
+        assert main(["segment", str(scene), str(tmp_path / name), "--model", "unet"]) == 2
+        assert reason in capsys.readouterr().err
+    assert main(["segment", str(scene), str(tmp_path / "p.png"), "--model", "unet", "--probability"]) == 2
+    assert "PNG holds masks alone" in capsys.readouterr().err
+
+
+def test_info_tells_how_files_are_read(scene: Path, truth: Path, run_json: Callable[..., Any], capsys: Printed) -> None:
+    found = run_json("info", scene, "--truth", truth)
+    assert (found["width_px"], found["height_px"], found["crs"]) == (128, 96, "EPSG:32630")
+    assert found["reference"] == {"file": "truth.geojson", "buildings": 2, "judged_share": 1.0}
+    assert main(["info", str(scene)]) == 0
+    assert capsys.readouterr().out == "scene.tif: 128 x 96 px at 9.992 cm/px, EPSG:32630\n"
+    assert main(["info", str(scene), "--page", "2"]) == 2

@@ -219,3 +219,24 @@ def test_a_mask_without_a_crs_is_laid_on_the_image(tmp_path: Path, image: Raster
     truth = read_mask(path, image)
     assert (truth.buildings[:, :40] == building[:, :40]).all()
     assert truth.notes[0] == "left.tif names no CRS; the image's is assumed."
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "said"),
+    [
+        (0.5, 0.5, "lies +0.5 columns (+5 cm) and +0.5 rows (+5 cm) off the image's pixels"),
+        (1, 0, "lies +1 columns (+10 cm) and +0 rows"),
+        (-1, -1, "lies -1 columns (-10 cm) and -1 rows"),
+        (10.5, 0, "lies +0.5 columns (+5 cm) and +0 rows"),
+        (0, 0, None),
+        (10, 0, None),
+    ],
+)
+def test_a_mask_off_the_grid_is_reported(
+    tmp_path: Path, image: Raster, building: NDArray[np.bool_], columns: float, rows: float, said: str | None
+) -> None:
+    path = tif(tmp_path / "a.tif", building.astype(np.uint8), PLACE @ Affine.translation(columns, rows))
+    notes = [note for note in read_mask(path, image).notes if "off the image's pixels" in note]
+    assert len(notes) == (said is not None)
+    if said is not None:
+        assert said in notes[0].replace("4.99 cm", "5 cm").replace("9.99 cm", "10 cm").replace("-0 rows", "+0 rows")

@@ -298,11 +298,20 @@ def test_no_georeference_without_both_a_crs_and_a_transform() -> None:
     for content in (
         geotiff(planes(photo()), crs=None),
         geotiff(planes(photo()), transform=Affine.identity()),
-        geotiff(planes(photo()), crs=CRS.from_wkt('LOCAL_CS["site",UNIT["metre",1]]')),
+        geotiff(planes(photo()), crs=CRS.from_wkt('LOCAL_CS["Unknown engineering CRS",UNIT["metre",1]]')),
     ):
         with pytest.raises(GsdMissingError):
             read_raster(content)
         assert read_raster(content, cm_per_px=5).cm_per_px == pytest.approx(5)
+
+
+@pytest.mark.parametrize(("unit", "metres"), [("metre", 1), ("US survey foot", 0.304800609601219)])
+def test_a_local_crs_gives_size_and_origin_in_metres(unit: str, metres: float) -> None:
+    crs = CRS.from_wkt(f'LOCAL_CS["site",UNIT["{unit}",{metres}]]')
+    raster = read_raster(geotiff(planes(photo()), crs=crs, transform=Affine(0.1, 0, 500, 0, -0.1, 900)))
+    assert raster.crs is None and raster.cm_per_px == pytest.approx(10 * metres)
+    assert raster.transform @ (0, 0) == pytest.approx((500 * metres, 900 * metres))
+    assert "has a local CRS: its size and origin are taken" in raster.notes[0]
 
 
 def test_a_given_resolution_does_not_overrule_the_georeference() -> None:

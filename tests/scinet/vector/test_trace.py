@@ -115,7 +115,7 @@ def test_squaring_leaves_what_it_would_spoil(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "options", "reason"),
     [
-        ("out.shp", {}, "ends in .gpkg"),
+        ("out.svg", {}, "ends in .gpkg"),
         ("out.gpkg", {"min_hole_m2": 3.0, "min_area_m2": 2.0}, "buildings that stand in them"),
         ("out.gpkg", {"simplify_m": -1.0}, "0 or more"),
         ("out.gpkg", {"min_area_m2": float("nan")}, "0 or more"),
