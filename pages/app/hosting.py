@@ -1,14 +1,73 @@
-"""Hosted mode, SCINET_HOSTED=1: visitors are strangers, who must not read the server's files."""
+"""Hosted mode, SCINET_HOSTED=1: visitors are strangers, who must not read the server's files or take all of it."""
 
 import os
+import time
+from collections import deque
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from scinet.errors import SciNetError
+
+_HOUR_S = 3600
 
 
 def is_hosted() -> bool:
     """Whether the app is served to strangers."""
     return os.environ.get("SCINET_HOSTED", "") not in ("", "0")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What visitors may take of a hosted server.
+
+    Attributes:
+        sessions: Visitors at a time.
+        upload_mb: Of the files that a session holds.
+        runs: Of one session that wait or run.
+        run_minutes: That the models may run for a session within an hour.
+    """
+
+    sessions: float = 20
+    upload_mb: float = 1000
+    runs: float = 12
+    run_minutes: float = 20
+
+    @classmethod
+    def from_environment(cls) -> "Limits":
+        """The limits that SCINET_MAX_SESSIONS, SCINET_MAX_UPLOAD_MB and so on set, else the usual ones."""
+        return cls(**{name: _number(f"SCINET_MAX_{name.upper()}", getattr(cls, name)) for name in cls.__annotations__})
+
+
+def _number(variable: str, default: float) -> float:
+    try:
+        number = float(os.environ[variable])
+    except (KeyError, ValueError):
+        return default
+    return number if number > 0 else default
+
+
+@dataclass
+class RunTime:
+    """How long models have run for a session within the last hour."""
+
+    _runs: deque[tuple[float, float]] = field(default_factory=deque)  # when each ended, and its seconds
+
+    def add(self, seconds: float) -> None:
+        """A run has ended."""
+        self._runs.append((time.monotonic(), seconds))
+
+    def check(self) -> None:
+        """Raise SciNetError where a hosted session has used its time up."""
+        if not is_hosted():
+            return
+        while self._runs and self._runs[0][0] < time.monotonic() - _HOUR_S:
+            self._runs.popleft()
+        minutes = Limits.from_environment().run_minutes
+        if sum(seconds for _, seconds in self._runs) > 60 * minutes:
+            raise SciNetError(
+                f"Models have run for {minutes:g} minutes within this hour, which is all that a visit to this server "
+                "gets. Continue later, or run the app on your own machine."
+            )
 
 
 def confine(path: Path, folder: Path) -> Path:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.app import custom_models
+from pages.app.hosting import Limits, is_hosted
 from pages.app.state import Key, cache, session
 from pages.app.subject import Subject, raster_bytes
 from scinet.datasets import sample_results
@@ -142,10 +143,12 @@ def run(task: Task, progress: Callable[[float], None], threshold: float | None =
     Raises:
         CheckpointError: The model cannot be loaded.
         ResolutionError: The image at this resolution would not fit in memory.
+        SciNetError: On a hosted server, the session has used its time up.
     """
     known = cached_run(task, threshold)
     if known is not None:
         return known
+    session().run_time.check()
     with _submit(task, priority=0) as job:
         while not job.wait(POLL_S):
             progress(job.progress)
@@ -161,12 +164,22 @@ def start_background(task: Task) -> Job[NDArray[np.float32]]:
 def in_background(tasks: Sequence[Task]) -> Iterator[list[Job[NDArray[np.float32]]]]:
     """Have tasks run while the block does; those that are not done at its end are cancelled."""
     with ExitStack() as jobs:
-        yield [jobs.enter_context(start_background(task)) for task in tasks]
+        most = int(Limits.from_environment().runs) if is_hosted() else len(tasks)
+        yield [jobs.enter_context(start_background(task)) for task in tasks[:most]]
 
 
 def _submit(task: Task, priority: int) -> Job[NDArray[np.float32]]:
     pixels = math.prod(task.subject.raster.grid.at(task.cm_per_px).shape)
-    return job_queue().submit(task.key, lambda report: _probability(task, report), pixels, priority, session().id)
+    visit = session()
+
+    def work(report: ReportProgress) -> NDArray[np.float32]:
+        started_s = time.monotonic()
+        try:
+            return _probability(task, report)
+        finally:
+            visit.run_time.add(time.monotonic() - started_s)
+
+    return job_queue().submit(task.key, work, pixels, priority, visit.id)
 
 
 def _probability(task: Task, report: ReportProgress) -> NDArray[np.float32]:
