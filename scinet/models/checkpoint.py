@@ -1,5 +1,8 @@
 """Checkpoints: ``<name>.safetensors`` in half precision, and ``<name>.json``, the card that describes it.
 
+The card is in the header of the weights too, so that the two belong together at any moment: the JSON is derived from it
+and counts where it has the hash of the weights.
+
 Nothing here unpickles: a checkpoint from a stranger can hold wrong numbers, but no code.
 """
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -20,6 +23,8 @@ from scinet.models.card import Card, cached_weights, checkpoints_folder, read_ca
 from scinet.models.device import default_device
 from scinet.models.fuse import for_inference
 from scinet.models.memory import give_back
+
+_CARD = "card"  # in the header's metadata
 
 
 @dataclass(frozen=True)
@@ -61,9 +66,11 @@ def save_checkpoint(folder: Path, network: nn.Module, card: Card) -> Card:
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / f"{card.name}.safetensors"
-    with atomic_write(weights) as weights_part, atomic_write(weights.with_suffix(".json")) as card_part:
+    state = {name: to_half(tensor) for name, tensor in network.state_dict().items()}
+    # The weights get their name first: until the JSON has its own, their header has the card
+    with atomic_write(weights.with_suffix(".json")) as card_part, atomic_write(weights) as weights_part:
         try:
-            save_file({name: to_half(tensor) for name, tensor in network.state_dict().items()}, weights_part)
+            save_file(state, weights_part, {_CARD: replace(card, sha256="").to_json()})
         except SafetensorError as error:  # of the disk
             raise OSError from error
         card = replace(card, sha256=_sha256(weights_part))
@@ -101,13 +108,13 @@ def load_trained(name: str | Path) -> tuple[nn.Module, Card]:
     path = Path(name)
     if path.suffix != ".safetensors":
         path = checkpoints_folder() / f"{name}.safetensors"
-    card = read_card(path.with_suffix(".json"))
-    if not path.is_file():
+    described = path.with_suffix(".json")
+    card = None if path.is_file() and not described.exists() else read_card(described)
+    if card is not None and not path.is_file():
         path = _downloaded(card, path)
-    if _sha256(path) != card.sha256:
-        raise CheckpointError(
-            f"{path.name} is damaged or not the file its card describes; restore it from the repository."
-        )
+    sha256 = _sha256(path)
+    if card is None or sha256 != card.sha256:
+        card = _own_card(path, sha256)
     try:
         state = load_file(path)
     except SafetensorError as error:
@@ -117,6 +124,21 @@ def load_trained(name: str | Path) -> tuple[nn.Module, Card]:
     _check_shapes(network, state, path.name)
     network.load_state_dict({key: _full(tensor) for key, tensor in state.items()}, assign=True)
     return network.requires_grad_(False).eval(), card
+
+
+def _own_card(path: Path, sha256: str) -> Card:
+    """The card in the header of weights whose JSON is missing or of other weights, as after a power cut."""
+    try:
+        with safe_open(path, "pt") as file:
+            text = (file.metadata() or {})[_CARD]
+        card = replace(Card.from_json(text, path.name), sha256=sha256)
+    except (SafetensorError, OSError, KeyError):
+        card = None
+    if card is None or card.name != path.stem:
+        raise CheckpointError(
+            f"{path.name} is damaged or not the file its card describes; restore it from the repository."
+        )
+    return card
 
 
 def _downloaded(card: Card, missing: Path) -> Path:

@@ -68,7 +68,14 @@ def test_card_survives_json():
             lambda f: (f / "unet.safetensors").unlink(),
             "unet.safetensors is missing, and its card has no address",
         ),
-        (lambda f: (f / "unet.json").unlink(), "no card unet.json; the models that are here: sci-net"),
+        (
+            lambda f: [(f / f"unet.{suffix}").unlink() for suffix in ("json", "safetensors")],
+            "no card unet.json; the models that are here: sci-net",
+        ),
+        (
+            lambda f: shutil.copy(f / "sci-net.safetensors", f / "unet.safetensors"),
+            "not the file its card describes",
+        ),
         (lambda f: (f / "unet.json").write_text("not json"), "not a model.s card"),
         (lambda f: (f / "unet.json").write_bytes(b"\xff\xfe{"), "not a model.s card"),
         (lambda f: (f / "unet.json").write_text("[1]"), "not a model.s card"),
@@ -177,3 +184,30 @@ def test_without_a_network_the_message_says_so(folder, published):
     edit_card(folder, url="http://127.0.0.1:9/unet.safetensors")
     with pytest.raises(DownloadError, match=r"cannot be reached\. Check the address and the internet connection"):
         load_model("unet")
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_checkpoint_whose_writing_ends_between_its_files_is_the_new_one(folder, monkeypatch, is_first):
+    """After the weights have their name and before the JSON has its own."""
+    described = folder / "unet.json"
+    if is_first:
+        described.unlink()
+    real = Path.replace
+
+    def replace_weights_alone(path, target):
+        if Path(target).suffix == ".json":
+            raise KeyboardInterrupt
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace_weights_alone)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(folder, build("unet"), Card("unet", "unet", (2.5, 40.0), 128, scores={"IoU": 0.75}))
+    monkeypatch.undo()
+    monkeypatch.setenv("SCINET_CHECKPOINTS", str(folder))
+    _, card = load_trained("unet")
+    assert card.scores == {"IoU": 0.75} and len(card.sha256) == 64
+
+
+def test_a_card_that_was_edited_counts_where_it_has_the_hash_of_the_weights(folder):
+    edit_card(folder, scores={"IoU": 0.5})
+    assert load_trained("unet")[1].scores == {"IoU": 0.5}
