@@ -1,13 +1,16 @@
 """Benchmark: the scores of all models on test tiles, as the paper's figures and tables, with their intervals."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from pages.app import navigation
 from pages.app.benchmark_file import versioned_benchmark
 from pages.app.markdown import sentence
 from pages.app.state import RANKED_AT
-from pages.views.benchmark import costs, figure_5, paper, tables, tile_list
-from pages.views.benchmark.selection import Selection, choose, estimates, robustness
+from pages.views.benchmark import costs, figure_5, object_table, paper, tables, tile_list
+from pages.views.benchmark.metrics import SCORE_TITLES
+from pages.views.benchmark.selection import Selection, choose, estimates, robustness, scale_gains
 from pages.views.benchmark.tile_list import USUAL_CM_PER_PX
 from scinet.errors import BenchmarkError
 from scinet.evaluation.benchmark import native_gsd
@@ -44,7 +47,7 @@ def ranking(chosen: Selection) -> float:
 
 def by_resolution(chosen: Selection) -> None:
     """Draw Figure 5 and the tiles behind its points."""
-    st.subheader("Score by resolution: the paper's Figure 5", anchor="figure-5")
+    st.subheader(f"{SCORE_TITLES[chosen.metric]} by resolution, like the paper's Figure 5", anchor="figure-5")
     axis = st.segmented_control(
         "Tiles at each resolution",
         list(AXES),
@@ -64,10 +67,26 @@ def by_resolution(chosen: Selection) -> None:
         tile_list.show(chosen, rows)
 
 
+def objects_and_gains(chosen: Selection, cm_per_px: float) -> None:
+    """Draw the object scores at a resolution, and what scale and architecture buy there."""
+    st.subheader(f"Buildings counted, at {cm_per_px:g} cm/px", anchor="objects")
+    object_table.objects(chosen, estimates(chosen.key("resampled"), chosen.resampled), cm_per_px)
+    scaled = [name for name in chosen.benchmark.strategies if name != "direct"]
+    if not scaled or "direct" not in chosen.benchmark.strategies:
+        return
+    best = chosen.strategy if chosen.strategy in scaled else scaled[0]
+    st.subheader(f"What scale buys, and what architecture, at {cm_per_px:g} cm/px", anchor="scale")
+    rows = {strategy: chosen.resampled_by(strategy) for strategy in ("direct", best)}
+    by_strategy = {name: estimates(replace(chosen, strategy=name).key("resampled"), rows[name]) for name in rows}
+    object_table.gains(
+        chosen, scale_gains(chosen.key("gains", best), rows[best], rows["direct"]), by_strategy, cm_per_px
+    )
+
+
 def papers_tables(chosen: Selection) -> None:
     """Draw the paper's tables with our figures."""
     st.subheader("The paper's tables, and ours", anchor="tables")
-    everything = chosen.rows[chosen.rows["is_native"]].assign(cm_per_px=0.0)
+    everything = chosen.native.assign(cm_per_px=0.0)
     table = estimates(chosen.key("all"), everything)
     st.caption(
         f"Ours: {everything['image'].nunique()} test tiles of {everything['city'].nunique()} cities, each at its "
@@ -83,7 +102,7 @@ def papers_tables(chosen: Selection) -> None:
 def cities(chosen: Selection) -> None:
     """Draw the scores by city and by native resolution, and Figure 4."""
     st.subheader("By city, and by native resolution", anchor="cities")
-    native = chosen.rows[chosen.rows["is_native"]].assign(cm_per_px=0.0)
+    native = chosen.native.assign(cm_per_px=0.0)
     by_city = dict(list(native.groupby("city")))
     by_gsd = {f"{gsd:g} cm/px": group for gsd, group in native.groupby(native_gsd(native))}
     for groups in (by_city, by_gsd):
@@ -110,6 +129,7 @@ def main() -> None:
         return
     cm_per_px = ranking(chosen)
     by_resolution(chosen)
+    objects_and_gains(chosen, cm_per_px)
     st.subheader("Robustness to the resolution", anchor="robustness")
     tables.robustness(chosen, robustness(chosen.key(chosen.metric), chosen.metric, chosen.resampled))
     st.subheader(f"Score against cost, at {cm_per_px:g} cm/px", anchor="cost")

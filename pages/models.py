@@ -8,7 +8,7 @@ from pages.app.markdown import sentence
 from pages.views.models import add_model, facts, training_curves
 from scinet.errors import BenchmarkError
 from scinet.evaluation import bootstrap
-from scinet.evaluation.benchmark import Benchmark
+from scinet.evaluation.benchmark import Benchmark, dataset_title
 from scinet.models.card import Card, checkpoints_folder
 
 NONE = ""
@@ -38,7 +38,7 @@ def show_differences(cards: list[Card], benchmark: Benchmark) -> None:
     """Draw the second model's scores minus the first's, on each data set's tiles at native resolution, tile by tile."""
     one, other = cards
     tiles = benchmark.tiles
-    tiles = tiles[tiles["is_native"] & (tiles["grid"] == "working")]
+    tiles = tiles[tiles["is_native"] & (tiles["grid"] == "working") & (tiles["strategy"] == "direct")]
     lines = []
     for dataset, rows in tiles[tiles["model"].isin([one.name, other.name])].groupby("dataset"):
         names = {one.name: "first", other.name: "second"}  # two seeds of one model remain two
@@ -46,10 +46,11 @@ def show_differences(cards: list[Card], benchmark: Benchmark) -> None:
         found = table[(table["system"] == "second") & (table["metric"] == "micro_iou")]
         if len(found) and not found["change"].isna().any():
             row = found.iloc[0]
-            sure = "" if row["change_low"] <= 0 <= row["change_high"] else " (more than the choice of tiles explains)"
+            beyond = row["change_low"] > 0 or row["change_high"] < 0
+            interval = f", {row['change_low']:+.3f} to {row['change_high']:+.3f}" if row["tiles"] > 1 else ""
+            sure = " (more than the choice of tiles explains)" if beyond else ""
             lines.append(
-                f"- {sentence(str(dataset).capitalize())}, {row['tiles']} tiles: {row['change']:+.3f}, "
-                f"{row['change_low']:+.3f} to {row['change_high']:+.3f}{sure}"
+                f"- {sentence(dataset_title(str(dataset)))}, {row['tiles']} tiles: {row['change']:+.3f}{interval}{sure}"
             )
     if lines:
         st.markdown(

@@ -1,47 +1,54 @@
 """Score checkpoints on the test tiles: ``python -m training.benchmark --data DIR --model sci-net --model unet``.
 
-Every test tile is segmented at its native GSD and at ``STEPS_CM_PER_PX``, and scored on two grids: working
-(truth brought to the model's grid: what the model can be blamed for) and native (prediction brought back:
-what a user loses by flying higher). Sums per tile go to ``benchmark.parquet``, scores to ``benchmark.json``;
-rows of models that are not evaluated now stay as they are. Without ``--model``, ``benchmark.json`` is made again
-from ``benchmark.parquet``.
+Every test tile is segmented at its native GSD and at ``STEPS_CM_PER_PX``, by each strategy, and scored on two grids:
+working (truth brought to the model's grid: what the model can be blamed for) and native (prediction brought back:
+what a user loses by flying higher). HOT's Banepa test is one more tile where the data folder has it. Sums per tile go
+to ``benchmark.parquet``, scores to ``benchmark.json``; rows of models and strategies that are not evaluated now stay as
+they are. Without ``--model``, ``benchmark.json`` is made again from ``benchmark.parquet``.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from scinet.atomic_write import write_bytes, write_text
 from scinet.datasets.tiles import Tile
-from scinet.evaluation.benchmark import nearest_step
-from scinet.evaluation.bootstrap import estimates
-from scinet.evaluation.diagnose import Tally
+from scinet.evaluation import yardstick
+from scinet.evaluation.benchmark import BENCHMARK_STRATEGIES
 from scinet.evaluation.evaluate import evaluate_on_grids
-from scinet.evaluation.mask import read_mask
-from scinet.evaluation.scores import macro, micro
-from scinet.evaluation.truth import truth_labels
+from scinet.evaluation.tile_sums import object_sums
+from scinet.evaluation.truth import read_truth, truth_labels
 from scinet.models.card import Card, checkpoints_folder
 from scinet.models.checkpoint import Model, load_model
 from scinet.models.device import parse_device
+from scinet.raster.raster import Raster
+from scinet.raster.resample import resample
 from scinet.raster.scene import read_raster
 from scinet.segmentation.segment import segment
+from training.benchmark_file import (
+    STEPS_CM_PER_PX,
+    THRESHOLD,
+    merged,
+    native_summary,
+    read_tiles,
+    write_benchmark,
+    write_scores,
+)
 from training.command import run_command
 from training.errors import DataError
 from training.packed_tiles import labelled_tiles
 
-STEPS_CM_PER_PX = (5.18, 7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0)
 FINEST_AGAINST_NATIVE = 0.5  # finer steps than half the native GSD show a model nothing but interpolation
-THRESHOLD = 0.5
-TALLY = [field.name for field in fields(Tally)]
+TILES_AT_A_TIME = 2  # so that windows of one run while another is scored; small tiles have a single window each
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -53,6 +60,15 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         action="append",
         default=[],
         help="a checkpoint; may be given again; none: benchmark.json is made again",
+    )
+    parser.add_argument(
+        "--strategy",
+        action="append",
+        choices=list(BENCHMARK_STRATEGIES),
+        help="what the models see of a tile; may be given again (default: direct and best-scale)",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="leave out models whose weights have been scored on all tiles"
     )
     parser.add_argument("--out", type=Path, help="where benchmark.json goes (default: the checkpoints' folder)")
     parser.add_argument("--split", default="test")
@@ -69,42 +85,107 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     if options.data is None:
         raise DataError("Scoring a model needs a folder of tiles: --data DIR.")
-    tiles = labelled_tiles(options.data, options.split)
+    tiles = tiles_of(options.data, options.split)
+    strategies = tuple(dict.fromkeys(options.strategy or ("direct", "best-scale")))
     out.mkdir(parents=True, exist_ok=True)
     for name in options.model:
         model = load_model(name, options.device)
-        rows = pd.DataFrame(evaluate(model, options.data, tiles))
-        table = merged(out / "benchmark.parquet", rows, model.card.name)
-        write_benchmark(table, out)
+        if options.resume and is_scored(out, model.card, options.data, tiles, strategies):
+            print(f"{name} has been scored.")
+            continue
+        rows = pd.DataFrame(evaluate(model, options.data, tiles, strategies))
+        write_benchmark(merged(out / "benchmark.parquet", rows), out)
         write_scores(rows, model.card, out)
-        native = [row for row in summary(rows) if row["cm_per_px"] == "native" and row["grid"] == "working"]
-        for row in native:
-            print(f"{name} {row['dataset']}: micro-IoU {row['micro']['iou']:.4f} at native GSD, {row['tiles']} tiles")
+        for row in native_summary(rows):
+            print(
+                f"{name} {row['dataset']}, {row['strategy']}: micro-IoU {row['micro']['iou']:.4f} at native GSD, "
+                f"{row['tiles']} tiles"
+            )
 
 
-def evaluate(model: Model, data: Path, tiles: Sequence[Tile]) -> Iterator[dict[str, Any]]:
-    """One row per tile, working GSD and grid: names, GSDs in cm/px and the tally in pixels of that grid."""
-    for tile in tqdm(tiles, desc=model.card.name, unit="tile", file=sys.stderr):
-        assert tile.truth is not None
-        raster = read_raster(tile.image, cm_per_px=tile.cm_per_px)
-        labels_on = partial(truth_labels, read_mask(tile.truth, raster))
-        for cm_per_px in working_steps(raster.cm_per_px):
-            working, probability = segment(raster, model, cm_per_px)
-            evaluations = evaluate_on_grids(probability, working, raster, labels_on, threshold=THRESHOLD)
-            for grid, evaluation in evaluations.items():
-                assert evaluation.diagnosis is not None
-                yield {
+def tiles_of(data: Path, split: str) -> list[Tile]:
+    """The tiles of a split; of the test split also HOT's Banepa test, which comes first as it takes longest."""
+    scene = yardstick.yardstick_tile(data) if split == "test" else None
+    return [*([scene] if scene else []), *labelled_tiles(data, split)]
+
+
+def is_scored(out: Path, card: Card, data: Path, tiles: Sequence[Tile], strategies: Sequence[str]) -> bool:
+    """Whether the benchmark has a model's rows of all tiles and strategies, by the same weights and scales."""
+    if not card.sha256 or not (out / "benchmark.parquet").is_file():
+        return False
+    table = read_tiles(out)
+    table = table[(table["model"] == card.name) & (table["weights"] == card.sha256)]
+    for name in strategies:
+        rows = table[table["strategy"] == name]
+        scales = {gsd: BENCHMARK_STRATEGIES[name].scales(card, gsd)[0] for gsd in rows["cm_per_px"].unique()}
+        images = {tile.image.relative_to(data).as_posix() for tile in tiles}
+        if not images <= set(rows["image"]) or (rows["cm_per_px"].map(scales) != rows["scale"]).any():
+            return False
+    return True
+
+
+def evaluate(
+    model: Model, data: Path, tiles: Sequence[Tile], strategies: Sequence[str] = ("direct",)
+) -> Iterator[dict[str, Any]]:
+    """One row per tile, working GSD, strategy and grid: names, GSDs in cm/px and the sums that scores are made of."""
+    score = partial(score_tile, model, data, strategies)
+    with ThreadPoolExecutor(TILES_AT_A_TIME) as pool:
+        for rows in tqdm(pool.map(score, tiles), model.card.name, len(tiles), unit="tile", file=sys.stderr):
+            yield from rows
+
+
+def score_tile(model: Model, data: Path, strategies: Sequence[str], tile: Tile) -> list[dict[str, Any]]:
+    """The rows of a tile."""
+    assert tile.truth is not None
+    raster = read_raster(tile.image, cm_per_px=tile.cm_per_px)
+    truth = read_truth(tile.truth, raster, tile.truth.name)
+    labels: dict[tuple[int, int], NDArray[np.int32]] = {}
+
+    def labels_on(grid: Raster) -> NDArray[np.int32]:
+        if grid.shape not in labels:
+            labels[grid.shape] = truth_labels(truth, grid)
+        return labels[grid.shape]
+
+    rows = []
+    for cm_per_px in working_steps(raster.cm_per_px):
+        working = resample(raster, cm_per_px)
+        by_scale: dict[float, list[dict[str, Any]]] = {}
+        for name in strategies:
+            strategy = BENCHMARK_STRATEGIES[name]
+            (scale,) = strategy.scales(model.card, working.cm_per_px)
+            if scale not in by_scale:
+                probability = segment(working, model, strategy=strategy).probability
+                evaluations = evaluate_on_grids(
+                    probability,
+                    working,
+                    raster,
+                    labels_on,
+                    threshold=THRESHOLD,
+                    min_area_m2=yardstick.MIN_AREA_M2 if tile.dataset == yardstick.DATASET else 0.0,
+                )
+                by_scale[scale] = []
+                for grid, evaluation in evaluations.items():
+                    assert evaluation.diagnosis is not None and evaluation.objects is not None
+                    sums = asdict(evaluation.diagnosis.tally) | object_sums(evaluation.objects.tally)
+                    by_scale[scale].append({"grid": grid, **sums})
+            rows += [
+                {
                     "model": model.card.name,
+                    "weights": model.card.sha256,
+                    "strategy": name,
+                    "scale": scale,
                     "dataset": tile.dataset,
                     "city": tile.city,
                     "image": tile.image.relative_to(data).as_posix(),
-                    "native_cm_per_px": tile.cm_per_px,
+                    "native_cm_per_px": tile.cm_per_px or raster.cm_per_px,
                     "cm_per_px": cm_per_px,
                     "is_native": cm_per_px == raster.cm_per_px,
-                    "grid": grid,
                     "pixels": raster.width * raster.height,
-                    **asdict(evaluation.diagnosis.tally),
+                    **sums,
                 }
+                for sums in by_scale[scale]
+            ]
+    return rows
 
 
 def working_steps(native_cm_per_px: float) -> list[float]:
@@ -115,125 +196,6 @@ def working_steps(native_cm_per_px: float) -> list[float]:
         if step >= FINEST_AGAINST_NATIVE * native_cm_per_px and abs(step / native_cm_per_px - 1) > 0.01
     ]
     return sorted([native_cm_per_px, *others])
-
-
-def summary(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Micro and macro scores and the pooled error shares, per model, data set, cm/px and grid.
-
-    ``cm_per_px`` is a step, or "native" for every tile at its own. NaN becomes None: JSON has no NaN.
-    """
-    rows = []
-    at_native = table[table["is_native"]].assign(step="native")
-    at_steps = table.assign(step=steps_of(table)).dropna(subset="step")
-    for part in (at_native, at_steps):
-        for (model, dataset, step, grid), group in part.groupby(["model", "dataset", "step", "grid"], sort=True):
-            tiles = [Tally(*(int(value) for value in values)) for values in group[TALLY].to_numpy()]
-            pooled = sum(tiles, Tally())
-            rows.append(
-                {
-                    "model": model,
-                    "dataset": dataset,
-                    "cm_per_px": step,
-                    "grid": grid,
-                    "tiles": len(tiles),
-                    "micro": _plain(micro([tile.counts for tile in tiles])._asdict()),
-                    "macro": _plain(macro([tile.counts for tile in tiles])._asdict()),
-                    "shares": _plain(pooled.shares._asdict()),
-                }
-            )
-    return rows
-
-
-def steps_of(table: pd.DataFrame) -> pd.Series:
-    """The step that each row's GSD stands for, NaN where it is none."""
-    return table["cm_per_px"].map({gsd: nearest_step(gsd, STEPS_CM_PER_PX) for gsd in table["cm_per_px"].unique()})
-
-
-def everything_is_building(table: pd.DataFrame) -> dict[str, float]:
-    """Micro-IoU per data set of a mask that calls every pixel a building: the floor any model must beat."""
-    one_model = table[(table["is_native"]) & (table["grid"] == "native") & (table["model"] == table["model"].iloc[0])]
-    return {
-        str(dataset): round(float(group["true"].sum() / group["pixels"].sum()), 4)
-        for dataset, group in one_model.groupby("dataset")
-    }
-
-
-def read_tiles(folder: Path) -> pd.DataFrame:
-    """The sums per tile of benchmark.parquet. Raises DataError if it cannot be read."""
-    try:
-        return pd.read_parquet(folder / "benchmark.parquet")
-    except (OSError, ValueError) as error:
-        raise DataError(f"{folder / 'benchmark.parquet'} cannot be read ({error}): give --model and --data.") from error
-
-
-def merged(path: Path, rows: pd.DataFrame, name: str) -> pd.DataFrame:
-    """The table at ``path`` with the rows of model ``name`` replaced, written back."""
-    if path.exists():
-        old = pd.read_parquet(path)
-        rows = pd.concat([old[old["model"] != name], rows], ignore_index=True)
-    write_bytes(path, rows.to_parquet(index=False))
-    return rows
-
-
-def write_benchmark(table: pd.DataFrame, folder: Path) -> None:
-    """``benchmark.json`` from the sums of all tiles; what ``training.costs`` has put there stays."""
-    path = folder / "benchmark.json"
-    former = json.loads(path.read_text()) if path.exists() else {}
-    content = {
-        "threshold": THRESHOLD,
-        "steps_cm_per_px": STEPS_CM_PER_PX,
-        "everything_is_building": everything_is_building(table),
-        "costs": former.get("costs", {}),
-        "estimates": estimated(table),
-        "rows": summary(table),
-    }
-    write_json(path, content)
-
-
-def estimated(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The scores of every model with intervals and changes against Sci-Net; see ``scinet.evaluation.bootstrap``.
-
-    Per data set, cm/px and grid as in ``summary``, over the tiles of every native GSD.
-    """
-    rows = []
-    at_steps = table.assign(cm_per_px=steps_of(table)).dropna(subset="cm_per_px")
-    for step, part in (("native", table[table["is_native"]].assign(cm_per_px=0.0)), (None, at_steps)):
-        for (dataset, grid), group in part.groupby(["dataset", "grid"], sort=True):
-            found = estimates(group, "cm_per_px").astype(object).replace({np.nan: None})
-            for row in found.to_dict("records"):
-                rounded = {key: round(value, 5) if isinstance(value, float) else value for key, value in row.items()}
-                rows.append({"dataset": dataset, "grid": grid, **rounded, "cm_per_px": step or row["cm_per_px"]})
-    return rows
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """A JSON object with a line for each row of its tables; whole or not at all."""
-    entries = [f" {json.dumps(key)}: {_lines(value)}" for key, value in content.items()]
-    write_text(path, "{\n" + ",\n".join(entries) + "\n}\n")
-
-
-def _lines(value: object) -> str:
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return "[\n" + ",\n".join(f"  {json.dumps(row)}" for row in value) + "\n ]"
-    if isinstance(value, dict) and value and all(isinstance(each, dict) for each in value.values()):
-        return "{\n" + ",\n".join(f"  {json.dumps(key)}: {json.dumps(each)}" for key, each in value.items()) + "\n }"
-    return json.dumps(value)
-
-
-def write_scores(rows: pd.DataFrame, card: Card, folder: Path) -> None:
-    """Put the native micro-IoU of each test set on the checkpoint's card, where it lies in the folder."""
-    path = folder / f"{card.name}.json"
-    if not path.exists() or Card.from_json(path.read_text(), path.name).sha256 != card.sha256:
-        return
-    native = [row for row in summary(rows) if row["cm_per_px"] == "native" and row["grid"] == "working"]
-    scores = {
-        f"test micro-IoU, {row['dataset'].capitalize()}, native GSD": round(row["micro"]["iou"], 4) for row in native
-    }
-    write_text(path, replace(card, scores={**card.scores, **scores}).to_json())
-
-
-def _plain(values: dict[str, float]) -> dict[str, float | None]:
-    return {name: None if np.isnan(value) else round(float(value), 5) for name, value in values.items()}
 
 
 if __name__ == "__main__":

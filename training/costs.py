@@ -29,7 +29,7 @@ from scinet.models.device import has_bfloat16
 from scinet.models.fuse import for_inference
 from scinet.raster.raster import Raster
 from scinet.segmentation.segment import segment
-from training.benchmark import write_json
+from training.benchmark_file import write_json
 from training.command import run_command
 
 SIDES_PX = (512, 1024)  # the paper counts at 512 px and tests at 1024 px

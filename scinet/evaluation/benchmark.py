@@ -17,11 +17,19 @@ from pandas.api.types import is_numeric_dtype
 
 from scinet import json_values
 from scinet.errors import BenchmarkError
+from scinet.evaluation import yardstick
 from scinet.evaluation.diagnose import Shares
 from scinet.evaluation.grading import Grid, two_digits
 from scinet.evaluation.scores import Scores
+from scinet.evaluation.tile_sums import OBJECT_METRICS, sums_matrix
 from scinet.models.card import checkpoints_folder
+from scinet.segmentation.strategies import Strategy
 
+BENCHMARK_STRATEGIES = {
+    "direct": Strategy("direct"),
+    "best-scale": Strategy("best-scale", "unknown"),
+    "best-scale-known": Strategy("best-scale", "known"),
+}
 AVERAGES = ("micro", "macro")
 SAME_STEP = 0.01
 NEAR = 1.2  # the largest ratio of a resolution to the step that still stands for it
@@ -42,8 +50,11 @@ TILE_COLUMNS = {
     "largest_pieces",
     "largest_owners",
     "holes",
+    "strategy",
+    "weights",
+    "scale",
 }
-TEXT_COLUMNS = {"model", "dataset", "city", "image", "grid"}
+TEXT_COLUMNS = {"model", "dataset", "city", "image", "grid", "strategy", "weights"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +65,11 @@ class Benchmark:
         threshold: Pixels with a higher probability are building.
         steps_cm_per_px: The resolutions at which all tiles were scored.
         baseline: Micro-IoU per dataset of a mask that calls every pixel a building.
-        scores: One row per model, dataset, cm_per_px and grid: tiles, micro_iou, micro_f1, ..., macro_recall and the
-            shares omission to holes, in [0, 1] or NaN. cm_per_px is NaN, and is_native True, in rows of tiles at their
-            native resolution.
-        tiles: One row per tile, model, cm_per_px and grid: sums in pixels of that grid.
+        scores: One row per model, strategy, dataset, cm_per_px and grid: tiles, micro_iou, micro_f1, ..., macro_recall,
+            the shares omission to holes, in [0, 1] or NaN, and OBJECT_METRICS, NaN where objects were not scored.
+            cm_per_px is NaN, and is_native True, in rows of tiles at their native resolution.
+        tiles: One row per tile, model, strategy, cm_per_px and grid: sums in pixels of that grid, the scale by which
+            the model saw the tile enlarged, and the columns of `scinet.evaluation.tile_sums` where objects were scored.
         costs: By model: parameters, gmacs_512_px, gmacs_1024_px, reach_px, seconds_1024_px, timed_on; empty if
             ``python -m training.costs`` has not run.
     """
@@ -74,13 +86,24 @@ class Benchmark:
         """Names of all models that were scored, whether they are installed or not."""
         return list(dict.fromkeys(self.scores["model"]))
 
-    def at(self, model: str, cm_per_px: float, grid: Grid = "working") -> pd.DataFrame:
+    @property
+    def strategies(self) -> list[str]:
+        """The keys of BENCHMARK_STRATEGIES by which models were scored."""
+        return [name for name in BENCHMARK_STRATEGIES if name in set(self.tiles["strategy"])]
+
+    @property
+    def has_objects(self) -> bool:
+        """Whether objects were scored, of one model at least."""
+        return bool(self.scores["object_f1"].notna().any())
+
+    def at(self, model: str, cm_per_px: float, grid: Grid = "working", strategy: str = "direct") -> pd.DataFrame:
         """The rows of a model at the step nearest to a resolution, one per dataset; none if no step is near."""
         step = min(self.steps_cm_per_px, key=lambda step: max(step / cm_per_px, cm_per_px / step))
         table = self.scores
         if max(step / cm_per_px, cm_per_px / step) > NEAR:
             return table.iloc[:0]
-        return table[(table["model"] == model) & (table["cm_per_px"] == step) & (table["grid"] == grid)]
+        of_model = (table["model"] == model) & (table["strategy"] == strategy)
+        return table[of_model & (table["cm_per_px"] == step) & (table["grid"] == grid)]
 
 
 def read_benchmark(folder: Path | None = None) -> Benchmark | None:
@@ -115,6 +138,7 @@ def read_benchmark(folder: Path | None = None) -> Benchmark | None:
 
 def _tiles(path: Path) -> pd.DataFrame:
     tiles = pd.read_parquet(io.BytesIO(path.read_bytes()))  # of a path, an error would name all folders
+    tiles = with_strategies(tiles)
     if missing := TILE_COLUMNS - set(tiles.columns):
         raise KeyError(", ".join(sorted(missing)))
     for name in TILE_COLUMNS - TEXT_COLUMNS:
@@ -123,7 +147,28 @@ def _tiles(path: Path) -> pd.DataFrame:
     for name in TEXT_COLUMNS:
         if not tiles[name].map(lambda value: isinstance(value, str)).all():
             raise ValueError(f"{name} does not hold texts")
+    try:
+        sums_matrix(tiles)
+    except TypeError as error:
+        raise ValueError(f"the sums of objects are damaged: {error}") from None
     return tiles
+
+
+def with_strategies(tiles: pd.DataFrame) -> pd.DataFrame:
+    """Rows of tiles with their strategy: in files made before there was a choice, it is direct."""
+    missing = {"strategy": "direct", "scale": 1.0, "weights": ""}
+    return tiles.assign(**{name: value for name, value in missing.items() if name not in tiles.columns})
+
+
+def scored_strategy(scored: Benchmark, strategy: Strategy) -> str:
+    """The key of BENCHMARK_STRATEGIES that is nearest to a strategy, of those by which models were scored."""
+    wanted = {str(known): name for name, known in BENCHMARK_STRATEGIES.items()}.get(str(strategy), "direct")
+    return wanted if wanted in scored.strategies else "direct"
+
+
+def dataset_title(dataset: str) -> str:
+    """What to call a data set on pages and cards."""
+    return yardstick.TITLE if dataset == yardstick.DATASET else dataset.capitalize()
 
 
 def _costs(value: Any) -> dict[str, dict[str, Any]]:
@@ -147,14 +192,14 @@ def tile_sets(tiles: pd.DataFrame) -> dict[str, list[str]]:
     """Images by the name of their set: one set per data set and native resolution, finest first.
 
     Some data sets have the same ground at several resolutions. The first set, ALL_SETS, has all ground once, in the
-    finest tiles of every data set.
+    finest tiles of every city.
     """
     each = tiles.drop_duplicates("image")
     each = each.assign(gsd=native_gsd(each)).sort_values(["dataset", "gsd", "image"])
-    finest = each[each["gsd"] == each.groupby("dataset")["gsd"].transform("min")]
+    finest = each[each["gsd"] == each.groupby("city")["gsd"].transform("min")]
     sets = {ALL_SETS: finest["image"].tolist()} if finest["dataset"].nunique() > 1 else {}
     for (dataset, gsd), group in each.groupby(["dataset", "gsd"]):
-        sets[f"{str(dataset).capitalize()}, {gsd:g} cm/px"] = group["image"].tolist()
+        sets[f"{dataset_title(str(dataset))}, {gsd:g} cm/px"] = group["image"].tolist()
     return sets
 
 
@@ -175,8 +220,9 @@ def same_tiles(tiles: pd.DataFrame, steps_cm_per_px: Sequence[float]) -> pd.Data
 
 
 def _flat(rows: list[Any]) -> pd.DataFrame:
-    numbers = [f"{how}_{name}" for how in AVERAGES for name in Scores._fields] + list(Shares._fields)
-    columns = ["model", "dataset", "cm_per_px", "is_native", "grid", "tiles", *numbers]
+    averages = [f"{how}_{name}" for how in AVERAGES for name in Scores._fields]
+    numbers = [*averages, *Shares._fields, *OBJECT_METRICS]
+    columns = ["model", "strategy", "dataset", "cm_per_px", "is_native", "grid", "tiles", *numbers]
     flat = [_flat_row(json_values.mapping(row, "a row")) for row in rows]
     return pd.DataFrame(flat, columns=columns).astype(dict.fromkeys(numbers, float))
 
@@ -187,8 +233,10 @@ def _flat_row(row: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"grid is not one of {', '.join(get_args(Grid))}")
     averages = {how: json_values.mapping(row[how], how) for how in AVERAGES}
     shares = json_values.mapping(row["shares"], "shares")
+    objects = json_values.mapping(row.get("objects", {}), "objects")
     return {
         "model": json_values.text(row["model"], "model"),
+        "strategy": json_values.text(row.get("strategy", "direct"), "strategy"),
         "dataset": json_values.text(row["dataset"], "dataset"),
         "cm_per_px": math.nan if is_native else json_values.positive(row["cm_per_px"], "cm_per_px"),
         "is_native": is_native,
@@ -200,4 +248,5 @@ def _flat_row(row: dict[str, Any]) -> dict[str, Any]:
             for name in Scores._fields
         },
         **{name: json_values.score(shares[name], name) for name in Shares._fields},
+        **{name: json_values.score(objects.get(name.removeprefix("object_")), name) for name in OBJECT_METRICS},
     }

@@ -1,6 +1,7 @@
 """The page Benchmark without a browser: on scores of the village, and on those on board."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -70,7 +71,8 @@ def test_the_worst_tiles_come_first(scored_village: Path, village: Path, monkeyp
     monkeypatch.setenv("SCINET_CHECKPOINTS", str(scored_village))
     benchmark = read_benchmark(scored_village)
     tiles = benchmark.tiles
-    rows = tiles[(tiles["grid"] == "working") & (tiles["cm_per_px"] == 20)].assign(seen_cm_per_px=20.0)
+    tiles = tiles[(tiles["grid"] == "working") & (tiles["strategy"] == "direct")]
+    rows = tiles[tiles["cm_per_px"] == 20].assign(seen_cm_per_px=20.0)
     rows["predicted"] = rows["shared"] = rows["true"]  # all is right, but in the west
     rows.loc[rows["image"] == "west.png", "shared"] = 0
     model = models_of(benchmark)["unet"]
@@ -125,16 +127,16 @@ def test_seeds_count_as_one_model_and_variants_as_separate_ones(nine_models: Pat
 
 
 def test_the_ranking_follows_the_resolution_and_the_score(nine_models: Path, tmp_path, monkeypatch) -> None:
-    app = opened(nine_models, tmp_path, monkeypatch, rank_at="40 cm/px", metric="Macro-F1")
+    app = opened(nine_models, tmp_path, monkeypatch, rank_at="40 cm/px", metric="Macro-IoU")
     assert app.select_slider(key="rank_at").value == 40.0
     estimates = pd.DataFrame(json.loads((nine_models / "benchmark.json").read_text())["estimates"])
-    assert "Macro-F1" in html(app) and "comes first" in html(app)
+    assert "Macro-IoU" in html(app) and "comes first" in html(app)
     app.selectbox(key="tiles_of").set_value("Accra, 5.2 cm/px").run()
     accra = estimates[
         (estimates["dataset"] == "accra")
         & (estimates["cm_per_px"] == 40)
         & (estimates["grid"] == "working")
-        & (estimates["metric"] == "macro_f1")
+        & (estimates["metric"] == "macro_iou")
     ]
     best = accra.sort_values("value").iloc[-1]
     assert f"<b>{best['value']:.3f}</b>" in html(app)  # the same figure as evaluate has written
@@ -177,3 +179,36 @@ def test_the_answer_says_what_tiles_and_seeds_could_change(change: float, of_see
     ranked = [SimpleNamespace(name=name, title=name) for name in ("unet", "sci-net")]
     answer = tables.lead_in_words(ranked, {"unet": row(change), "sci-net": row(0.0)})
     assert said in answer and answer.startswith("<b>unet</b>")
+
+
+def test_the_strategy_and_object_scores_can_be_chosen(scored_village: Path, village: Path, monkeypatch) -> None:
+    app = opened(scored_village, village, monkeypatch, metric="Object F1", scored_by="Direct")
+    assert app.selectbox(key="scored_by").options == ["Direct", "Best scale, unknown places"]
+    text = html(app)
+    assert "Object F1" in text and "Count error" in text and "&lt;20 m²" in text
+    assert "What scale buys" in text and "Scale buys <b>+0.000</b>" in text  # the village's models have no scales
+    figures = [chart for chart in charts(app) if chart["layout"].get("clickmode") == "event+select"]
+    assert len(figures) == 10  # scores of objects
+
+
+def test_old_rows_are_direct_and_say_how_to_count_objects(nine_models: Path, tmp_path, monkeypatch) -> None:
+    app = opened(nine_models, tmp_path, monkeypatch)
+    assert app.selectbox(key="scored_by").options == ["Direct"]
+    assert app.selectbox(key="metric").options == ["Micro-IoU", "Micro-F1", "Macro-IoU", "Macro-F1"]
+    assert any("training.benchmark" in info.value for info in app.info)
+
+
+def test_a_published_score_is_a_line_and_a_row(nine_models: Path, tmp_path, monkeypatch) -> None:
+    folder = tmp_path / "published"
+    shutil.copytree(nine_models, folder)
+    tiles = pd.read_parquet(folder / "benchmark.parquet")
+    scene = tiles[tiles["image"] == tiles.loc[tiles["dataset"] == "banepa", "image"].iloc[0]]
+    scene = scene.assign(dataset="hot_banepa", image="hot_banepa/test.tif", native_cm_per_px=53.0)
+    pd.concat([tiles, scene]).to_parquet(folder / "benchmark.parquet")
+    app = opened(folder, tmp_path, monkeypatch, tiles_of="Banepa (HOT), 53 cm/px · 1 tile", score_grid="Native")
+    assert app.selectbox(key="tiles_of").value == "Banepa (HOT), 53 cm/px"
+    assert "0.656" in html(app) and "on a single image" in html(app)
+    assert any("published: 0.656" in json.dumps(chart) for chart in charts(app))
+    app.segmented_control(key="score_grid").set_value("Working").run()
+    assert "0.656" not in html(app)  # published on the image's own grid
+    assert not re.search(r"\bnan\b", html(app))

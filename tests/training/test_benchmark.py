@@ -1,12 +1,18 @@
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 from PIL import Image
+from rasterio.transform import from_origin
 
+from scinet.evaluation import yardstick
 from scinet.evaluation.truth import truth_labels
+from scinet.raster.raster import Raster
 from scinet.synthetic.town import make_town
+from scinet.vector.footprint_file import write_footprints
 from training import benchmark
 from training.errors import DataError
 
@@ -49,11 +55,14 @@ def test_two_models_in_turn_share_one_benchmark(data, checkpoints):
     benchmark.main(["--data", str(data), "--model", "sci-net", "--model", "unet"])  # unet's rows are replaced
     table = pd.read_parquet(checkpoints / "benchmark.parquet")
     steps = benchmark.working_steps(40.0)
-    assert len(table) == 2 * 2 * 2 * len(steps)  # models, tiles, grids
+    assert len(table) == 2 * 2 * 2 * 2 * len(steps)  # models, tiles, strategies, grids
     content = json.loads((checkpoints / "benchmark.json").read_text())
     rows = pd.DataFrame(content["rows"])
     assert set(rows["model"]) == {"sci-net", "unet"}
-    assert len(rows) == 2 * 2 * (len(steps) + 1)  # models, grids, the steps (40 is one) and native once more
+    assert len(rows) == 2 * 2 * 2 * (len(steps) + 1)  # models, strategies, grids, the steps (40 is one) and native
+
+    # Without a table of scales, both strategies are the same
+    table, rows = table[table["strategy"] == "direct"], rows[rows["strategy"] == "direct"]
 
     # The JSON says what the rows of the tiles add up to
     part = table[(table["model"] == "unet") & (table["grid"] == "native") & (table["cm_per_px"] == 20)]
@@ -64,6 +73,8 @@ def test_two_models_in_turn_share_one_benchmark(data, checkpoints):
 
     # Estimates are those rows' scores, with an interval around them, and UNet's are paired with Sci-Net's
     estimates = pd.DataFrame(content["estimates"])
+    assert len(estimates) == 2 * 2 * 2 * (len(steps) + 1) * 3  # the last: metrics
+    estimates = estimates[estimates["strategy"] == "direct"]
     found = estimates[
         (estimates["system"] == "unet")
         & (estimates["grid"] == "native")
@@ -105,3 +116,76 @@ def test_without_a_model_the_scores_are_made_again_from_the_tiles(data, checkpoi
     path.write_text('{"costs": {"unet": {"parameters": 1}}}')
     benchmark.main(["--out", str(out)])
     assert json.loads(path.read_text()) == {**content, "costs": {"unet": {"parameters": 1}}}
+
+
+def scored(folder, **wanted):
+    table = pd.read_parquet(folder / "benchmark.parquet")
+    for name, value in wanted.items():
+        table = table[table[name] == value]
+    return table.reset_index(drop=True)
+
+
+def give_scales(folder, scale):
+    path = folder / "unet.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"scales": {"unknown": [[20, 1, 1], [60, scale, 1]], "known": []}}))
+
+
+def test_each_strategy_has_rows_with_the_scale_of_the_card(data, checkpoints):
+    give_scales(checkpoints, 2)
+    benchmark.main(["--data", str(data), "--model", "unet"])
+    best = scored(checkpoints, strategy="best-scale").set_index(["image", "cm_per_px", "grid"])
+    direct = scored(checkpoints, strategy="direct").set_index(["image", "cm_per_px", "grid"])
+    assert (direct["scale"] == 1).all()
+    at_20, at_60 = best.xs(20.0, level="cm_per_px"), best.xs(60.0, level="cm_per_px")
+    assert (at_20["scale"] == 1).all() and (at_60["scale"] == 2).all()
+    sums = ["true", "predicted", "shared", "buildings", "components"]
+    assert at_20[sums].equals(direct.xs(20.0, level="cm_per_px")[sums])
+    assert (at_60["true"] == direct.xs(60.0, level="cm_per_px")["true"]).all()
+    assert (best["true"].xs("a.png", level="image") > 0).all() and (
+        best["buildings"].xs("b.png", level="image") == 0
+    ).all()
+
+
+def test_a_resumed_command_leaves_out_what_has_been_scored(data, checkpoints, capsys):
+    command = ["--data", str(data), "--model", "unet", "--resume"]
+
+    def is_left_out(*more):
+        capsys.readouterr()
+        benchmark.main([*command, *more])
+        return "has been scored" in capsys.readouterr().out
+
+    assert not is_left_out("--strategy", "direct")
+    assert is_left_out("--strategy", "direct")
+    assert not is_left_out()  # best-scale is missing
+    assert set(scored(checkpoints)["strategy"]) == {"direct", "best-scale"}
+    assert is_left_out()
+    give_scales(checkpoints, 2)
+    assert is_left_out("--strategy", "direct")
+    assert not is_left_out()
+    table = scored(checkpoints)
+    table.assign(weights="of another training").to_parquet(checkpoints / "benchmark.parquet")
+    assert not is_left_out("--strategy", "direct")
+    assert set(scored(checkpoints)["strategy"]) == {"direct"}  # other weights made the rest
+
+
+def test_hots_scene_is_a_tile_of_its_own_city(data, checkpoints, tmp_path):
+    folder = tmp_path / "with-scene"
+    shutil.copytree(data, folder)
+    town = make_town(seed=4, size_m=40)
+    image = town.render(53)
+    (folder / yardstick.DATASET).mkdir()
+    placed = Raster(image.pixels, image.valid, from_origin(808_000, 618_000, 0.53, 0.53), rasterio.CRS.from_epsg(32630))
+    profile = {"driver": "GTiff", "height": placed.height, "width": placed.width, "count": 3, "dtype": "uint8"}
+    with rasterio.open(folder / yardstick.IMAGE, "w", crs=placed.crs, transform=placed.transform, **profile) as file:
+        file.write(np.moveaxis(placed.pixels, -1, 0))
+    write_footprints(folder / yardstick.TRUTH, truth_labels(town.footprints, image) > 0, placed)
+    assert [tile.dataset for tile in benchmark.tiles_of(folder, "test")] == ["hot_banepa", "town", "town"]
+    benchmark.main(["--data", str(folder), "--model", "unet", "--strategy", "direct"])
+    rows = scored(checkpoints, dataset="hot_banepa", grid="native")
+    assert set(rows["city"]) == {"Banepa"}
+    assert rows["buildings"].nunique() == 1 and rows["buildings"].iloc[0] > 0
+    assert rows["native_cm_per_px"].iloc[0] == pytest.approx(53, rel=0.01)
+    content = json.loads((checkpoints / "benchmark.json").read_text())
+    estimate = next(row for row in content["estimates"] if row["dataset"] == "hot_banepa")
+    assert estimate["value"] is not None and estimate["low"] is None  # one image has no other choice of tiles

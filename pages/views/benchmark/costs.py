@@ -6,7 +6,8 @@ import streamlit as st
 
 from pages.app import charts, drawing
 from pages.views.benchmark.figure_5 import legend
-from pages.views.benchmark.selection import METRIC_TITLES, Selection
+from pages.views.benchmark.metrics import SCORE_TITLES
+from pages.views.benchmark.selection import Selection
 from scinet.evaluation.benchmark import native_gsd
 
 AXES = {"gmacs_1024_px": "GMACs at 1024 px", "seconds_1024_px": "Seconds for 1024 px on a CPU"}
@@ -50,13 +51,13 @@ def scatter(chosen: Selection, table: pd.DataFrame, cm_per_px: float) -> None:
             figure.update_yaxes(tickformat=".2f", nticks=6)
             figure.update_layout(height=300, margin={"l": 44, "r": 12, "t": 12, "b": 40}, showlegend=False)
             with st.container(gap=None):
-                st.html(f'<div class="sn-curve">{METRIC_TITLES[chosen.metric]} against {title}</div>')
+                st.html(f'<div class="sn-curve">{SCORE_TITLES[chosen.metric]} against {title}</div>')
                 st.plotly_chart(figure, key=f"cost-{axis}", config=charts.CAMERA, alt=f"Score against {title}")
 
 
 def figure_4(chosen: Selection) -> None:
     """Draw the test tiles by native resolution, stacked by city."""
-    tiles = chosen.benchmark.tiles.drop_duplicates("image")
+    tiles = chosen.native.drop_duplicates("image")
     groups = tiles.groupby([native_gsd(tiles).rename("gsd"), "city"]).size().unstack(fill_value=0)
     figure = go.Figure()
     for colour, city in zip(CITY_COLOURS * 4, groups.columns, strict=False):

@@ -10,20 +10,22 @@ import streamlit as st
 
 from pages.app import charts
 from pages.app.state import session
-from pages.views.benchmark.selection import METRIC_HELP, METRIC_TITLES, ScoredModel, Selection
+from pages.views.benchmark.metrics import SCORE_HELP, family
+from pages.views.benchmark.selection import ScoredModel, Selection
+from scinet.evaluation import yardstick
 from scinet.evaluation.bootstrap import LEVEL
 
 
 def figure_5(chosen: Selection, table: pd.DataFrame, key: str) -> None:
-    """Draw the four panels of a table of `estimates`; a click on a point lists its tiles below."""
+    """Draw the panels of a table of `estimates`, of pixels or of objects; a click on a point lists its tiles below."""
     several = any(len(model.seeds) > 1 for model in chosen.models)
     legend(chosen.models, "<i class='sn-range'></i>", "lowest to highest seed" if several else "")
     with st.container(key="curves-large"):
-        for metric, title in METRIC_TITLES.items():
+        for metric, title in family(chosen.metric).items():
             with st.container(gap=None):
-                st.html(f'<div class="sn-curve" title="{escape(METRIC_HELP[metric])}">{title}</div>')
+                st.html(f'<div class="sn-curve" title="{escape(SCORE_HELP[metric])}">{title}</div>')
                 st.plotly_chart(
-                    panel(table[table["metric"] == metric], chosen.models),
+                    panel(table[table["metric"] == metric], chosen.models, chosen.published.get(metric)),
                     key=f"{key}-{metric}",
                     on_select=lambda metric=metric: take(st.session_state[f"{key}-{metric}"], metric),
                     selection_mode="points",
@@ -61,8 +63,8 @@ def legend(models: Sequence[ScoredModel], interval: str, bar: str = "") -> None:
     st.html(f'<div class="sn-legend">{"".join(parts)}</div>')
 
 
-def panel(table: pd.DataFrame, models: Sequence[ScoredModel]) -> go.Figure:
-    """A score against cm/px: bands over tiles, bars over seeds where there are several."""
+def panel(table: pd.DataFrame, models: Sequence[ScoredModel], published: float | None = None) -> go.Figure:
+    """A score against cm/px: bands over tiles, bars over seeds where there are several, a published score as a line."""
     figure = go.Figure()
     for model in models:
         rows = table[table["system"] == model.name].sort_values("cm_per_px")
@@ -88,10 +90,21 @@ def panel(table: pd.DataFrame, models: Sequence[ScoredModel]) -> go.Figure:
             marker={"symbol": model.symbol, "size": 9},
             error_y=_bars(rows),
             customdata=rows.assign(name=model.name)[["name", "cm_per_px", "low", "high"]].to_numpy(),
-            hovertemplate="%{y:.3f} (%{customdata[2]:.3f} to %{customdata[3]:.3f})"
-            f"<extra>{escape(model.title)}</extra>",
+            hovertemplate="%{y:.3f}"
+            + (" (%{customdata[2]:.3f} to %{customdata[3]:.3f})" if rows["low"].notna().any() else "")
+            + f"<extra>{escape(model.title)}</extra>",
             selected={"marker": {"opacity": 1}},
             unselected={"marker": {"opacity": 1}},
+        )
+    if published is not None:
+        figure.add_hline(
+            published,
+            line={"color": charts.GREY, "dash": "dot"},
+            annotation={
+                "text": f"published: {published:.3f}",
+                "font": {"size": 11},
+                "hovertext": yardstick.PUBLISHED_BY,
+            },
         )
     gsds = table["cm_per_px"]
     low, high = (gsds.min() / 1.12, gsds.max() * 1.12) if len(gsds) else (5.0, 60.0)
@@ -104,7 +117,7 @@ def panel(table: pd.DataFrame, models: Sequence[ScoredModel]) -> go.Figure:
         title={"text": "cm/px", "standoff": 2},
         title_font_size=11,
     )
-    figure.update_yaxes(tickformat=".2f", nticks=6, range=_span(table))
+    figure.update_yaxes(tickformat=".2f", nticks=6, range=_span(table, published))
     figure.update_layout(  # space at the top, as the buttons there must not cover a point
         height=310,
         margin={"l": 44, "r": 8, "t": 30, "b": 36},
@@ -117,9 +130,11 @@ def panel(table: pd.DataFrame, models: Sequence[ScoredModel]) -> go.Figure:
     return figure
 
 
-def _span(table: pd.DataFrame) -> list[float]:
+def _span(table: pd.DataFrame, published: float | None = None) -> list[float]:
     """From below the lowest bound to above the highest, wide enough that equal scores look equal."""
     low, high = table[["low", "seed_low"]].min().min(), table[["high", "seed_high"]].max().max()
+    if published is not None:
+        low, high = min(low, published), max(high, published)
     room = max(0.06 * (high - low), 0.01)
     return [max(0.0, low - room) - 0.002, min(1.0, high + room) + 0.002]
 

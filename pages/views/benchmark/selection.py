@@ -9,23 +9,12 @@ from pages.app import drawing
 from pages.app.benchmark_file import VersionedBenchmark
 from pages.app.charts import MARKERS
 from pages.app.measures import GRID_HELP
-from scinet.evaluation import benchmark, bootstrap
+from pages.views.benchmark.metrics import METRIC_HELP, METRIC_TITLES, SCORE_TITLES, STRATEGY_HELP, STRATEGY_TITLES
+from scinet.evaluation import benchmark, bootstrap, yardstick
 from scinet.evaluation.benchmark import Benchmark
 from scinet.models.architectures import NAMES, TITLES
 from scinet.models.card import Card, list_models
 
-METRIC_TITLES = {
-    "micro_iou": "Micro-IoU",
-    "micro_f1": "Micro-F1",
-    "macro_iou": "Macro-IoU",
-    "macro_f1": "Macro-F1",
-}
-METRIC_HELP = {
-    "micro_iou": "intersection over union of the pixels of all tiles pooled",
-    "micro_f1": "F1 of the pixels of all tiles pooled",
-    "macro_iou": "mean over tiles of their IoU; an empty tile without predictions counts as 1",
-    "macro_f1": "mean over tiles of their F1; an empty tile without predictions counts as 1",
-}
 VARIANT_TITLES = {"native": "trained at native resolution"}
 
 
@@ -93,33 +82,55 @@ class Selection:
     version: str
     models: tuple[ScoredModel, ...]
     tile_set: str
+    strategy: str
     grid: str
     metric: str
 
     @property
     def rows(self) -> pd.DataFrame:
-        """All test tiles on the grid, at all resolutions; seen_cm_per_px is what the models saw."""
+        """All test tiles by the strategy, on the grid, at all resolutions; seen_cm_per_px is their resolution there."""
+        return self.rows_by(self.strategy)
+
+    def rows_by(self, strategy: str) -> pd.DataFrame:
+        """The rows by another strategy."""
         tiles = self.benchmark.tiles
         seeds = {seed for model in self.models for seed in model.seeds}
-        rows = tiles[(tiles["grid"] == self.grid) & tiles["model"].isin(seeds)]
+        rows = tiles[(tiles["grid"] == self.grid) & (tiles["strategy"] == strategy) & tiles["model"].isin(seeds)]
         return rows.assign(seen_cm_per_px=rows["cm_per_px"])
 
     @property
     def resampled(self) -> pd.DataFrame:
         """The set's tiles at the resolutions that all of them have."""
-        rows = self.rows
+        return self.resampled_by(self.strategy)
+
+    def resampled_by(self, strategy: str) -> pd.DataFrame:
+        """The same by another strategy."""
+        rows = self.rows_by(strategy)
         images = benchmark.tile_sets(self.benchmark.tiles)[self.tile_set]
         return benchmark.same_tiles(rows[rows["image"].isin(images)], self.benchmark.steps_cm_per_px)
 
     @property
+    def native(self) -> pd.DataFrame:
+        """All test tiles at their native resolution, without the published scene, which shows a city's ground again."""
+        rows = self.rows
+        return rows[rows["is_native"] & (rows["dataset"] != yardstick.DATASET)]
+
+    @property
     def own_gsd(self) -> pd.DataFrame:
-        """All test tiles, each only at its native resolution, which replaces cm_per_px, in two digits."""
-        rows = self.rows[self.rows["is_native"]]
+        """These tiles with their native resolution, in two digits, as cm_per_px."""
+        rows = self.native
         return rows.assign(cm_per_px=benchmark.native_gsd(rows))
+
+    @property
+    def published(self) -> dict[str, float]:
+        """Published scores by metric, where the set's tiles and the grid are those that they were computed on."""
+        is_yardstick = self.tile_set.startswith(yardstick.TITLE) and self.grid == yardstick.GRID
+        return yardstick.PUBLISHED if is_yardstick else {}
 
     def key(self, *more: str) -> str:
         """Identifies the selection in a cache."""
-        return "|".join([self.version, *(model.name for model in self.models), self.tile_set, self.grid, *more])
+        names = [model.name for model in self.models]
+        return "|".join([self.version, *names, self.tile_set, self.strategy, self.grid, *more])
 
 
 def models_of(scored: Benchmark) -> dict[str, ScoredModel]:
@@ -155,18 +166,29 @@ def choose(found: VersionedBenchmark) -> Selection:
     tile_set = st.selectbox(
         "Test tiles",
         list(sets),
-        format_func=lambda name: f"{name} · {len(sets[name])} tiles",
+        format_func=lambda name: f"{name} · {len(sets[name])} {'tile' if len(sets[name]) == 1 else 'tiles'}",
         key="tiles_of",
         bind="query-params",
         help="Tiles not used in any training. Curves show the resolutions that all of them have.",
     )
+    strategies = scored.strategies
+    strategy = st.selectbox(
+        "Strategy",
+        strategies,
+        index=strategies.index("best-scale") if "best-scale" in strategies else 0,
+        format_func=STRATEGY_TITLES.__getitem__,
+        key="scored_by",
+        bind="query-params",
+        help=STRATEGY_HELP,
+    )
     metric = st.selectbox(
         "Score",
-        list(METRIC_TITLES),
-        format_func=METRIC_TITLES.__getitem__,
+        list(SCORE_TITLES) if scored.has_objects else list(METRIC_TITLES),
+        format_func=SCORE_TITLES.__getitem__,
         key="metric",
         bind="query-params",
-        help="For the ranking and the tables. " + "; ".join(f"{METRIC_TITLES[m]}: {t}" for m, t in METRIC_HELP.items()),
+        help="For the ranking, the curves and the tables. Scores of objects count buildings instead of pixels. "
+        + "; ".join(f"{METRIC_TITLES[m]}: {t}" for m, t in METRIC_HELP.items()),
     )
     grid = st.segmented_control(
         "Grid",
@@ -178,13 +200,20 @@ def choose(found: VersionedBenchmark) -> Selection:
         width="stretch",
         help=GRID_HELP,
     )
-    return Selection(scored, version, tuple(models[n] for n in names), tile_set, (grid or "Working").lower(), metric)
+    chosen = tuple(models[name] for name in names)
+    return Selection(scored, version, chosen, tile_set, strategy, (grid or "Working").lower(), metric)
 
 
 @st.cache_data(max_entries=64, show_spinner="Computing the intervals")
 def estimates(key: str, _rows: pd.DataFrame) -> pd.DataFrame:
     """``scinet.evaluation.bootstrap.estimates`` over cm/px; the key identifies the rows."""
     return bootstrap.estimates(_rows, "cm_per_px")
+
+
+@st.cache_data(max_entries=16, show_spinner="Computing the intervals")
+def scale_gains(key: str, _best: pd.DataFrame, _direct: pd.DataFrame) -> pd.DataFrame:
+    """``scinet.evaluation.bootstrap.scale_gains`` over cm/px; the key identifies the rows."""
+    return bootstrap.scale_gains(_best, _direct, "cm_per_px")
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -10,8 +10,10 @@ import streamlit as st
 
 from pages.app.html_table import DASH, HtmlTable
 from pages.views.benchmark import paper
+from pages.views.benchmark.metrics import METRIC_TITLES, SCORE_HELP, SCORE_TITLES
 from pages.views.benchmark.paper import Printed
-from pages.views.benchmark.selection import METRIC_HELP, METRIC_TITLES, ScoredModel, Selection
+from pages.views.benchmark.selection import ScoredModel, Selection
+from scinet.evaluation import yardstick
 from scinet.evaluation.bootstrap import LEVEL
 from scinet.models.architectures import TITLES
 
@@ -27,14 +29,14 @@ def ranking(chosen: Selection, table: pd.DataFrame, cm_per_px: float) -> list[Sc
     rows = table[(table["metric"] == chosen.metric) & (table["cm_per_px"] == cm_per_px)]
     by_name = {row.system: row for row in rows.itertuples()}
     ranked = sorted((m for m in chosen.models if m.name in by_name), key=lambda m: -by_name[m.name].value)
-    title = METRIC_TITLES[chosen.metric]
+    title = SCORE_TITLES[chosen.metric]
     shown = HtmlTable(WIDE)
     shown.head("", title, f"{LEVEL:.0%} interval", "Against Sci-Net", "Seeds", "Time", "GMACs", "On board")
     for model in ranked:
         row, cost = by_name[model.name], chosen.benchmark.costs.get(model.architecture, {})
         cells = [
             f"<b>{row.value:.3f}</b>",
-            f"{row.low:.3f} to {row.high:.3f}",
+            DASH if isnan(row.low) else f"{row.low:.3f} to {row.high:.3f}",
             _change(row, model),
             _seeds(row),
             _cost(cost, "seconds_1024_px", "{:.2f} s"),
@@ -42,12 +44,17 @@ def ranking(chosen: Selection, table: pd.DataFrame, cm_per_px: float) -> list[Sc
             "yes" if model.cards else "no",
         ]
         shown.row(_name(model), cells)
+    published = chosen.published.get(chosen.metric)
+    if published is not None:
+        name = f'<a href="{yardstick.SOURCE}">{escape(yardstick.PUBLISHED_BY)}</a>'
+        shown.row(name, [f"<b>{published:.3f}</b>", *[DASH] * 6], is_emphasized=True)
     timed = next((cost["timed_on"] for cost in chosen.benchmark.costs.values() if "timed_on" in cost), "")
     foot = (
-        "Intervals are bootstrapped over tiles; changes from Sci-Net are paired tile by tile. "
+        "One image, so there are no intervals. The published model saw it at 53 cm/px. "
+        if ranked and isnan(by_name[ranked[0].name].low)
+        else "Intervals are bootstrapped over tiles; changes from Sci-Net are paired tile by tile. "
         "▲▼ mark changes whose interval excludes 0 and on which all seeds agree. "
-        + (f"Time and GMACs: one image of 1024 px in one piece; {escape(timed)}." if timed else "")
-    )
+    ) + (f"Time and GMACs: one image of 1024 px in one piece; {escape(timed)}." if timed else "")
     if answer := lead_in_words(ranked, by_name):
         st.html(f'<div class="sn-answer">{answer}</div>')
     shown.show(foot)
@@ -66,6 +73,8 @@ def lead_in_words(ranked: Sequence[ScoredModel], by_name: Mapping[str, Any]) -> 
         names = f"<b>{escape(best.title)}</b> and <b>{escape(other.title)}</b>"
         return f"{names} are level: {one.value:.3f} and {two.value:.3f}."
     text = f"<b>{escape(best.title)}</b> comes first. Its lead over {escape(other.title)} of {abs(lead.change):.3f} is "
+    if isnan(lead.change_low):
+        return f"{text[:-4]}, on a single image: nothing says what other images would show."
     if lead.change_low <= 0 <= lead.change_high:
         return f"{text}no larger than the choice of tiles explains."
     if lead.sure and min(one.seeds, two.seeds) > 1:
@@ -115,14 +124,14 @@ def robustness(chosen: Selection, table: pd.DataFrame) -> None:
         row = by_name[model.name]
         cells = [
             f"<b>{row.area:.3f}</b>",
-            f"{row.area_low:.3f} to {row.area_high:.3f}",
+            DASH if isnan(row.area_low) else f"{row.area_low:.3f} to {row.area_high:.3f}",
             f"{row.best:.3f}",
             f"{row.best_at:g} cm/px",
-            f"{row.finest:.0%}",
-            f"{row.coarsest:.0%}",
+            DASH if isnan(row.finest) else f"{row.finest:.0%}",
+            DASH if isnan(row.coarsest) else f"{row.coarsest:.0%}",
         ]
         shown.row(_name(model), cells)
-    shown.show(f"{METRIC_TITLES[chosen.metric]} of {escape(chosen.tile_set)}, mean over log cm/px; 1 would be perfect.")
+    shown.show(f"{SCORE_TITLES[chosen.metric]} of {escape(chosen.tile_set)}, mean over log cm/px; 1 would be perfect.")
 
 
 def groups(chosen: Selection, tables: Mapping[str, pd.DataFrame]) -> None:
@@ -150,7 +159,7 @@ def groups(chosen: Selection, tables: Mapping[str, pd.DataFrame]) -> None:
             number = f"<b>{row.value:.3f}</b>" if row.value == best[group] else f"{row.value:.3f}"
             cells.append(f'{number}<small class="sn-under">{row.low:.2f} to {row.high:.2f}</small>')
         shown.row(_name(model), cells)
-    shown.show(f"{METRIC_TITLES[chosen.metric]}: {METRIC_HELP[chosen.metric]}. Bold: the best of a column.")
+    shown.show(f"{SCORE_TITLES[chosen.metric]}: {SCORE_HELP[chosen.metric]}. Bold: the best of a column.")
 
 
 # ---- cells
@@ -165,6 +174,8 @@ def _change(row: Any, model: ScoredModel) -> str:
         return DASH
     tone, arrow = ("sn-better", "▲ ") if row.change > 0 else ("sn-worse", "▼ ")
     number = f'<span class="{tone}">{arrow}{row.change:+.3f}</span>' if row.sure else f"{row.change:+.3f}"
+    if isnan(row.change_low):
+        return number
     return f'{number}<small class="sn-printed">{row.change_low:+.3f} to {row.change_high:+.3f}</small>'
 
 

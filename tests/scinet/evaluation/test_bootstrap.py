@@ -4,8 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scinet.evaluation.bootstrap import DRAWS, bootstrap_scores, draws, estimates, interval, robustness
+from scinet.evaluation.bootstrap import (
+    DRAWS,
+    PIXEL_METRICS,
+    bootstrap_scores,
+    draws,
+    estimates,
+    interval,
+    robustness,
+    scale_gains,
+)
 from scinet.evaluation.scores import Counts, macro, micro
+from scinet.evaluation.tile_sums import CONFIDENCE_STEPS, NUMBERS, OBJECT_METRICS, RANKED
 
 STEPS = (10.0, 20.0, 40.0)
 
@@ -119,3 +129,53 @@ def test_robustness_of_a_straight_line():
     assert found["area_low"] < found["area"] < found["area_high"]
     assert (found["best"], found["best_at"]) == (pytest.approx(scores[0]), 10.0)
     assert (found["finest"], found["coarsest"]) == (1.0, pytest.approx(scores[2] / scores[0]))
+
+
+def with_objects(tiles: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """The rows with ten buildings and eight components each, of which some match."""
+    rng = np.random.default_rng(seed)
+    matches = rng.integers(2, 8, len(tiles))
+    ranked = [np.full(CONFIDENCE_STEPS, part) for part in (0, 0)]
+    columns = dict.fromkeys(NUMBERS, 0) | {"buildings": 10, "components": 8}
+    return tiles.assign(
+        **columns, **{name: [part] * len(tiles) for name, part in zip(RANKED, ranked, strict=True)}
+    ).assign(matches=matches)
+
+
+def test_object_scores_have_intervals_too():
+    tiles = with_objects(tiles_of({"sci-net": 0.9, "unet": 0.8}))
+    table = estimates(tiles, "cm_per_px")
+    assert set(table["metric"]) == {*PIXEL_METRICS, *OBJECT_METRICS}
+    found = row(table, "unet", 20.0, "object_f1")
+    matches = tiles[(tiles["model"] == "unet") & (tiles["cm_per_px"] == 20)]["matches"].sum()
+    assert found["value"] == pytest.approx(matches / (40 * 9))
+    assert found["low"] < found["value"] < found["high"]
+    assert found["change_low"] <= found["change"] <= found["change_high"]
+
+
+def test_a_model_without_object_sums_has_pixel_scores_alone():
+    tiles = tiles_of({"sci-net": 0.9, "unet": 0.8})
+    known = tiles["model"] == "unet"
+    table = estimates(pd.concat([tiles[~known], with_objects(tiles[known])], ignore_index=True), "cm_per_px")
+    assert set(table[table["system"] == "sci-net"]["metric"]) == set(PIXEL_METRICS)
+    assert np.isnan(row(table, "unet", 20.0, "object_f1")["change"])
+    assert not np.isnan(row(table, "unet", 20.0, "micro_iou")["change"])
+    assert robustness(tiles, "object_f1").empty
+
+
+def test_a_single_tile_has_a_score_but_no_interval():
+    table = estimates(tiles_of({"sci-net": 0.9, "unet": 0.5}, tiles=1), "cm_per_px")
+    found = row(table, "unet", 10.0, "micro_iou")
+    assert 0 < found["value"] < 1 and found["change"] < 0
+    assert table[["low", "high", "change_low", "change_high"]].isna().all(axis=None)
+    assert not table["sure"].any()
+
+
+def test_the_gain_of_a_strategy_is_paired_tile_by_tile():
+    direct, best = tiles_of({"unet": 0.7, "unet-seed1": 0.7}), tiles_of({"unet": 0.8, "unet-seed1": 0.8})
+    found = scale_gains(best, direct, "cm_per_px")
+    gain = found[(found["cm_per_px"] == 10) & (found["metric"] == "micro_iou")].iloc[0]
+    assert gain["gain"] == pytest.approx(gain["best"] - gain["direct"])
+    assert 0 < gain["gain_low"] <= gain["gain"] <= gain["gain_high"]
+    assert gain["gain_high"] - gain["gain_low"] < 0.01  # the tiles differ by far more
+    assert scale_gains(best, direct[:0], "cm_per_px").empty
