@@ -13,6 +13,28 @@ SHARE_TITLES = {
     "false_area": ("False area", "share of the predicted area that is not building"),
     "holes": ("Holes", "area of holes inside buildings as a share of the reference building area"),
 }
+OBJECT_TITLES = {
+    "f1": (
+        "Object F1",
+        "of buildings instead of pixels: harmonic mean of object precision and recall, at IoU over 0.5",
+    ),
+    "precision": ("Object precision", "share of the predicted components that match a building at IoU over 0.5"),
+    "recall": ("Object recall", "share of the reference buildings that match a component at IoU over 0.5"),
+    "average_precision": ("Average precision", "mean precision over all recalls, components ranked by confidence"),
+    "panoptic_quality": ("Panoptic quality", "object F1 times the mean IoU of the matches"),
+    "boundary_iou": ("Boundary IoU", "IoU of the pixels within 1 m of an outline"),
+}
+SIZE_TITLES = {
+    "recall_under_20_m2": ("Recall under 20 m²", "object recall of the reference buildings of that area"),
+    "recall_20_to_50_m2": ("Recall 20 to 50 m²", "object recall of the reference buildings of that area"),
+    "recall_50_to_200_m2": ("Recall 50 to 200 m²", "object recall of the reference buildings of that area"),
+    "recall_over_200_m2": ("Recall over 200 m²", "object recall of the reference buildings of that area"),
+}
+COUNT_TITLE = ("Count", "predicted components, and how many more or fewer than reference buildings")
+TOUCHING_TITLE = (
+    "Merging, touching",
+    "the part of merging that is between buildings that touch, which no mask can part",
+)
 PIXEL_TITLES = {"right": "Right", "missed": "Missed", "invented": "Invented"}
 KIND_TITLES = {
     "found": "Found",

@@ -33,6 +33,7 @@ from scinet.segmentation.strategies import Strategy
 if TYPE_CHECKING:  # at run time where a model runs: PyTorch takes seconds to import
     from scinet.models.checkpoint import Model
 
+_NUMBER_BYTES = 100  # of a number in a cache, about
 POLL_S = 0.1  # how often a page that waits for a run looks whether its user has moved on
 
 
@@ -155,6 +156,12 @@ def run(task: Task, progress: Callable[[float], None], threshold: float | None =
         return Run(task, job.result())
 
 
+def seconds(task: Task) -> float | None:
+    """How long a task took on this server; None where that is not known any more."""
+    known: float | None = cache("derived").get(("seconds", *task.key))
+    return known
+
+
 def start_background(task: Task) -> Job[NDArray[np.float32]]:
     """Queue a task behind those that somebody waits for. It is cancelled when the returned job is dropped."""
     return _submit(task, priority=-1)
@@ -190,6 +197,7 @@ def _probability(task: Task, report: ReportProgress) -> NDArray[np.float32]:
         return known
     raster = working_raster(task.subject, task.cm_per_px)
     model = _model(task.card)
+    begin = time.monotonic()
     try:
         probability = segment(raster, model, strategy=task.strategy, progress=report).probability
     except CheckpointError as error:
@@ -198,6 +206,7 @@ def _probability(task: Task, report: ReportProgress) -> NDArray[np.float32]:
         reason = f"{error} The model has been removed."
         custom_models.remove_failed(task.card, reason)
         raise CheckpointError(reason) from error
+    cache("derived").put(("seconds", *task.key), time.monotonic() - begin, _NUMBER_BYTES)
     cache("runs").put(task.key, probability, probability.nbytes)
     return probability
 

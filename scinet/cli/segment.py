@@ -1,6 +1,7 @@
 """``scinet segment``: masks, probabilities and footprints of images of any size."""
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from scinet.errors import SciNetError, WriteError
 from scinet.models.checkpoint import Model
 from scinet.raster.choice import ImageChoice
 from scinet.raster.scene import Scene, open_scene
+from scinet.segmentation.cost import pixels_run
 from scinet.segmentation.scene import Output, segment_to_file
 from scinet.segmentation.strategies import Strategy
 from scinet.vector.footprint_file import FootprintFile
@@ -69,6 +71,7 @@ class Writer:
         file = footprints and FootprintFile(
             footprints, self.min_area_m2, self.min_hole_m2, self.simplify_m, self.square
         )
+        begin = time.monotonic()
         with Bar(scene.name) as bar:
             found = segment_to_file(
                 scene,
@@ -85,6 +88,11 @@ class Writer:
         print(
             f"{out}: {found.grid.width} x {found.grid.height} px at {found.grid.cm_per_px:.3g} cm/px, "
             f"{found.building_px / found.valid_px:.1%} building"
+        )
+        run = pixels_run(found.grid, self.model.card, self.strategy, one_size=self.model.one_size)
+        print(
+            f"{time.monotonic() - begin:.1f} s, {run / (found.grid.width * found.grid.height):.2f} pixels through the "
+            f"network per pixel of the mask ({self.strategy})"
         )
         if footprints is not None:
             print(f"{footprints}: {found.footprints} footprints")

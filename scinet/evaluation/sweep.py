@@ -15,6 +15,7 @@ from scinet.evaluation.evaluate import Evaluation, evaluate_on_grids
 from scinet.evaluation.grading import Grid, agreement, holds_to
 from scinet.evaluation.object_scores import ObjectScores
 from scinet.evaluation.scores import Scores
+from scinet.evaluation.smallest_found import smallest_found_m2
 from scinet.evaluation.truth import Truth, truth_labels
 from scinet.job_queue import Job, JobQueue
 from scinet.models.checkpoint import Model
@@ -28,7 +29,7 @@ _WORKERS = 2  # so that a core which one run leaves at its end has the next one'
 _PROGRESS_EVERY_S = 0.1
 
 OBJECT_COLUMNS = {name: f"object_{name}" for name in ObjectScores._fields}
-FIGURES = (*Scores._fields, *Shares._fields, *OBJECT_COLUMNS.values())
+FIGURES = (*Scores._fields, *Shares._fields, *OBJECT_COLUMNS.values(), "smallest_found_m2")
 COLUMNS = ("model", "cm_per_px", "grid", *FIGURES, "building_area_m2", "components", "agreement")
 
 
@@ -43,6 +44,7 @@ class SweepPoint:
         components: Number of predicted components, on the working grid.
         tallies: Pixel counts by grid; empty without reference buildings.
         objects: Object scores by grid; empty without reference buildings.
+        smallest_found_m2: By grid the smallest building that is still found, see `smallest_found_m2`; empty likewise.
         agreement: IoU with the model's own mask at the native resolution; NaN where that has not run.
     """
 
@@ -52,6 +54,7 @@ class SweepPoint:
     components: int
     tallies: Mapping[Grid, Tally] = field(default_factory=dict)
     objects: Mapping[Grid, ObjectScores] = field(default_factory=dict)
+    smallest_found_m2: Mapping[Grid, float] = field(default_factory=dict)
     agreement: float = nan
 
     @classmethod
@@ -65,6 +68,11 @@ class SweepPoint:
             working.predicted.sizes_px.size,
             {grid: found.diagnosis.tally for grid, found in evaluations.items() if found.diagnosis is not None},
             {grid: found.objects.tally.scores for grid, found in evaluations.items() if found.objects is not None},
+            {
+                grid: smallest_found_m2(found.diagnosis.buildings)
+                for grid, found in evaluations.items()
+                if found.diagnosis is not None
+            },
         )
 
 
@@ -226,4 +234,6 @@ def _figures(point: SweepPoint, grid: Grid) -> dict[str, float]:
         figures |= Scores.of(point.tallies[grid].counts)._asdict() | point.tallies[grid].shares._asdict()
     if grid in point.objects:
         figures |= {OBJECT_COLUMNS[name]: value for name, value in point.objects[grid]._asdict().items()}
+    if grid in point.smallest_found_m2:
+        figures["smallest_found_m2"] = point.smallest_found_m2[grid]
     return figures

@@ -16,6 +16,7 @@ from scinet.errors import CheckpointError
 from scinet.models.architectures import NAMES, TITLES
 
 LEAST_WINDOW_PX = 128
+LARGEST_WINDOW_PX = 1152  # for the sake of `least_window_m`: memory goes with the area
 MAX_WINDOW_PX = 4096
 Places = Literal["unknown", "known"]
 
@@ -40,6 +41,8 @@ class Card:
         gsd_range_cm_per_px: Finest and coarsest resolution that training saw, in cm/px.
         window_px: Longest side of the windows that the model sees: squeeze-and-excite pools over the whole window.
         window_m: The same on the ground, where that is less; see `window_px_at`.
+        least_window_m: How much ground a window shows at least, even where that takes more than `window_px`: a network
+            that sees a part of a large roof breaks it. See `window_px_at`.
         scales: For "unknown" and "known" places, rows of a working resolution in cm/px and the two scales at which
             the model does best there, the better first; see `scales_at`.
         mean: Of the inputs' normalisation, for every channel of an image in [0, 1].
@@ -73,6 +76,7 @@ class Card:
     sha256: str = ""
     url: str = ""
     is_custom: bool = False
+    least_window_m: float | None = None
     scales: dict[str, Sequence[Sequence[float]]] = field(default_factory=dict)
 
     @property
@@ -101,10 +105,26 @@ class Card:
         return best, second
 
     def window_px_at(self, cm_per_px: float) -> int:
-        """The longest side of a window at a resolution: `window_m`, but LEAST_WINDOW_PX to `window_px` px."""
-        if self.window_m is None:
-            return self.window_px
-        return min(self.window_px, max(LEAST_WINDOW_PX, int(100 * self.window_m / cm_per_px)))
+        """The longest side of a window at a resolution.
+
+        That is `window_m`, but LEAST_WINDOW_PX to `window_px` px; and `least_window_m` where that is more, up to
+        LARGEST_WINDOW_PX.
+
+        Example:
+            >>> card = Card("a", "unet", (2.5, 40), window_px=576, window_m=32.0, least_window_m=35.0)
+            >>> card.window_px_at(10), card.window_px_at(5), card.window_px_at(2)
+            (352, 704, 1152)
+        """
+        most = self.window_px
+        if self.window_m is not None:
+            most = min(most, max(LEAST_WINDOW_PX, int(100 * self.window_m / cm_per_px)))
+        return max(most, self.least_window_px_at(cm_per_px))
+
+    def least_window_px_at(self, cm_per_px: float) -> int:
+        """The side in px that shows `least_window_m`, a multiple of 32 px up to LARGEST_WINDOW_PX; 0 without it."""
+        if self.least_window_m is None:
+            return 0
+        return min(LARGEST_WINDOW_PX, 32 * math.ceil(100 * self.least_window_m / cm_per_px / 32))
 
     def to_json(self) -> str:
         """The content of the card's file."""
@@ -185,6 +205,7 @@ def _objects(value: Any, name: str) -> list[dict[str, Any]]:
 _NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f]{1,200}")
 _OPTIONAL: dict[str, Callable[[Any, str], Any]] = {
     "window_m": _metres,
+    "least_window_m": _metres,
     "mean": json_values.number,
     "std": json_values.positive,
     "settings": json_values.mapping,

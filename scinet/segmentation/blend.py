@@ -18,7 +18,7 @@ from scinet.progress import ReportProgress
 from scinet.raster.grid import Grid
 from scinet.raster.stream import Band, RowBuffer, RowStream
 from scinet.segmentation.forward import Forward
-from scinet.segmentation.tiling import Windows, window_side
+from scinet.segmentation.tiling import Windows, windows_over
 
 WAIT_S = 0.3  # between looks whether the result is still wanted
 _WAITING_PX = 16_000_000  # of rows that may wait for missing answers
@@ -43,10 +43,7 @@ class BlendedWindows:
         self.source, self.grid = source, source.grid
         self._model, self._progress, self._flips = model, progress, flips
         self._windows_done = 0
-        window_px = max(model.card.window_px_at(source.grid.cm_per_px), MIN_SIDE_PX)
-        height, width = (max(side, MIN_SIDE_PX) for side in source.grid.shape)
-        down, across = (window_px if model.one_size else window_side(side, window_px) for side in (height, width))
-        self._down, self._across = Windows.along(height, down), Windows.along(width, across)
+        self._down, self._across = windows_over(source.grid, model.card, one_size=model.one_size)
 
     @property
     def windows(self) -> tuple[Windows, Windows]:

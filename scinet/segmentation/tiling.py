@@ -6,18 +6,27 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scinet.models.card import Card
+from scinet.raster.grid import Grid
+
 STEP_PX = 32  # the networks halve their input five times: any other side is padded, which costs accuracy
 MIN_OVERLAP_PX = 32  # that neighbours share; at most a quarter of a window
 
 
-def window_side(length_px: int, most_px: int) -> int:
+def window_side(length_px: int, most_px: int, least_px: int = STEP_PX) -> int:
     """The length of windows along an image's side: as few windows as possible, each as small as possible.
+
+    They are no smaller than `least_px`, or the longest multiple of STEP_PX up to `most_px`.
 
     >>> window_side(1024, 576), window_side(530, 576), window_side(256, 576)
     (544, 288, 256)
+    >>> window_side(530, 576, least_px=400)
+    416
     """
     most_px = min(length_px, most_px)
-    sides = range(STEP_PX, most_px + 1, STEP_PX) or [most_px]
+    whole_steps = most_px - most_px % STEP_PX
+    first = min(math.ceil(least_px / STEP_PX) * STEP_PX, whole_steps)
+    sides = range(max(STEP_PX, first), most_px + 1, STEP_PX) or [most_px]
     fewest = len(window_starts(length_px, sides[-1]))
     return next(side for side in sides if len(window_starts(length_px, side)) == fewest)
 
@@ -71,3 +80,22 @@ class Windows:
     def first_reaching(self, position_px: int) -> int:
         """The index of the first window that ends beyond a position."""
         return next(index for index, start in enumerate(self.starts) if start + self.size > position_px)
+
+
+def windows_over(grid: Grid, card: Card, *, one_size: bool = False) -> tuple[Windows, Windows]:
+    """The windows by which a model sees an image: those down and those across.
+
+    An image of less than STEP_PX is padded to it.
+
+    Args:
+        grid: The image's grid, as the model is to see it.
+        card: Says how large windows may be, and how much ground they have to show.
+        one_size: Whether all windows have the card's size, even those of smaller images.
+    """
+    most_px = max(card.window_px_at(grid.cm_per_px), STEP_PX)
+    least_px = card.least_window_px_at(grid.cm_per_px)
+    sides = [max(side, STEP_PX) for side in grid.shape]
+    down, across = (
+        Windows.along(side, most_px if one_size else window_side(side, most_px, least_px)) for side in sides
+    )
+    return down, across

@@ -66,6 +66,7 @@ def test_a_tile_shows_masks_and_errors_of_two_models(app: AppTest) -> None:
     assert [item["title"] for item in state["legend"]] == ["Right", "Missed", "Invented", "Reference building"]
     assert "http" not in json.dumps(state)
     assert "Scored at 10 cm/px; components under 1 m² are left out" in html(app) and "Fragmentation" in html(app)
+    assert "Object F1" in html(app) and "Network pixels" in html(app) and "×1" in html(app)
 
 
 def test_a_tile_without_georeference_lies_on_a_plain_map(app: AppTest) -> None:

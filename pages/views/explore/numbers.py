@@ -8,16 +8,28 @@ from math import isnan, nan
 import numpy as np
 import streamlit as st
 
-from pages.app import drawing
+from pages.app import drawing, runs
 from pages.app.benchmark_file import versioned_benchmark
 from pages.app.html_table import DASH, HtmlTable, column_title, show_tables
 from pages.app.markdown import escaped, sentence
-from pages.app.measures import KIND_HELP, KIND_TITLES, SCORE_TITLES, SHARE_TITLES
+from pages.app.measures import (
+    COUNT_TITLE,
+    KIND_HELP,
+    KIND_TITLES,
+    OBJECT_TITLES,
+    SCORE_TITLES,
+    SHARE_TITLES,
+    SIZE_TITLES,
+    TOUCHING_TITLE,
+)
 from pages.app.runs import Result
 from pages.app.subject import Subject
+from pages.views.explore.cells import counted, integer, number, percent
 from scinet.errors import BenchmarkError
 from scinet.evaluation import scores
+from scinet.evaluation.benchmark import dataset_title, scored_strategy
 from scinet.models.card import Card
+from scinet.segmentation.cost import pixels_run
 
 MAX_COLUMNS = 3  # of more models, each has a row
 AREA_ROWS = (
@@ -73,20 +85,26 @@ def _scores_and_shares(shown: Sequence[Shown], cm_per_px: float) -> None:
     """Scores, error shares and buildings of each model, with the change from the native resolution."""
     scores_block, shares_block, buildings_block = Block("Scores"), Block("Error shares"), Block("Buildings")
     for name, (title, tip) in SCORE_TITLES.items():
-        cells = [_number(_score(each.result, name), _score(each.native, name)) for each in shown]
+        cells = [number(_score(each.result, name), _score(each.native, name)) for each in shown]
         scores_block.lines.append(Line(title, cells, tip))
     for name, (title, tip) in SHARE_TITLES.items():
         colour = drawing.SHARE_COLOURS[name]
-        cells = [_percent(_share(each.result, name), _share(each.native, name), colour) for each in shown]
+        cells = [percent(_share(each.result, name), _share(each.native, name), colour) for each in shown]
         shares_block.lines.append(Line(title, cells, tip, colour))
+    touching = [(_object(each.result, "merging_touching"), _object(each.native, "merging_touching")) for each in shown]
+    if any(now > 0 for now, _ in touching):
+        colour = drawing.SHARE_COLOURS["merging"]
+        title, tip = TOUCHING_TITLE
+        shares_block.lines.append(Line(title, [percent(*pair, colour) for pair in touching], tip, colour))
     for kind in drawing.KINDS:
         title = "False areas" if kind == "false" else KIND_TITLES[kind]
         cells = [
-            _integer(_count(each.result, kind), _count(each.native, kind), good_up=kind == "found") for each in shown
+            integer(_count(each.result, kind), _count(each.native, kind), good_up=kind == "found") for each in shown
         ]
         buildings_block.lines.append(Line(title, cells, KIND_HELP[kind], drawing.KIND_COLOURS[kind]))
     change = "; ▲▼ change from the native resolution" if any(each.native for each in shown) else ""
-    blocks = [scores_block, shares_block, buildings_block, *_test_scores(shown, cm_per_px)]
+    blocks = [scores_block, shares_block, buildings_block, _objects(shown), _cost(shown)]
+    blocks += _test_scores(shown, cm_per_px)
     _show_blocks(blocks, shown, f"Scored at {cm_per_px:.3g} cm/px{change}{_without_specks(shown)}")
 
 
@@ -106,7 +124,41 @@ def _areas(shown: Sequence[Shown], cm_per_px: float) -> None:
         ]
         block.lines.append(Line(title, cells, tip))
     foot = "Scores need reference buildings: upload a mask of the same size, GeoJSON or GeoPackage along with the image"
-    _show_blocks([block, *_test_scores(shown, cm_per_px)], shown, foot + _without_specks(shown))
+    blocks = [block, _cost(shown), *_test_scores(shown, cm_per_px)]
+    _show_blocks(blocks, shown, foot + _without_specks(shown))
+
+
+def _objects(shown: Sequence[Shown]) -> Block:
+    """Object F1, the count, and the recall of buildings by their size."""
+    title, tip = OBJECT_TITLES["f1"]
+    f1 = [number(_object(each.result, "f1"), _object(each.native, "f1")) for each in shown]
+    counts = [counted(_object(each.result, "components"), _object(each.result, "count_error")) for each in shown]
+    block = Block("Objects", [Line(title, f1, tip), Line(COUNT_TITLE[0], counts, COUNT_TITLE[1])])
+    for name, (title, tip) in SIZE_TITLES.items():
+        pairs = [(_object(each.result, name), _object(each.native, name)) for each in shown]
+        if not all(isnan(now) for now, _ in pairs):
+            block.lines.append(Line(title, [number(*pair) for pair in pairs], tip))
+    return block
+
+
+def _cost(shown: Sequence[Shown]) -> Block:
+    """What the strategy made of the image for the network, and what it took."""
+    scales, pixels, seconds = [], [], []
+    for each in shown:
+        task, grid = each.result.run.task, each.result.evaluation.raster.grid
+        scales.append(" and ".join(f"×{scale:g}" for scale in task.strategy.scales(task.card, grid.cm_per_px)))
+        pixels.append(f"{pixels_run(grid, task.card, task.strategy) / (grid.height * grid.width):.2f}")
+        took = runs.seconds(task)
+        seconds.append(DASH if took is None else f"{took:.1f} s")
+    whose = f" for {shown[0].result.run.task.strategy.places} places" if shown else ""
+    return Block(
+        "Cost",
+        [
+            Line("Scale", scales, f"by which the network sees the image enlarged; from the model's table{whose}"),
+            Line("Network pixels", pixels, "pixels through the network per pixel of the image at this resolution"),
+            Line("Time", seconds, "of this run on this server"),
+        ],
+    )
 
 
 def _show_blocks(blocks: Sequence[Block], shown: Sequence[Shown], foot: str) -> None:
@@ -152,7 +204,11 @@ def _test_scores(shown: Sequence[Shown], cm_per_px: float) -> list[Block]:
         known = versioned_benchmark()
     except BenchmarkError:
         return []  # the page Benchmark says what is wrong
-    by_model = {each.result.card.name: known.benchmark.at(each.result.card.name, cm_per_px) for each in shown if known}
+    if known is None:
+        return []
+    by = scored_strategy(known.benchmark, shown[0].result.run.task.strategy)
+    names = [each.result.card.name for each in shown]
+    by_model = {name: known.benchmark.at(name, cm_per_px, strategy=by) for name in names}
     found = [rows for rows in by_model.values() if len(rows)]
     if not found:
         return []
@@ -161,8 +217,8 @@ def _test_scores(shown: Sequence[Shown], cm_per_px: float) -> list[Block]:
         of_dataset = [rows[rows["dataset"] == dataset] for rows in by_model.values()]
         tiles = max(int(rows["tiles"].max()) for rows in of_dataset if len(rows))
         cells = [f"<b>{rows['micro_iou'].iloc[0]:.3f}</b>" if len(rows) else DASH for rows in of_dataset]
-        tip = f"micro-IoU on {tiles} tiles not used in any training"
-        block.lines.append(Line(escape(dataset.capitalize()), cells, tip))
+        tip = f"micro-IoU on {tiles} tiles not used in any training, strategy {by}"
+        block.lines.append(Line(escape(dataset_title(dataset)), cells, tip))
     return [block]
 
 
@@ -181,6 +237,12 @@ def _share(result: Result | None, name: str) -> float:
     return float(getattr(result.evaluation.diagnosis.shares, name))
 
 
+def _object(result: Result | None, name: str) -> float:
+    if result is None or result.evaluation.objects is None:
+        return nan
+    return float(getattr(result.evaluation.objects.tally.scores, name))
+
+
 def _count(result: Result | None, kind: str) -> float:
     if result is None or result.evaluation.diagnosis is None:
         return nan
@@ -195,32 +257,3 @@ def _measure_areas(result: Result) -> tuple[float, float, float, float]:
     valid_px = int(result.evaluation.raster.valid.sum())
     share = float(result.evaluation.prediction.sum()) / valid_px if valid_px else nan
     return float(sizes_m2.sum()), share, float(len(sizes_m2)), float(np.median(sizes_m2)) if len(sizes_m2) else nan
-
-
-# ---- cells
-
-
-def _number(value: float, native: float) -> str:
-    return DASH if isnan(value) else f"<b>{value:.3f}</b>{_change(value - native, '.3f', good_up=True)}"
-
-
-def _percent(value: float, native: float, colour: str) -> str:
-    if isnan(value):
-        return DASH
-    bar = f'<span class="sn-bar"><i style="width:{100 * min(1, value):.1f}%;background:{colour}"></i></span>'
-    return f"<b>{100 * value:.1f} %</b>{_change(100 * (value - native), '.1f', good_up=False)}{bar}"
-
-
-def _integer(value: float, native: float, *, good_up: bool) -> str:
-    return DASH if isnan(value) else f"<b>{value:.0f}</b>{_change(value - native, '.0f', good_up=good_up)}"
-
-
-def _change(change: float, form: str, *, good_up: bool) -> str:
-    """The change from native with an arrow; nothing if native is not known."""
-    if isnan(change):
-        return ""
-    text = format(abs(change), form)
-    if float(text) == 0:
-        return "<small>±0</small>"
-    tone = "sn-better" if (change > 0) == good_up else "sn-worse"
-    return f'<small class="{tone}">{"▲" if change > 0 else "▼"} {text}</small>'

@@ -7,10 +7,18 @@ import streamlit as st
 
 from pages.app import charts, drawing
 from pages.app.charts import Curve
-from pages.app.measures import GRID_HELP, SCORE_TITLES, SHARE_TITLES
+from pages.app.measures import (
+    GRID_HELP,
+    OBJECT_TITLES,
+    SCORE_TITLES,
+    SHARE_TITLES,
+    SIZE_TITLES,
+    TOUCHING_TITLE,
+)
 from pages.app.subject import Subject
 from scinet.evaluation.grading import HOLDS_SHARE
-from scinet.evaluation.sweep import resolutions_held
+from scinet.evaluation.smallest_found import FOUND_SHARE, LEAST_BUILDINGS
+from scinet.evaluation.sweep import OBJECT_COLUMNS, resolutions_held
 from scinet.models.card import Card
 
 GRID_CHOICES = {"Working": ("working",), "Native": ("native",), "Both": ("working", "native")}
@@ -18,6 +26,17 @@ SCORE_CURVES = tuple(Curve(name, *SCORE_TITLES[name], top=1.0) for name in ("iou
 SHARE_CURVES = tuple(
     Curve(name, title, tip, ".1%", drawing.SHARE_COLOURS[name]) for name, (title, tip) in SHARE_TITLES.items()
 )
+TOUCHING = Curve(OBJECT_COLUMNS["merging_touching"], *TOUCHING_TITLE, ".1%", drawing.SHARE_COLOURS["merging"])
+OBJECT_CURVES = tuple(Curve(OBJECT_COLUMNS[name], *titles, top=1.0) for name, titles in OBJECT_TITLES.items())
+SIZE_CURVES = tuple(Curve(OBJECT_COLUMNS[name], *titles, top=1.0) for name, titles in SIZE_TITLES.items())
+SMALLEST = Curve(
+    "smallest_found_m2",
+    "Smallest building that is still found, m²",
+    f"smallest area A of which {FOUND_SHARE:.0%} of the buildings from A to 2 A are found; "
+    f"needs {LEAST_BUILDINGS} buildings of about one size",
+    ",.0f",
+)
+PIXELS, BUILDINGS = "Pixels", "Buildings"
 AGREEMENT = Curve(
     "agreement", "Agreement with native", "IoU with the model's own mask at the native resolution", top=1.0
 )
@@ -59,7 +78,17 @@ def show_curves(table: pd.DataFrame, subject: Subject, cards: tuple[Card, ...]) 
         charts.legend(cards, ("working",))
         charts.multiples(table, cards, (AGREEMENT, AREA, COMPONENTS), ("working",), native, key="curves-large")
         return
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    left, middle, right = st.columns([3, 1, 2], vertical_alignment="bottom")
+    counted = middle.segmented_control(
+        "Scores of",
+        [PIXELS, BUILDINGS],
+        default=PIXELS,
+        key="counted",
+        bind="query-params",
+        required=True,
+        width="stretch",
+        help="Pixels: the paper's scores and error shares. Buildings: how many are found, by size.",
+    )
     grid = right.segmented_control(
         "Grid",
         list(GRID_CHOICES),
@@ -73,5 +102,10 @@ def show_curves(table: pd.DataFrame, subject: Subject, cards: tuple[Card, ...]) 
     grids = GRID_CHOICES[grid or "Working"]
     with left:
         charts.legend(cards, grids)
+    if counted == BUILDINGS:
+        charts.multiples(table, cards, (OBJECT_CURVES[0], SMALLEST), grids, native, key="curves-large")
+        charts.multiples(table, cards, (*OBJECT_CURVES[1:], *SIZE_CURVES), grids, native, key="curves-small")
+        return
+    touching = (TOUCHING,) if table[TOUCHING.column].max() > 0 else ()
     charts.multiples(table, cards, SCORE_CURVES, grids, native, key="curves-large")
-    charts.multiples(table, cards, SHARE_CURVES, grids, native, key="curves-small")
+    charts.multiples(table, cards, (*SHARE_CURVES, *touching), grids, native, key="curves-small")

@@ -31,7 +31,8 @@ def test_the_mask_has_the_images_place_at_the_working_resolution(
         values = mask.read(1)
     assert (values[:, : size[0] // 8 - 2] == 255).all()
     assert set(np.unique(values)) <= {0, 1, 255}
-    assert "cm/px" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "cm/px" in printed and "pixels through the network per pixel" in printed
 
 
 def test_an_image_without_georeference_needs_its_resolution(

@@ -40,7 +40,7 @@ def test_a_point_counts_the_mask_on_the_working_grid_and_errors_on_both(noise_ra
     assert point.objects["working"].recall == 1.0 and point.objects["working"].precision == 0.5
     assert isnan(point.agreement)
     without = SweepPoint.of("UNet", 40.0, evaluate_on_grids(probability, working, noise_raster))
-    assert without == replace(point, tallies={}, objects={}, agreement=without.agreement)
+    assert without == replace(point, tallies={}, objects={}, smallest_found_m2={}, agreement=without.agreement)
 
 
 def test_rows_come_by_model_then_resolution_then_grid() -> None:
