@@ -1,5 +1,6 @@
 """What the values or colours of a mask image mean: building, ground, or not judged."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ _MAX_CLASS = 127
 _BRIGHT = 128
 _SHARE_OF_A_COLOUR = 0.002  # less is noise of compression
 _LISTED_COLOURS = 8
+_PACKED_PX = 8_000_000  # at a time
 
 
 @dataclass(frozen=True)
@@ -146,8 +148,7 @@ def _of_values(
 def _of_colours(
     colours: NDArray[np.uint8], valid: NDArray[np.bool_], name: str, choice: MaskChoice
 ) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
-    red, green, blue = (colours[..., channel].astype(np.uint32) for channel in range(3))
-    found, shares, packed = _main_colours(np.bitwise_or(np.bitwise_or(red << 16, green << 8), blue), valid, name)
+    found, shares, main_of = _main_colours(colours, valid, name)
     listed = ", ".join(
         f"{_hex(colour)} ({share:.0%})"
         for colour, share in sorted(zip(found, shares, strict=True), key=lambda item: -item[1])[:_LISTED_COLOURS]
@@ -157,10 +158,10 @@ def _of_colours(
         for text, colour in zip(choice.building, chosen, strict=True):
             if colour not in found:
                 raise TruthError(f"{name} holds no colour {text}, only {listed}. Correct --building-value.")
-        return np.isin(packed, np.array(chosen, np.uint32)), ()
+        return _are(colours, chosen, main_of), ()
     grounds = [colour for colour in (0x000000, 0xFFFFFF) if colour in found]
     if len(found) == 1:
-        return np.asarray(packed != 0), ()
+        return ~_are(colours, [0], main_of), ()
     if len(found) == 2 and len(grounds) == 1:
         ground = grounds[0]
         (building,) = (colour for colour in found if colour != ground)
@@ -168,7 +169,7 @@ def _of_colours(
             f"In {name}, {_hex(building)} counts as building and {_hex(ground)} as ground. "
             f'Choose --building-value "{_hex(ground)}" for the other.'
         )
-        return packed == building, () if ground == 0 else (note,)
+        return _are(colours, [building], main_of), () if ground == 0 else (note,)
     example = _hex(next(colour for colour in found if colour not in grounds))
     raise TruthError(
         f"{name} is coded by colour: {listed}. "
@@ -176,15 +177,39 @@ def _of_colours(
     )
 
 
+def _packed(colours: NDArray[np.uint8]) -> Iterator[tuple[slice, NDArray[np.uint32]]]:
+    """Some rows after the other, and their colours as one number per pixel: all at once take several times as much."""
+    step = max(1, _PACKED_PX // colours.shape[1])
+    for top in range(0, len(colours), step):
+        rows = slice(top, top + step)
+        red, green, blue = (colours[rows, :, channel].astype(np.uint32) for channel in range(3))
+        yield rows, np.bitwise_or(np.bitwise_or(red << 16, green << 8), blue)
+
+
+def _are(
+    colours: NDArray[np.uint8], wanted: Sequence[int | None], main_of: NDArray[np.uint32] | None
+) -> NDArray[np.bool_]:
+    """Which pixels have one of the main colours that are wanted."""
+    are = np.empty(colours.shape[:2], np.bool_)
+    for rows, packed in _packed(colours):
+        are[rows] = np.isin(packed if main_of is None else main_of[packed], np.array(wanted, np.uint32))
+    return are
+
+
 def _main_colours(
-    packed: NDArray[np.uint32], valid: NDArray[np.bool_], name: str
-) -> tuple[list[int], list[float], NDArray[np.uint32]]:
-    """The colours of an image, their shares, and its pixels as one of them each; TruthError for a photo."""
-    counts = np.bincount(packed[valid], minlength=1 << 24)
+    colours: NDArray[np.uint8], valid: NDArray[np.bool_], name: str
+) -> tuple[list[int], list[float], NDArray[np.uint32] | None]:
+    """The colours of an image, their shares, and which of them any colour belongs to; TruthError for a photo.
+
+    None in place of the last where every colour is one of its own.
+    """
+    counts = np.zeros(1 << 24, np.int64)
+    for rows, packed in _packed(colours):
+        counts += np.bincount(packed[valid[rows]], minlength=1 << 24)
     found = np.flatnonzero(counts)
     total = max(1, int(counts.sum()))
     if len(found) <= _MAX_CLASSES:
-        return found.tolist(), (counts[found] / total).tolist(), packed
+        return found.tolist(), (counts[found] / total).tolist(), None
     # Lossy compression: the peaks stay, and what lies around each belongs to it.
     peaks: list[int] = []
     covered = 0
@@ -207,7 +232,7 @@ def _main_colours(
     table[found] = np.array(peaks, np.uint32)[nearest]
     shares = np.bincount(nearest, counts[found], len(peaks)) / total
     in_order = np.argsort(peaks)
-    return [peaks[i] for i in in_order], [float(shares[i]) for i in in_order], table[packed]
+    return [peaks[i] for i in in_order], [float(shares[i]) for i in in_order], table
 
 
 def _number(text: str) -> float | None:

@@ -14,6 +14,7 @@ from rasterio.windows import Window
 
 from scinet.raster.choice import ImageChoice
 from scinet.raster.collar import find_collar
+from scinet.raster.mask_bands import read_bands
 from scinet.raster.nodata import unmarked_nodata
 from scinet.raster.roles import choose_bands
 from scinet.raster.sample import is_whole, sample_place
@@ -22,6 +23,7 @@ from scinet.raster.stretch import stretch_note, stretch_range, stretched
 OPAQUE = 128
 # Nodata of RGBA orthophotos after lossy compression: black that is no longer quite black.
 NEARLY_BLACK = 10
+_COMPARED_PX = 4_000_000  # at a time
 _GREY_TOLERANCE = 32
 _GREY_NOISE = 0.001
 _PIECE_VALUES = 8_000_000
@@ -169,7 +171,7 @@ def read_mask_values(dataset: DatasetReader) -> tuple[NDArray[Any], NDArray[np.b
         uint8 (H, W, 3) where the image is coloured.
     """
     bands, alpha, _ = choose_bands(dataset)
-    values = dataset.read(bands)
+    values = read_bands(dataset, bands)
     if len(bands) == 1 and _palette(dataset) is None and _is_min_is_white(dataset) and values.max() >= OPAQUE:
         values = np.iinfo(values.dtype).max - values if values.dtype.kind == "u" else values
     valid = read_validity(dataset, bands, alpha)
@@ -187,8 +189,12 @@ def read_mask_values(dataset: DatasetReader) -> tuple[NDArray[Any], NDArray[np.b
 
 def _is_grey(colours: NDArray[np.uint8]) -> bool:
     """Whether red, green and blue (3, ...) are the same, but for lossy compression."""
-    red, green, blue = colours[:3].astype(np.int16)
-    return bool((np.maximum(abs(red - green), abs(green - blue)) > _GREY_TOLERANCE).mean() < _GREY_NOISE)
+    flat = colours[:3].reshape(3, -1)
+    coloured = 0
+    for start in range(0, flat.shape[1], _COMPARED_PX):
+        red, green, blue = flat[:, start : start + _COMPARED_PX].astype(np.int16)
+        coloured += int((np.maximum(abs(red - green), abs(green - blue)) > _GREY_TOLERANCE).sum())
+    return coloured < _GREY_NOISE * flat.shape[1]
 
 
 def read_validity(
