@@ -21,7 +21,7 @@ from shapely.geometry.base import BaseGeometry
 
 from scinet.evaluation.diagnose import Diagnosis
 from scinet.raster.raster import Raster
-from scinet.raster.web_mercator import to_web_mercator
+from scinet.raster.web_mercator import near_map, to_web_mercator
 from scinet.vector.footprints import reproject
 
 GREEN, YELLOW, PURPLE, BLUE, VERMILION, ORANGE = "#009E73", "#F0E442", "#CC79A7", "#56B4E9", "#D55E00", "#E69F00"
@@ -194,12 +194,17 @@ def probability_for_map(probability: NDArray[np.float32], raster: Raster, max_px
 
 
 def outlines(
-    geometries: Iterable[BaseGeometry], crs: CRS | None, properties: Iterable[dict[str, Any]]
+    geometries: Iterable[BaseGeometry],
+    crs: CRS | None,
+    properties: Iterable[dict[str, Any]],
+    near: Raster | None = None,
 ) -> list[dict[str, Any]]:
-    """GeoJSON features in degrees, or in metres of the local plane if `crs` is None."""
+    """GeoJSON features in degrees as on the map of the image `near`, or in metres of a local plane if `crs` is None."""
     shapes = np.array(list(geometries), dtype=object)
     if crs is not None:
         shapes = reproject(shapes, crs, CRS.from_epsg(4326))
+    if crs is not None and near is not None and near.crs is not None:
+        shapes = shapely.transform(shapes, lambda xy: np.column_stack([near_map(xy[:, 0], near), xy[:, 1]]))
     # A centimetre on the ground is fine enough for drawing, and halves the file.
     shapes = shapely.transform(shapes, lambda xy: np.round(xy, 7 if crs is not None else 2))
     return [

@@ -49,7 +49,7 @@ def _reference_buildings(subject: Subject) -> bytes:
         polygons, crs = buildings.polygons, buildings.crs
     else:
         polygons, crs = tuple(polygonize(truth_on(subject, raster), raster.transform)), raster.crs
-    return collection(drawing.outlines([polygons[i - 1] for i in ids], crs, [{"id": int(i)} for i in ids]))
+    return collection(drawing.outlines([polygons[i - 1] for i in ids], crs, [{"id": int(i)} for i in ids], raster))
 
 
 def reference_building(subject: Subject, building: int) -> Feature:
@@ -93,18 +93,19 @@ def components(style: str, result: Result) -> bytes:
 
 
 def _components(style: str, result: Result) -> bytes:
+    raster = result.evaluation.raster
     if result.evaluation.diagnosis is None:
         if style != OUTLINES:
             return b""
-        shapes = polygonize(result.evaluation.predicted_labels, result.evaluation.raster.transform)
+        shapes = polygonize(result.evaluation.predicted_labels, raster.transform)
         plain = {"colour": drawing.MASK_COLOUR, "weight": 2, "title": "", "rows": []}
-        return collection(drawing.outlines(shapes, result.evaluation.raster.crs, [plain] * len(shapes)))
+        return collection(drawing.outlines(shapes, raster.crs, [plain] * len(shapes), raster))
     kinds = result.evaluation.diagnosis.components.kind
     shown = np.arange(len(kinds)) if style == OUTLINES else np.flatnonzero(kinds != "good")
     if not len(shown):
         return b""
     properties = [_component(result, int(i), style) for i in shown]
-    return collection(drawing.outlines(component_shapes(result, shown), result.evaluation.raster.crs, properties))
+    return collection(drawing.outlines(component_shapes(result, shown), raster.crs, properties, raster))
 
 
 def _component(result: Result, i: int, style: str) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from scinet.raster.grid import Grid
 from scinet.raster.raster import Raster
 
 LONLAT = CRS.from_epsg(4326)
+_WEB_MERCATOR = CRS.from_epsg(3857)
+_WEB_MERCATOR_TURN_M = 2 * np.pi * 6_378_137
 MAX_CROSSINGS = 5_000  # of edges in all invalid polygons of a file: GEOS needs about a millisecond for each
 _EDGES_AT_ONCE = 256
 
@@ -96,6 +98,7 @@ def in_pixels(polygons: NDArray[np.object_], crs: CRS | None, grid: Grid) -> NDA
                 "The footprints cannot be reprojected from their CRS to the image's. "
                 "Give footprints in the image's CRS."
             ) from None
+        polygons = _turned_towards(polygons, grid)
     finite = np.isfinite(shapely.bounds(polygons)).all(axis=1)
     to_px = ~grid.transform
     matrix = np.array([[to_px.a, to_px.b], [to_px.d, to_px.e]])
@@ -103,6 +106,33 @@ def in_pixels(polygons: NDArray[np.object_], crs: CRS | None, grid: Grid) -> NDA
         np.where(finite, polygons, Polygon()), lambda xy: xy @ matrix.T + (to_px.c, to_px.f)
     )
     return placed
+
+
+def _turned_towards(polygons: NDArray[np.object_], grid: Grid) -> NDArray[np.object_]:
+    """Polygons moved by whole turns round the earth to where the grid lies, whose coordinates may go on beyond 180."""
+    period = 0.0
+    if grid.crs is not None and grid.crs.is_geographic:
+        period = 360.0
+    elif grid.crs == _WEB_MERCATOR:
+        period = _WEB_MERCATOR_TURN_M
+    if not period or not len(polygons):
+        return polygons
+    parts, of = shapely.get_parts(polygons, return_index=True)  # those that were cut at 180 degrees lie on both sides
+    bounds = shapely.bounds(parts)
+    x, _ = grid.transform @ (grid.width / 2, grid.height / 2)
+    with np.errstate(invalid="ignore"):
+        turns = np.nan_to_num(np.round((x - (bounds[:, 0] + bounds[:, 2]) / 2) / period), posinf=0, neginf=0)
+    if not turns.any():
+        return polygons
+    moved = polygons.copy()
+    for index in np.unique(of[turns != 0]):
+        own = of == index
+        placed = [
+            shapely.transform(part, lambda xy, by=turn * period: np.column_stack([xy[:, 0] + by, xy[:, 1]]))
+            for part, turn in zip(parts[own], turns[own], strict=True)
+        ]
+        moved[index] = shapely.union_all(placed)
+    return moved
 
 
 def reproject(geometries: NDArray[np.object_], source: CRS, target: CRS) -> NDArray[np.object_]:

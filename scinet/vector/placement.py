@@ -24,6 +24,7 @@ Bounds = tuple[float, float, float, float]
 
 _MOST_CANDIDATES = 200  # CRSs that are tried on coordinates that lie elsewhere
 _LEAST_SHIFT_M = 0.5  # that a missing grid of a datum costs, to be worth a note
+_HALF_TURN = 180.0
 _COMPASS = ("north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west")
 
 
@@ -93,7 +94,11 @@ def outline(area: Grid, crs: CRS | None) -> Polygon:
     if area.crs is None or crs is None:
         return polygon
     try:
-        return reproject(np.array([polygon], dtype=object), area.crs, crs)[0]
+        found = reproject(np.array([polygon], dtype=object), area.crs, crs)[0]
+        west, south, east, north = found.bounds
+        if crs.is_geographic and (east - west > _HALF_TURN or west < -_HALF_TURN or east > _HALF_TURN):
+            return shapely.box(-3 * _HALF_TURN, south, 3 * _HALF_TURN, north)  # across 180 degrees: all longitudes
+        return found
     except ProjError:
         raise TruthError(
             "The footprints cannot be reprojected from their CRS to the image's. Give footprints in the image's CRS."

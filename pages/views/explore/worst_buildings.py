@@ -164,8 +164,7 @@ def _target(subject: Subject, result: Result, row: pd.Series) -> Target:
     if row["building"]:
         features = [layers.reference_building(subject, row["id"])]
     else:
-        features = drawing.outlines(
-            layers.component_shapes(result, [row["id"] - 1]), result.evaluation.raster.crs, [{}]
-        )
+        raster = result.evaluation.raster
+        features = drawing.outlines(layers.component_shapes(result, [row["id"] - 1]), raster.crs, [{}], raster)
     place = _place(result, row["building"], row["id"])
     return Target(uuid.uuid4().hex, subject.key, place, layers.collection(features), result.card.title)
