@@ -36,7 +36,7 @@ class Fit(MacroElement):
 
 def use_local_files(folium_map: folium.Map, *scripts: str) -> None:
     """Make a folium map load Leaflet, and further scripts, from `pages/map/static`."""
-    folium_map.default_js = [(name, f"../{_assets.name}/{name}.js") for name in ("leaflet", *scripts)]
+    folium_map.default_js = [(name, f"../{_assets.name}/{name}.js") for name in ("leaflet", "frame", *scripts)]
     folium_map.default_css = [(name, f"../{_assets.name}/{name}.css") for name in ("leaflet", "map")]
 
 

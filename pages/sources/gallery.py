@@ -24,7 +24,7 @@ def gallery(folder: Path, images: list[str], chosen: str) -> None:
             for column, image in zip(st.columns(3, wrap=False), shown[row : row + 3], strict=False):
                 small = thumbnail(folder, image)
                 if small:
-                    column.image(small, width="stretch")
+                    column.image(small, width="stretch", alt=Path(image).stem)
                 column.button(
                     "In use" if image == chosen else "Use",
                     key=f"use-{image}",

@@ -118,7 +118,7 @@ def _choose_window(scene: Scene, key: str) -> Window:
     if overview is None:
         top.caption(sentence(problem))
         return place
-    top.image(_thumbnail(key, place, overview, scene), width="stretch")
+    top.image(_thumbnail(key, place, overview, scene), width="stretch", alt="The scene with the chosen window")
     with button_slot:
         picking = dialog_button("Choose on the picture", "pick", "Opens the picture above; click the place to explore.")
     if picking:

@@ -41,7 +41,7 @@ def pick_on_overview(scene: Scene, key: str, overview: Raster, place: Window, re
     column, row, *_ = chosen = _picked(key, place)
     with right:
         try:
-            st.image(picture(read(chosen).pixels, PREVIEW_PX), width="stretch")
+            st.image(picture(read(chosen).pixels, PREVIEW_PX), width="stretch", alt="The chosen window")
             problem = None
         except SciNetError as error:
             problem = str(error)

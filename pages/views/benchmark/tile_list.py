@@ -90,7 +90,7 @@ def _tile(row: Any, model: ScoredModel, cm_per_px: float, folder: Path | None) -
         return
     picture = thumbnail(folder, row.image)
     if picture:
-        st.image(picture, width="stretch")
+        st.image(picture, width="stretch", alt=f"{name} of {row.city}")
     st.page_link(
         "pages/explore.py",
         label=f"{text} →",

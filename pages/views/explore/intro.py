@@ -57,7 +57,10 @@ def fill(place: DeltaGenerator | None) -> None:
     except SciNetError:
         return  # the page itself says what is wrong with the model
     place.image(
-        pictures, caption=[f"{sentence(card.title)}, {gsd:g} cm/px" for gsd in GSDS_CM_PER_PX], width=PICTURE_PX
+        pictures,
+        caption=[f"{sentence(card.title)}, {gsd:g} cm/px" for gsd in GSDS_CM_PER_PX],
+        width=PICTURE_PX,
+        alt=[f"Errors of {card.title} at {gsd:g} cm/px" for gsd in GSDS_CM_PER_PX],
     )
 
 

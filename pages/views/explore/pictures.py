@@ -14,12 +14,16 @@ from scinet.raster.raster import Raster
 
 def show(subject: Subject, raster: Raster, results: Sequence[Result]) -> None:
     """Draw the pictures at the working resolution."""
+    at = f"{raster.cm_per_px:.3g} cm/px"
     with st.container(key="pictures"):
-        st.image(image_picture(subject, raster), caption="Image", width="stretch")
+        st.image(image_picture(subject, raster), caption="Image", width="stretch", alt=f"Image at {at}")
         if subject.truth is not None:
-            st.image(_reference_picture(subject, raster), caption="Reference", width="stretch")
+            st.image(
+                _reference_picture(subject, raster), caption="Reference", width="stretch", alt="Reference buildings"
+            )
         for result in results:
-            st.image(_mask_picture(result), caption=sentence(result.card.title), width="stretch")
+            title = result.card.title
+            st.image(_mask_picture(result), caption=sentence(title), width="stretch", alt=f"Mask of {title} at {at}")
 
 
 def image_picture(subject: Subject, raster: Raster) -> bytes:

@@ -1,0 +1,51 @@
+"""What axe-core, a checker of accessibility, finds on the pages in a real browser, light and dark."""
+
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pages.serve import CHROMIUM, SETTLED, served
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
+]
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+PAGES = {
+    "Explore": ("?source=Tiles", ".sn-table"),
+    "Sweep": ("sweep?source=Tiles", "button:has-text('Run sweep')"),
+    "Benchmark": ("benchmark", ".sn-table"),
+    "Models": ("models", ".sn-table"),
+}
+
+
+@pytest.fixture(scope="module")
+def address(scored_village: Path, village: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """As in conftest, with a benchmark."""
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    with served(log, SCINET_CHECKPOINTS=str(scored_village), SCINET_DATA=str(village)) as url:
+        yield url
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("title", PAGES)
+def test_axe_finds_nothing_serious(page: Any, address: str, title: str, scheme: str) -> None:
+    path, last = PAGES[title]
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{address}/{path}")
+    page.locator(last).first.wait_for()
+    page.wait_for_selector(SETTLED)
+    page.wait_for_timeout(1500)  # fading and animations change colours
+    assert page.get_by_role("heading", level=1).inner_text().startswith(f"Sci-Net explorer: {title}")
+    for frame in page.frames:
+        frame.evaluate(AXE)
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")
+    serious = [each for each in found["violations"] if each["impact"] in ("serious", "critical")]
+    assert not [(each["id"], node["target"], node["html"][:200]) for each in serious for node in each["nodes"]]
+    titles = page.locator("iframe").evaluate_all("frames => frames.map(frame => frame.title)")
+    assert titles == (["Map (folium)"] if title == "Explore" else [])
