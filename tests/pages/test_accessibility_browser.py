@@ -16,6 +16,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
 ]
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+AXES = {"light": "rgb(82, 97, 111)", "dark": "rgb(169, 183, 196)"}  # --sn-quiet, as test_colours.py checks it
 PAGES = {
     "Explore": ("?source=Tiles", ".sn-table"),
     "Sweep": ("sweep?source=Tiles", "button:has-text('Run sweep')"),
@@ -47,5 +48,7 @@ def test_axe_finds_nothing_serious(page: Any, address: str, title: str, scheme: 
     found = page.evaluate("axe.run({resultTypes: ['violations']})")
     serious = [each for each in found["violations"] if each["impact"] in ("serious", "critical")]
     assert not [(each["id"], node["target"], node["html"][:200]) for each in serious for node in each["nodes"]]
+    for text in page.locator(".xtick text").all()[:1]:
+        assert text.evaluate("text => getComputedStyle(text).fill") == AXES[scheme]
     titles = page.locator("iframe").evaluate_all("frames => frames.map(frame => frame.title)")
     assert titles == (["Map (folium)"] if title == "Explore" else [])
