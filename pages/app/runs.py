@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -232,7 +232,7 @@ def evaluate(run: Run, settings: MaskSettings) -> Result:
 
     def make() -> Evaluation:
         assert run.mask is not None
-        return replace(_evaluate(run.task, run.mask.astype(np.float32), settings), objects=None)
+        return _evaluate(run.task, run.mask, settings)
 
     evaluation = cache("derived").get_or_make(("on board", *key), make, _evaluation_bytes)
     return Result(key, run, settings, evaluation)
@@ -244,7 +244,7 @@ def _evaluation(run: Run, settings: MaskSettings) -> Evaluation:
     return cache("derived").get_or_make(key, lambda: _evaluate(run.task, run.probability, settings), _evaluation_bytes)
 
 
-def _evaluate(task: Task, probability: NDArray[np.float32], settings: MaskSettings) -> Evaluation:
+def _evaluate(task: Task, probability: NDArray[np.float32] | NDArray[np.bool_], settings: MaskSettings) -> Evaluation:
     raster = working_raster(task.subject, task.cm_per_px)
     return evaluate_mask(probability, raster, reference(task.subject), **settings._asdict())
 

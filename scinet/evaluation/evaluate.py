@@ -59,7 +59,7 @@ class Evaluation:
 
 
 def evaluate(
-    probability: NDArray[np.float32],
+    probability: NDArray[np.float32] | NDArray[np.bool_],
     raster: Raster,
     reference: Reference | None = None,
     *,
@@ -69,7 +69,8 @@ def evaluate(
     """Make a mask of a probability on a grid of the image, and compare it with the reference buildings.
 
     Args:
-        probability: float32 (h, w) in [0, 1] over the extent of `raster`. It is brought to the raster's grid.
+        probability: float32 (h, w) in [0, 1] over the extent of `raster`. It is brought to the raster's grid. A mask
+            bool will do too; its components then have no confidence.
         raster: The image at the working resolution, or the image itself.
         reference: Reference buildings as `read_truth` gives them, footprints or a mask bool (H, W); or a function
             that gives their labels int32 (H, W) on the grid of a raster, -1 where nobody judged what is there.
@@ -87,7 +88,8 @@ def evaluate(
         >>> evaluation.prediction.shape, evaluation.diagnosis.buildings.kind.size == len(town.footprints.polygons)
         ((60, 60), True)
     """
-    probability = resample_probability(probability, raster.shape)
+    is_mask = probability.dtype == np.bool_
+    probability = resample_probability(probability.astype(np.float32, copy=False), raster.shape)
     prediction = mask_on(raster, probability, threshold, min_area_m2)
     diagnosis, objects = None, None
     if reference is not None:
@@ -96,7 +98,7 @@ def evaluate(
         diagnosis = diagnose(labels, prediction, valid=valid, pixel_area_m2=raster.pixel_area_m2)
         width_px = boundary_width_px(raster.pixel_area_m2)
         boundary = boundary_counts(labels, prediction, width_px=width_px, valid=valid)
-        objects = find_objects(diagnosis, probability=probability, boundary=boundary)
+        objects = find_objects(diagnosis, probability=None if is_mask else probability, boundary=boundary)
     return Evaluation(raster, prediction, diagnosis, objects, threshold, min_area_m2)
 
 

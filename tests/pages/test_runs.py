@@ -135,9 +135,10 @@ def test_a_mask_on_board_takes_no_run_until_its_probability_is_asked_for(
     computed = runs.evaluate(runs.Run(on_board, run.probability), settings).evaluation
     assert np.array_equal(known.prediction, computed.prediction)
     assert known.diagnosis.tally == computed.diagnosis.tally
-    assert known.objects is None and computed.objects is not None
+    assert known.objects.tally.scores.f1 == computed.objects.tally.scores.f1
+    assert np.isnan(known.objects.confidence).all() and not np.isnan(computed.objects.confidence).any()
     on_grids = runs.evaluate_on_grids(run, settings)
-    assert on_grids["working"].objects is not None
+    assert not np.isnan(on_grids["working"].objects.confidence).any()
 
 
 @pytest.mark.parametrize("threshold, strategy", [(None, Strategy()), (0.6, Strategy()), (0.5, Strategy("direct"))])
