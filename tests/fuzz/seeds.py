@@ -22,6 +22,7 @@ from shapely import box, to_wkb
 from scinet.evaluation.benchmark import TEXT_COLUMNS, TILE_COLUMNS
 from scinet.evaluation.diagnose import Shares
 from scinet.evaluation.scores import Scores
+from scinet.evaluation.tile_sums import CONFIDENCE_STEPS, NUMBERS, OBJECT_METRICS, RANKED
 from scinet.models.card import Card
 
 PLACE = from_origin(500_000, 620_000, 0.1, 0.1)
@@ -219,8 +220,21 @@ def _card() -> Seeds:
 def _benchmark_json() -> Seeds:
     averages = {how: dict.fromkeys(Scores._fields, 0.5) for how in ("micro", "macro")}
     shares = dict.fromkeys(Shares._fields, 0.1)
+    scores = {
+        **averages,
+        "shares": shares,
+        "strategy": "direct",
+        "objects": {name.removeprefix("object_"): 0.5 for name in OBJECT_METRICS},
+    }
     rows = [
-        {"model": "unet", "dataset": "a", "cm_per_px": gsd, "grid": "working", "tiles": 2, **averages, "shares": shares}
+        {
+            "model": "unet",
+            "dataset": "a",
+            "cm_per_px": gsd,
+            "grid": "working",
+            "tiles": 2,
+            **scores,
+        }
         for gsd in ("native", 10.0, 20.0)
     ]
     costs = {"unet": {"parameters": 1e7, "gmacs_512_px": 5.0, "gmacs_1024_px": 20.0, "reach_px": 300, "timed_on": "x"}}
@@ -238,6 +252,8 @@ def tiles_table() -> pd.DataFrame:
     rows = [
         {name: name if name in TEXT_COLUMNS else 10.0 for name in sorted(TILE_COLUMNS)}
         | {"model": "unet", "image": f"{n}.png", "grid": "working", "is_native": False, "cm_per_px": gsd}
+        | {"strategy": "direct", **dict.fromkeys(NUMBERS, 3.0)}
+        | {name: [1] * CONFIDENCE_STEPS for name in RANKED}
         for n in range(2)
         for gsd in (10.0, 20.0)
     ]

@@ -20,6 +20,7 @@ from scinet.errors import SciNetError
 from scinet.evaluation.benchmark import native_gsd, read_benchmark, same_tiles, tile_sets
 from scinet.evaluation.mask import read_mask
 from scinet.evaluation.mask_values import MaskChoice
+from scinet.evaluation.tile_sums import sums_matrix
 from scinet.evaluation.truth import read_truth, read_window_truth, truth_labels
 from scinet.models.card import Card, list_models
 from scinet.models.custom import ModelSpec, open_custom_model
@@ -133,6 +134,7 @@ def benchmark(json_content: bytes, parquet_content: bytes, folder: Path) -> None
         assert found.at("unet", 10.0) is not None and found.models is not None
         assert len(native_gsd(found.tiles)) == len(found.tiles)
         tile_sets(found.tiles), same_tiles(found.tiles, found.steps_cm_per_px)
+        assert found.has_objects in (True, False) and sums_matrix(found.tiles).shape[0] == len(found.tiles)
         for cost in found.costs.values():
             facts.reach(Card("mine", "unet", (2.5, 40.0), 576), cost)
 
