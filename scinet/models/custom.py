@@ -32,6 +32,7 @@ Output = Literal["logits", "probability"]
 Colour = tuple[float, float, float]
 
 MAX_FILE_BYTES = 1_000_000_000
+MAX_HEADER_BYTES = 5_000_000  # a hundred times what the largest network needs
 MAX_WINDOW_PX = 2048
 SUFFIXES = (".safetensors", ".onnx")
 SMP_ARCHITECTURES: tuple[str, ...] = tuple(smp.MODEL_ARCHITECTURES_MAPPING)
@@ -200,6 +201,8 @@ class BuildingOfTwo(nn.Module):
 
 
 def _from_safetensors(file_name: str, content: bytes, architecture: str) -> nn.Module:
+    if len(content) > int.from_bytes(content[:8], "little") > MAX_HEADER_BYTES:
+        raise CheckpointError(f"{file_name} describes more tensors than a network has: save its state dict alone.")
     try:
         state = load(content)
     except (SafetensorError, KeyError, ValueError) as error:

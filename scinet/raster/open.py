@@ -22,6 +22,7 @@ from scinet.errors import GsdMissingError, RasterError
 from scinet.local_file import open_regular
 from scinet.raster.control_points import gcp_transform, warped_by_gcps
 from scinet.raster.grid import SQUARE_WITHIN, Grid
+from scinet.raster.header_cost import check_header
 from scinet.raster.jpeg2000 import decoded, is_jpeg2000
 from scinet.raster.photo import GPS_NOTE, photo_notes, upright
 from scinet.raster.resolution import has_place_on_earth, local_metres
@@ -99,6 +100,8 @@ def open_raster(
         path, content = None, source_bytes(source, name)
         if not content:
             raise RasterError(f"{name} is empty (0 bytes).")
+    if not by_url:
+        check_header(path or content, name)
     is_decoded = not by_url and is_jpeg2000(path or content)
     if is_decoded:
         path, content = str(decoded(path or content, name, max_pixels)), b""

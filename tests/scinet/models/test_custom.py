@@ -144,6 +144,7 @@ def weights_with(key, tensor):
         ("a.safetensors", b"", FACTS, "not a safetensors file"),
         ("a.safetensors", b"\xff" * 100, FACTS, "not a safetensors file"),
         ("a.safetensors", save({}), FACTS, "no weights"),
+        ("a.safetensors", (6_000_000).to_bytes(8, "little") + b" " * 6_000_000, FACTS, "more tensors than"),
         ("a.safetensors", save({"a": torch.zeros(1)}), FACTS, "are missing"),
         ("a.safetensors", save({"a": torch.zeros(1)}), replace(FACTS, architecture="sci-net"), "does not fit sci-net"),
         ("a.safetensors", save({"a": torch.zeros(1)}), replace(FACTS, architecture="resnet34"), "is unknown: choose"),
