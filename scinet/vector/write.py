@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import sqlite3
+import struct
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -119,18 +120,21 @@ def _write_with_gdal(
     import pyogrio  # here, as it imports geopandas: 100 MB, which writing a mask does not need
 
     driver, options = _FORMATS[suffix]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "'crs' was not provided")  # metres in a local plane
-        pyogrio.write_arrow(
-            pa.RecordBatchReader.from_batches(schema, batches),
-            path,
-            layer="buildings",
-            driver=driver,
-            geometry_name="geometry",
-            geometry_type=geometry_type,
-            crs=crs.to_wkt() if crs else None,
-            **options,
-        )
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "'crs' was not provided")  # metres in a local plane
+            pyogrio.write_arrow(
+                pa.RecordBatchReader.from_batches(schema, batches),
+                path,
+                layer="buildings",
+                driver=driver,
+                geometry_name="geometry",
+                geometry_type=geometry_type,
+                crs=crs.to_wkt() if crs else None,
+                **options,
+            )
+    finally:
+        path.with_name(f"{path.name}.tmp.mbtiles").unlink(missing_ok=True)  # GDAL leaves it where PMTiles fail
 
 
 @contextmanager
@@ -167,7 +171,13 @@ def _check_complete(path: Path, features: int) -> None:
         if _count_features(path) < min(features, 1):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return
-    counts = {".geojson": _count_lines, ".gpkg": _count_rows, ".parquet": _count_parquet}
+    counts = {
+        ".geojson": _count_lines,
+        ".gpkg": _count_rows,
+        ".parquet": _count_parquet,
+        ".shp": _count_shapes,
+        ".dxf": _count_outlines,
+    }
     if counts.get(path.suffix, _count_features)(path) != features:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -191,6 +201,26 @@ def _count_rows(path: Path) -> int:
         except sqlite3.Error:
             return -1
     return int(rows) if verdict == "ok" and indexed == rows else -1
+
+
+def _count_shapes(path: Path) -> int:
+    """Features of a Shapefile; -1 where one of its files is shorter than its header says."""
+    for part in (path, path.with_suffix(".shx")):
+        with part.open("rb") as file:
+            words = int.from_bytes(file.read(28)[24:], "big")
+        if part.stat().st_size != 2 * words:
+            return -1
+    table = path.with_suffix(".dbf")
+    with table.open("rb") as file:
+        _, rows, head_bytes, row_bytes = struct.unpack("<4sIHH", file.read(12))
+    return _count_features(path) if table.stat().st_size >= head_bytes + rows * row_bytes else -1
+
+
+def _count_outlines(path: Path) -> int:
+    """Outlines of a DXF; -1 without its end."""
+    with path.open("rb") as file:
+        file.seek(-4, os.SEEK_END)
+        return _count_features(path) if file.read() == b"EOF\n" else -1
 
 
 def _count_features(path: Path) -> int:
