@@ -103,7 +103,13 @@ def show_curves(table: pd.DataFrame, subject: Subject, cards: tuple[Card, ...]) 
     with left:
         charts.legend(cards, grids)
     if counted == BUILDINGS:
-        charts.multiples(table, cards, (OBJECT_CURVES[0], SMALLEST), grids, native, key="curves-large")
+        smallest = (SMALLEST,) if table[SMALLEST.column].notna().any() else ()
+        charts.multiples(table, cards, (OBJECT_CURVES[0], *smallest), grids, native, key="curves-large")
+        if not smallest:
+            st.caption(
+                f"The smallest building that is still found is not known: at no resolution are {FOUND_SHARE:.0%} of "
+                f"at least {LEAST_BUILDINGS} buildings of about one size found."
+            )
         charts.multiples(table, cards, (*OBJECT_CURVES[1:], *SIZE_CURVES), grids, native, key="curves-small")
         return
     touching = (TOUCHING,) if table[TOUCHING.column].max() > 0 else ()
