@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from scinet import web
 from scinet.atomic_write import sync
-from scinet.errors import DownloadError
+from scinet.errors import DownloadError, WriteError
+from scinet.output_lock import output_lock
 
 RETRIES = 4  # in a row that bring no new byte
 WAIT_S = 1.0  # before the first; doubled before each further one
@@ -104,25 +105,33 @@ def download(
     if path.is_file() and path.stat().st_size == file.size_bytes:
         on_progress(file.size_bytes)
         return None
-    part, tag = _part(path), _tag(path)
     check_space(path.parent, missing_bytes(file, path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if _kept_bytes(file, path) == 0:
-            part.write_bytes(b"")
-            tag.write_text(_identity(file))
-        if part.stat().st_size < file.size_bytes:
-            _with_retries(lambda: _fetch_more(file, part, on_progress), file.url, lambda: part.stat().st_size)
-        checked = _is_intact(part, file, sha256)
-        if checked is False:
-            part.unlink()
-            tag.unlink()
-            raise DownloadError(f"{file.name} was damaged on its way: its checksum is wrong. Try again.")
-        sync(part)
-        part.replace(path)
-        tag.unlink()
+        with output_lock(path):
+            return _fetch(file, path, on_progress, sha256)
+    except WriteError as error:  # another process fetches it
+        raise DownloadError(str(error)) from None
     except OSError as error:
         raise DownloadError(f"{path} cannot be written: {error.strerror or 'the disk refuses it'}.") from None
+
+
+def _fetch(file: WebFile, path: Path, on_progress: Callable[[int], None], sha256: str) -> bool | None:
+    """What `download` does, while nobody else does it."""
+    part, tag = _part(path), _tag(path)
+    if _kept_bytes(file, path) == 0:
+        part.write_bytes(b"")
+        tag.write_text(_identity(file))
+    if part.stat().st_size < file.size_bytes:
+        _with_retries(lambda: _fetch_more(file, part, on_progress), file.url, lambda: part.stat().st_size)
+    checked = _is_intact(part, file, sha256)
+    if checked is False:
+        part.unlink()
+        tag.unlink()
+        raise DownloadError(f"{file.name} was damaged on its way: its checksum is wrong. Try again.")
+    sync(part)
+    part.replace(path)
+    tag.unlink()
     return checked
 
 

@@ -9,6 +9,7 @@ import pytest
 from scinet import download, web
 from scinet.download import check_space, find_file, missing_bytes
 from scinet.errors import DownloadError
+from scinet.output_lock import output_lock
 from tests.range_server import FOREVER, RangeServer, serve_files
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
@@ -157,3 +158,11 @@ def test_a_folder_that_cannot_be_written(server: RangeServer, tmp_path: Path) ->
     (tmp_path / "file").touch()
     with pytest.raises(DownloadError, match="cannot be written"):
         fetch(server, tmp_path / "file" / "scene.tif")
+
+
+def test_a_second_download_of_one_file_is_refused_while_the_first_one_runs(server: RangeServer, tmp_path: Path) -> None:
+    to = tmp_path / "scene.tif"
+    with output_lock(to), pytest.raises(DownloadError, match="being written by another run"):
+        fetch(server, to)
+    assert fetch(server, to) is True
+    assert leftovers(to) == []
