@@ -21,7 +21,7 @@ RUN pip install --no-cache-dir uv==0.13.* \
     && uv pip install --system --no-cache -c requirements-dev.lock --torch-backend="$TORCH" onnx onnxruntime \
     && { python -m compileall -q /usr/local/lib/python3.12/site-packages > /dev/null || true; }
 
-COPY app.py hosted.py ./
+COPY app.py ./
 COPY .streamlit .streamlit
 COPY scinet scinet
 COPY pages pages
@@ -36,4 +36,4 @@ USER 10001:10001
 EXPOSE 8501
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"]
-ENTRYPOINT ["python", "-m", "streamlit", "run", "hosted.py", "--server.address=0.0.0.0", "--server.port=8501", "--server.headless=true"]
+ENTRYPOINT ["python", "-m", "streamlit", "run", "pages/app/hosted.py", "--server.address=0.0.0.0", "--server.port=8501", "--server.headless=true"]

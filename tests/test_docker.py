@@ -28,7 +28,7 @@ def test_it_does_not_run_as_root() -> None:
 def test_it_is_hosted_and_serves_others() -> None:
     assert "SCINET_HOSTED=1" in arguments("ENV")[0]
     (start,) = map(json.loads, arguments("ENTRYPOINT"))
-    assert start[:5] == ["python", "-m", "streamlit", "run", "hosted.py"]
+    assert start[:5] == ["python", "-m", "streamlit", "run", "pages/app/hosted.py"]
     assert "--server.address=0.0.0.0" in start
 
 
