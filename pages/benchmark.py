@@ -127,6 +127,9 @@ def main() -> None:
     if not chosen.models:
         st.info("Choose a model in the sidebar.")
         return
+    if chosen.resampled.empty:
+        st.info("There are no scores of these models at other resolutions; choose other models or another test set.")
+        return
     cm_per_px = ranking(chosen)
     by_resolution(chosen)
     objects_and_gains(chosen, cm_per_px)
