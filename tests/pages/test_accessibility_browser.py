@@ -19,7 +19,7 @@ AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="
 AXES = {"light": "rgb(82, 97, 111)", "dark": "rgb(169, 183, 196)"}  # --sn-quiet, as test_colours.py checks it
 PAGES = {
     "Explore": ("?source=Tiles", "iframe[title='Map (folium)']"),
-    "Sweep": ("sweep?source=Tiles", "button:has-text('Run sweep')"),
+    "Sweep": ("sweep?source=Tiles", "[data-testid=stBaseButton-primary]"),
     "Benchmark": ("benchmark", ".sn-table"),
     "Models": ("models", ".sn-table"),
 }
