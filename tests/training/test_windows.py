@@ -16,6 +16,6 @@ def test_halls_are_measured_in_each_way(random_checkpoints, monkeypatch):
     assert float(ground.name.split()[2]) == pytest.approx(hall_m2, rel=0.05) and hall_m2 > 1500
     table = windows.measure(load_model("unet"), iter(grounds), (Way(), Way(100.0), Way(scale=0.5)))
     assert table["least_window_m"].tolist() == [0, 100, 0]
-    assert (table["window_m"].to_numpy()[1:] > table["window_m"][0]).all()
+    assert table["window_m"][1] > table["window_m"][0]  # the reduced image is smaller than one window
     assert table["pixels_per_px"][2] < table["pixels_per_px"][0]
     assert np.isfinite(table["micro_iou"]).all() and table["hall"].between(0, 1).all()
