@@ -84,7 +84,7 @@ def main() -> None:
         if absent:
             st.caption(f"Scored on the page Benchmark, but not on board: {sentence(', '.join(absent))}.")
     st.subheader("Add a custom model", anchor="add")
-    with st.container():  # one place on the page, however many there are: else the form would begin anew
+    with st.container():  # one place on the page, however many there are: else the form would be reset
         add_model.list_added()
     add_model.show()
 

@@ -1,6 +1,6 @@
 """Make the results of the sample tiles that come with the package: ``python -m training.sample_results``.
 
-Run it again when weights on board change: what is up to date is kept, so a run that was stopped goes on where it was,
+Run it again when weights on board change: what is up to date is kept, so a stopped run resumes where it stopped,
 and one changed model costs a seventh. Coarse resolutions, which are quick and looked at most, come first.
 """
 

@@ -50,7 +50,7 @@ def _pair(numbers: tuple[float, ...]) -> tuple[float, float] | None:
 
 
 def choose_reference_reading() -> tuple[MaskChoice, VectorChoice]:
-    """Draw the widgets for reference buildings. Raises TruthError for what is no value, colour or condition."""
+    """Draw the widgets for reference buildings. Raises TruthError for a bad value, colour or condition."""
     with st.expander("How the reference is read"):
         building = _text(
             "Building value", "building_value", "for example 1 or #0000ff", "Values or colours of buildings in a mask."
