@@ -1,6 +1,7 @@
 """The app on small images and checkpoints of random weights."""
 
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,14 @@ from pages.app.state import SESSION, Session
 from tests.pages.samples import PROJECT, house
 from tests.pages.serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, served
 from training import benchmark
+
+
+@pytest.fixture(autouse=True, scope="package")
+def own_main_module() -> Iterator[None]:
+    """Gives ``__main__`` back to pytest: AppTest puts the app there, and processes that are spawned later would run it."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture(scope="session")
