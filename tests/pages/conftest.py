@@ -18,7 +18,7 @@ from training import benchmark
 
 @pytest.fixture(autouse=True, scope="package")
 def own_main_module() -> Iterator[None]:
-    """Gives ``__main__`` back to pytest: AppTest puts the app there, and processes that are spawned later would run it."""
+    """Gives ``__main__`` back to pytest: AppTest puts the app there, and processes spawned later would run it."""
     main = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = main
