@@ -4,50 +4,41 @@ Every test tile is segmented at its native GSD and at ``STEPS_CM_PER_PX``, by ea
 working (truth brought to the model's grid: what the model can be blamed for) and native (prediction brought back:
 what a user loses by flying higher). HOT's Banepa test is one more tile where the data folder has it. Sums per tile go
 to ``benchmark.parquet``, scores to ``benchmark.json``; rows of models and strategies that are not evaluated now stay as
-they are. Without ``--model``, ``benchmark.json`` is made again from ``benchmark.parquet``.
+they are. Without ``--model``, ``benchmark.json`` is made again from ``benchmark.parquet``; with ``--data``, the traits
+of the tiles are measured again too.
 """
 
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from scinet.datasets.tiles import Tile
 from scinet.evaluation import yardstick
 from scinet.evaluation.benchmark import BENCHMARK_STRATEGIES
-from scinet.evaluation.evaluate import evaluate_on_grids
-from scinet.evaluation.tile_sums import object_sums
-from scinet.evaluation.truth import read_truth, truth_labels
+from scinet.evaluation.tile_scoring import measure_traits, score_tile
+from scinet.evaluation.tile_traits import TRAITS
 from scinet.models.card import Card, checkpoints_folder
 from scinet.models.checkpoint import Model, load_model
 from scinet.models.device import parse_device
-from scinet.raster.raster import Raster
-from scinet.raster.resample import resample
-from scinet.raster.scene import read_raster
-from scinet.segmentation.segment import segment
 from training.benchmark_file import (
-    STEPS_CM_PER_PX,
-    THRESHOLD,
     merged,
     native_summary,
     read_tiles,
     write_benchmark,
     write_scores,
+    write_tiles,
 )
 from training.command import run_command
 from training.errors import DataError
 from training.packed_tiles import labelled_tiles
 
-FINEST_AGAINST_NATIVE = 0.5  # finer steps than half the native GSD show a model nothing but interpolation
 TILES_AT_A_TIME = 2  # so that windows of one run while another is scored; small tiles have a single window each
 
 
@@ -81,7 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse_arguments(arguments)
     out = options.out or checkpoints_folder()
     if not options.model:
-        write_benchmark(read_tiles(out), out)
+        table = read_tiles(out)
+        if options.data is not None:
+            table = with_traits(table, options.data, tiles_of(options.data, options.split))
+            write_tiles(out / "benchmark.parquet", table)
+        write_benchmark(table, out)
         return
     if options.data is None:
         raise DataError("Scoring a model needs a folder of tiles: --data DIR.")
@@ -124,6 +119,17 @@ def is_scored(out: Path, card: Card, data: Path, tiles: Sequence[Tile], strategi
     return True
 
 
+def with_traits(table: pd.DataFrame, data: Path, tiles: Sequence[Tile]) -> pd.DataFrame:
+    """The rows with the traits of their tiles, for rows that were made before traits were measured."""
+    images = {tile.image.relative_to(data).as_posix(): tile for tile in tiles}
+    measured = {
+        image: measure_traits(tile) for image, tile in tqdm(images.items(), "traits") if image in set(table["image"])
+    }
+    return table.assign(
+        **{name: table["image"].map({image: found[name] for image, found in measured.items()}) for name in TRAITS}
+    )
+
+
 def evaluate(
     model: Model, data: Path, tiles: Sequence[Tile], strategies: Sequence[str] = ("direct",)
 ) -> Iterator[dict[str, Any]]:
@@ -132,70 +138,6 @@ def evaluate(
     with ThreadPoolExecutor(TILES_AT_A_TIME) as pool:
         for rows in tqdm(pool.map(score, tiles), model.card.name, len(tiles), unit="tile", file=sys.stderr):
             yield from rows
-
-
-def score_tile(model: Model, data: Path, strategies: Sequence[str], tile: Tile) -> list[dict[str, Any]]:
-    """The rows of a tile."""
-    assert tile.truth is not None
-    raster = read_raster(tile.image, cm_per_px=tile.cm_per_px)
-    truth = read_truth(tile.truth, raster, tile.truth.name)
-    labels: dict[tuple[int, int], NDArray[np.int32]] = {}
-
-    def labels_on(grid: Raster) -> NDArray[np.int32]:
-        if grid.shape not in labels:
-            labels[grid.shape] = truth_labels(truth, grid)
-        return labels[grid.shape]
-
-    rows = []
-    for cm_per_px in working_steps(raster.cm_per_px):
-        working = resample(raster, cm_per_px)
-        by_scale: dict[float, list[dict[str, Any]]] = {}
-        for name in strategies:
-            strategy = BENCHMARK_STRATEGIES[name]
-            (scale,) = strategy.scales(model.card, working.cm_per_px)
-            if scale not in by_scale:
-                probability = segment(working, model, strategy=strategy).probability
-                evaluations = evaluate_on_grids(
-                    probability,
-                    working,
-                    raster,
-                    labels_on,
-                    threshold=THRESHOLD,
-                    min_area_m2=yardstick.MIN_AREA_M2 if tile.dataset == yardstick.DATASET else 0.0,
-                )
-                by_scale[scale] = []
-                for grid, evaluation in evaluations.items():
-                    assert evaluation.diagnosis is not None and evaluation.objects is not None
-                    sums = asdict(evaluation.diagnosis.tally) | object_sums(evaluation.objects.tally)
-                    by_scale[scale].append({"grid": grid, **sums})
-            rows += [
-                {
-                    "model": model.card.name,
-                    "weights": model.card.sha256,
-                    "strategy": name,
-                    "scale": scale,
-                    "dataset": tile.dataset,
-                    "city": tile.city,
-                    "image": tile.image.relative_to(data).as_posix(),
-                    "native_cm_per_px": tile.cm_per_px or raster.cm_per_px,
-                    "cm_per_px": cm_per_px,
-                    "is_native": cm_per_px == raster.cm_per_px,
-                    "pixels": raster.width * raster.height,
-                    **sums,
-                }
-                for sums in by_scale[scale]
-            ]
-    return rows
-
-
-def working_steps(native_cm_per_px: float) -> list[float]:
-    """The native GSD itself and the steps from half of it on; a step within 1 % of native is native."""
-    others = [
-        step
-        for step in STEPS_CM_PER_PX
-        if step >= FINEST_AGAINST_NATIVE * native_cm_per_px and abs(step / native_cm_per_px - 1) > 0.01
-    ]
-    return sorted([native_cm_per_px, *others])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from scinet.atomic_write import write_bytes, write_text
-from scinet.evaluation.benchmark import dataset_title, nearest_step, with_strategies
+from scinet.evaluation.benchmark import STEPS_CM_PER_PX, THRESHOLD, dataset_title, nearest_step
+from scinet.evaluation.benchmark_rows import with_strategies
 from scinet.evaluation.bootstrap import estimates
 from scinet.evaluation.diagnose import Tally
 from scinet.evaluation.scores import macro, micro
@@ -18,8 +19,6 @@ from scinet.evaluation.tile_sums import OBJECT_METRICS, object_scores_of, sums_m
 from scinet.models.card import Card
 from training.errors import DataError
 
-STEPS_CM_PER_PX = (5.18, 7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0)
-THRESHOLD = 0.5
 ESTIMATED = ("micro_iou", "macro_iou", "object_f1")  # in benchmark.json; the page makes all of them from the tiles
 TALLY = [field.name for field in fields(Tally)]
 
@@ -94,8 +93,13 @@ def merged(path: Path, rows: pd.DataFrame) -> pd.DataFrame:
         same_model = old["model"] == rows["model"].iloc[0]
         again = old["strategy"].isin(rows["strategy"].unique()) | (old["weights"] != rows["weights"].iloc[0])
         rows = pd.concat([old[~(same_model & again)], rows], ignore_index=True)
-    write_bytes(path, rows.to_parquet(index=False, compression="zstd"))
+    write_tiles(path, rows)
     return rows
+
+
+def write_tiles(path: Path, table: pd.DataFrame) -> None:
+    """Write benchmark.parquet."""
+    write_bytes(path, table.to_parquet(index=False, compression="zstd"))
 
 
 def write_benchmark(table: pd.DataFrame, folder: Path) -> None:

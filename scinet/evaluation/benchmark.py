@@ -4,7 +4,6 @@
 that they are made of.
 """
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,18 +12,22 @@ from typing import Any, get_args
 
 import pandas as pd
 import pyarrow as pa
-from pandas.api.types import is_numeric_dtype
 
 from scinet import json_values
 from scinet.errors import BenchmarkError
 from scinet.evaluation import yardstick
+from scinet.evaluation.benchmark_rows import parse_rows
 from scinet.evaluation.diagnose import Shares
 from scinet.evaluation.grading import Grid, two_digits
 from scinet.evaluation.scores import Scores
-from scinet.evaluation.tile_sums import OBJECT_METRICS, sums_matrix
+from scinet.evaluation.threshold_sums import THRESHOLD_COLUMNS, has_threshold_sums
+from scinet.evaluation.tile_sums import NUMBERS, OBJECT_METRICS, RANKED
+from scinet.evaluation.tile_traits import TRAITS
 from scinet.models.card import checkpoints_folder
 from scinet.segmentation.strategies import Strategy
 
+STEPS_CM_PER_PX = (5.18, 7.5, 10.0, 15.0, 20.0, 30.0, 40.0, 60.0)
+THRESHOLD = 0.5
 BENCHMARK_STRATEGIES = {
     "direct": Strategy("direct"),
     "best-scale": Strategy("best-scale", "unknown"),
@@ -34,27 +37,6 @@ AVERAGES = ("micro", "macro")
 SAME_STEP = 0.01
 NEAR = 1.2  # the largest ratio of a resolution to the step that still stands for it
 ALL_SETS = "All cities, finest tiles"
-TILE_COLUMNS = {
-    "model",
-    "dataset",
-    "city",
-    "image",
-    "native_cm_per_px",
-    "cm_per_px",
-    "is_native",
-    "grid",
-    "pixels",
-    "true",
-    "predicted",
-    "shared",
-    "largest_pieces",
-    "largest_owners",
-    "holes",
-    "strategy",
-    "weights",
-    "scale",
-}
-TEXT_COLUMNS = {"model", "dataset", "city", "image", "grid", "strategy", "weights"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +51,8 @@ class Benchmark:
             the shares omission to holes, in [0, 1] or NaN, and OBJECT_METRICS, NaN where objects were not scored.
             cm_per_px is NaN, and is_native True, in rows of tiles at their native resolution.
         tiles: One row per tile, model, strategy, cm_per_px and grid: sums in pixels of that grid, the scale by which
-            the model saw the tile enlarged, and the columns of `scinet.evaluation.tile_sums` where objects were scored.
+            the model saw the tile enlarged, and, where they were measured, the columns of `scinet.evaluation.tile_sums`
+            and the tile's `scinet.evaluation.tile_traits`.
         costs: By model: parameters, gmacs_512_px, gmacs_1024_px, reach_px, seconds_1024_px, timed_on; empty if
             ``python -m training.costs`` has not run.
     """
@@ -126,7 +109,7 @@ def read_benchmark(folder: Path | None = None) -> Benchmark | None:
             steps_cm_per_px=tuple(json_values.positive(step, "a step") for step in steps),
             baseline={name: json_values.number(value, f"the score of {name}") for name, value in baseline.items()},
             scores=_flat(json_values.sequence(content["rows"], "rows")),
-            tiles=_tiles(path.with_suffix(".parquet")),
+            tiles=parse_rows(path.with_suffix(".parquet").read_bytes(), without=THRESHOLD_COLUMNS),
             costs=_costs(content.get("costs", {})),
         )
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
@@ -136,28 +119,20 @@ def read_benchmark(folder: Path | None = None) -> Benchmark | None:
         ) from error
 
 
-def _tiles(path: Path) -> pd.DataFrame:
-    tiles = pd.read_parquet(io.BytesIO(path.read_bytes()))  # of a path, an error would name all folders
-    tiles = with_strategies(tiles)
-    if missing := TILE_COLUMNS - set(tiles.columns):
-        raise KeyError(", ".join(sorted(missing)))
-    for name in TILE_COLUMNS - TEXT_COLUMNS:
-        if not is_numeric_dtype(tiles[name]):
-            raise ValueError(f"{name} does not hold numbers")
-    for name in TEXT_COLUMNS:
-        if not tiles[name].map(lambda value: isinstance(value, str)).all():
-            raise ValueError(f"{name} does not hold texts")
+def read_threshold_rows(folder: Path | None = None) -> pd.DataFrame:
+    """The rows of `Benchmark.tiles` on the working grid that have the columns of `scinet.evaluation.threshold_sums`.
+
+    They take much memory, so `read_benchmark` leaves them out. The folder is that of a benchmark that can be read.
+
+    Raises:
+        BenchmarkError: The file cannot be read.
+    """
+    path = (folder or checkpoints_folder()) / "benchmark.parquet"
     try:
-        sums_matrix(tiles)
-    except TypeError as error:
-        raise ValueError(f"the sums of objects are damaged: {error}") from None
-    return tiles
-
-
-def with_strategies(tiles: pd.DataFrame) -> pd.DataFrame:
-    """Rows of tiles with their strategy: in files made before there was a choice, it is direct."""
-    missing = {"strategy": "direct", "scale": 1.0, "weights": ""}
-    return tiles.assign(**{name: value for name, value in missing.items() if name not in tiles.columns})
+        rows = parse_rows(path.read_bytes(), without=(*NUMBERS, *RANKED, *TRAITS))
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise BenchmarkError(f"{path.name} cannot be read ({str(error).strip()[:200]}); restore it.") from error
+    return rows[rows["grid"] == "working"] if has_threshold_sums(rows) else rows.iloc[:0]
 
 
 def scored_strategy(scored: Benchmark, strategy: Strategy) -> str:

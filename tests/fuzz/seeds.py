@@ -19,7 +19,7 @@ from rasterio.io import MemoryFile
 from rasterio.transform import from_origin
 from shapely import box, to_wkb
 
-from scinet.evaluation.benchmark import TEXT_COLUMNS, TILE_COLUMNS
+from scinet.evaluation.benchmark_rows import TEXT_COLUMNS, TILE_COLUMNS
 from scinet.evaluation.diagnose import Shares
 from scinet.evaluation.scores import Scores
 from scinet.evaluation.tile_sums import CONFIDENCE_STEPS, NUMBERS, OBJECT_METRICS, RANKED

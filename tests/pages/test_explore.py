@@ -15,7 +15,7 @@ from pages.app.state import SESSION, Session, session
 from pages.app.subject import Subject
 from pages.sources import examples
 from pages.views.explore import intro
-from scinet.evaluation.benchmark import TEXT_COLUMNS, TILE_COLUMNS
+from scinet.evaluation.benchmark_rows import TEXT_COLUMNS, TILE_COLUMNS
 from scinet.evaluation.diagnose import Shares
 from scinet.evaluation.scores import Scores
 from scinet.raster.scene import read_raster

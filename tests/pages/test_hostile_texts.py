@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from shapely import box, to_wkb
 from streamlit.testing.v1 import AppTest
 
-from scinet.evaluation.benchmark import TEXT_COLUMNS
+from scinet.evaluation.benchmark_rows import TEXT_COLUMNS
 from tests.pages.samples import PROJECT, geotiff, house, png
 
 HOSTILE = '"><img src=evil>![evil](evil)[evil](evil)'

@@ -9,6 +9,10 @@ from PIL import Image
 from rasterio.transform import from_origin
 
 from scinet.evaluation import yardstick
+from scinet.evaluation.benchmark import read_benchmark, read_threshold_rows
+from scinet.evaluation.threshold_sums import THRESHOLD_COLUMNS, THRESHOLDS
+from scinet.evaluation.tile_scoring import working_steps
+from scinet.evaluation.tile_traits import TRAITS
 from scinet.evaluation.truth import truth_labels
 from scinet.raster.raster import Raster
 from scinet.synthetic.town import make_town
@@ -44,9 +48,9 @@ def checkpoints(random_checkpoints, tmp_path, monkeypatch):
 
 
 def test_steps_are_native_and_those_from_half_of_it():
-    assert benchmark.working_steps(13.23) == [7.5, 10.0, 13.23, 15.0, 20.0, 30.0, 40.0, 60.0]
-    assert benchmark.working_steps(5.19)[0] == 5.19  # stands for the step 5.18
-    assert benchmark.working_steps(5.19)[1] == 7.5
+    assert working_steps(13.23) == [7.5, 10.0, 13.23, 15.0, 20.0, 30.0, 40.0, 60.0]
+    assert working_steps(5.19)[0] == 5.19  # stands for the step 5.18
+    assert working_steps(5.19)[1] == 7.5
 
 
 @pytest.mark.slow
@@ -54,7 +58,7 @@ def test_two_models_in_turn_share_one_benchmark(data, checkpoints):
     benchmark.main(["--data", str(data), "--model", "unet"])
     benchmark.main(["--data", str(data), "--model", "sci-net", "--model", "unet"])  # unet's rows are replaced
     table = pd.read_parquet(checkpoints / "benchmark.parquet")
-    steps = benchmark.working_steps(40.0)
+    steps = working_steps(40.0)
     assert len(table) == 2 * 2 * 2 * 2 * len(steps)  # models, tiles, strategies, grids
     content = json.loads((checkpoints / "benchmark.json").read_text())
     rows = pd.DataFrame(content["rows"])
@@ -189,3 +193,23 @@ def test_hots_scene_is_a_tile_of_its_own_city(data, checkpoints, tmp_path):
     content = json.loads((checkpoints / "benchmark.json").read_text())
     estimate = next(row for row in content["estimates"] if row["dataset"] == "hot_banepa")
     assert estimate["value"] is not None and estimate["low"] is None  # one image has no other choice of tiles
+
+
+def test_rows_hold_traits_and_sums_at_every_threshold(data, checkpoints):
+    benchmark.main(["--data", str(data), "--model", "unet", "--strategy", "direct"])
+    table = scored(checkpoints)
+    at_half = THRESHOLDS.index(0.5)
+    working = table[table["grid"] == "working"]
+    assert (working["predicted_at"].map(lambda sums: sums[at_half]) == working["predicted"]).all()
+    assert (working["shared_at"].map(lambda sums: sums[at_half]) == working["shared"]).all()
+    assert table.loc[table["grid"] == "native", "predicted_at"].isna().all()
+    rows = read_threshold_rows(checkpoints)
+    assert len(rows) == len(working) and "predicted_at" not in read_benchmark(checkpoints).tiles
+
+    # They are measured again for rows that were made before
+    old = table.drop(columns=[*TRAITS, *THRESHOLD_COLUMNS])
+    old.to_parquet(checkpoints / "benchmark.parquet")
+    assert read_threshold_rows(checkpoints).empty
+    benchmark.main(["--data", str(data)])
+    again = scored(checkpoints)
+    assert again[list(TRAITS)].equals(table[list(TRAITS)]) and again["built_share"].nunique() == 2
