@@ -37,7 +37,15 @@ class NodataError(RasterError):
 
 
 class GsdMissingError(RasterError):
-    """An image carries no georeference, so its ground resolution has to be given."""
+    """An image carries no georeference, so its ground resolution has to be given.
+
+    Attributes:
+        likely_cm_per_px: What the file's own account of its flight gives; None if it has none.
+    """
+
+    def __init__(self, message: str = "", likely_cm_per_px: float | None = None) -> None:
+        super().__init__(message)
+        self.likely_cm_per_px = likely_cm_per_px
 
 
 class TruthError(SciNetError):
@@ -54,6 +62,10 @@ class CheckpointError(SciNetError):
 
 class BenchmarkError(SciNetError):
     """The scores of the checkpoints cannot be read."""
+
+
+class CameraError(SciNetError):
+    """A camera, a height or a line of known length gives no ground resolution."""
 
 
 class ResolutionError(SciNetError):

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from scinet.camera.camera import Camera, parse_camera
 from scinet.evaluation.mask_values import MaskChoice
 from scinet.raster.choice import ImageChoice, parse_crs, parse_nodata
 from scinet.raster.resolution import MAX_CM_PER_PX, MIN_CM_PER_PX
@@ -224,6 +225,17 @@ def truth_options(required: bool) -> Callable[[Function], Function]:
     return add
 
 
+def _camera(context: click.Context, option: click.Parameter, text: str | None) -> Camera | None:
+    return None if text is None else parse_camera(text)
+
+
+camera_option = click.option(
+    "--camera",
+    callback=_camera,
+    metavar="NAME",
+    help='The camera whose flying heights are told: such as "DJI Mavic 3", its name in EXIF, or focal length and '
+    "sensor width in mm and the picture's size in px: 8.8,13.2,5472,3648.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 
 

@@ -24,7 +24,7 @@ from scinet.raster.control_points import gcp_transform, warped_by_gcps
 from scinet.raster.grid import SQUARE_WITHIN, Grid
 from scinet.raster.header_cost import check_header
 from scinet.raster.jpeg2000 import decoded, is_jpeg2000
-from scinet.raster.photo import GPS_NOTE, photo_notes, upright
+from scinet.raster.photo import GPS_NOTE, photo_notes, shot_of, upright
 from scinet.raster.resolution import has_place_on_earth, local_metres
 from scinet.web_proxy import gdal_options
 
@@ -209,7 +209,7 @@ def grid_of(
         )
     elif found is None:
         if cm_per_px is None:
-            raise GsdMissingError(_why_no_place(dataset, name))
+            raise _resolution_missing(dataset, name)
         metres = cm_per_px / 100.0
         transform = Affine(metres, 0.0, 0.0, 0.0, -metres, 0.0)
     elif isinstance(dataset, WarpedVRT):
@@ -225,6 +225,12 @@ def grid_of(
             f"their geometric mean, {100 * math.sqrt(x * y):.3g} cm, counts as the resolution."
         )
     return grid, tuple(notes)
+
+
+def _resolution_missing(dataset: DatasetReader, name: str) -> GsdMissingError:
+    shot = None if has_transform(dataset) else shot_of(dataset)
+    parts = (_why_no_place(dataset, name), shot.text if shot else "")
+    return GsdMissingError(" ".join(filter(None, parts)), shot.cm_per_px if shot else None)
 
 
 def _why_no_place(dataset: DatasetReader, name: str) -> str:

@@ -11,12 +11,17 @@ from PIL import Image, UnidentifiedImageError
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.transform import Affine
 
+from scinet.camera.shot import Shot, read_shot
+
 GPS_NOTE = "The photo's GPS position is the camera's, and does not place the image on the ground."
 
 _FORMATS = {"JPEG": "JPEG", "PNG": "PNG", "WEBP": "WEBP", "GTiff": "TIFF"}
 _ORIENTATION, _GPS = 0x0112, 0x8825
 _TAG = "SCINET_ORIENTATION"
 _GPS_TAG = "SCINET_GPS"
+_XMP_TAG = "SCINET_XMP"
+_XMP = "xml:XMP"  # GDAL's name of the packet
+_MOST_XMP = 200_000  # characters
 
 
 def photo_notes(dataset: DatasetReader) -> tuple[str, ...]:
@@ -26,6 +31,19 @@ def photo_notes(dataset: DatasetReader) -> tuple[str, ...]:
     turned = (f"The photo is stored turned (EXIF orientation {orientation}) and is read upright.",)
     has_gps = _GPS_TAG in tags or "EXIF_GPSLatitude" in tags
     return (turned if orientation else ()) + ((GPS_NOTE,) if has_gps else ())
+
+
+def shot_of(dataset: DatasetReader) -> Shot | None:
+    """What the photo says about its flight, or None."""
+    tags = _flight_tags(dataset)
+    return read_shot(tags, tags.get(_XMP_TAG, ""), dataset.width, dataset.height)
+
+
+def _flight_tags(dataset: DatasetReader) -> dict[str, str]:
+    """The EXIF tags of a photo, with its XMP packet as one more."""
+    tags = {name: text for name, text in dataset.tags().items() if name.startswith("EXIF_") or name == _XMP_TAG}
+    packet = "".join(dataset.tags(ns=_XMP).values())[:_MOST_XMP]
+    return tags | ({_XMP_TAG: packet} if packet else {})
 
 
 @contextmanager
@@ -51,7 +69,9 @@ def upright(dataset: DatasetReader, source: str | bytes) -> Iterator[DatasetRead
             copy.write(values)
             if palette is not None:
                 copy.write_colormap(1, palette)
-            copy.update_tags(**{_TAG: str(orientation)} | ({_GPS_TAG: "yes"} if has_gps else {}))
+            copy.update_tags(
+                **_flight_tags(dataset), **{_TAG: str(orientation)}, **({_GPS_TAG: "yes"} if has_gps else {})
+            )
         with memory.open() as copy:
             yield copy
 

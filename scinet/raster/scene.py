@@ -17,11 +17,13 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from scinet import web
+from scinet.camera.shot import Shot
 from scinet.errors import NodataError, RasterError
 from scinet.raster.bands import Rendering, choose_rendering, read_colours, read_decimated_colours, stretch_sample
 from scinet.raster.choice import LIKELIEST, ImageChoice
 from scinet.raster.grid import Grid
 from scinet.raster.open import MAX_PIXELS, MIN_SIDE_PX, Source, grid_of, open_raster, source_bytes, source_name
+from scinet.raster.photo import shot_of
 from scinet.raster.raster import Raster
 from scinet.raster.resolution import parse_cm_per_px
 from scinet.raster.stream import Band, RowStream
@@ -47,6 +49,7 @@ class Scene:
         overviews: Factors by which the file's own overviews are coarser, in its order.
         notes: What reading does to the image, in sentences for the reader.
         choice: What the reader says about the image where its file leaves it open.
+        shot: What a photo says about its own flight; None where it says nothing.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -71,6 +74,7 @@ class Scene:
     overviews: tuple[int, ...]
     notes: tuple[str, ...] = ()
     choice: ImageChoice = LIKELIEST
+    shot: Shot | None = None
 
     @property
     def width(self) -> int:
@@ -370,4 +374,5 @@ def _scene_of(
     dataset: DatasetReader, source: str | bytes, name: str, cm_per_px: float | None, choice: ImageChoice
 ) -> Scene:
     grid, notes = grid_of(dataset, name, cm_per_px, choice.crs)
-    return Scene(source, name, grid, max(dataset.block_shapes), tuple(dataset.overviews(1)), notes, choice)
+    blocks, overviews = max(dataset.block_shapes), tuple(dataset.overviews(1))
+    return Scene(source, name, grid, blocks, overviews, notes, choice, shot_of(dataset))
