@@ -25,8 +25,9 @@ def choose() -> Choice:
         persist_state="session",
         placeholder="https://host/scene.tif",
         on_change=_allow_typed,
-        help="A GeoTIFF of any size on the machine that runs the app, or a Cloud Optimized GeoTIFF (COG) on the web, "
-        "of which only the displayed parts are read.",
+        help="An image of any size on the machine that runs the app: a GeoTIFF, GeoPackage, MBTiles, PMTiles or a "
+        "folder of tiles (zoom/column/row.png). Or a Cloud Optimized GeoTIFF (COG) on the web, of which only the "
+        "displayed parts are read.",
     )
     source = (typed or "").strip()
     if not source:

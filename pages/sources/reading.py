@@ -29,7 +29,7 @@ def choose_image_reading() -> ImageChoice:
         parse_nodata(nodata) if nodata else None,
         parse_crs(crs) if crs else None,
         _pair(_numbers(stretch, float, "stretch", "200 3000")),
-        *_numbers(page, int, "page", "2")[:1],
+        next(iter(_numbers(page, int, "page", "2")), 1),
     )
 
 

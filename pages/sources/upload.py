@@ -16,7 +16,7 @@ from scinet.errors import GsdMissingError
 from scinet.raster.resolution import parse_cm_per_px
 from scinet.raster.scene import open_scene
 
-IMAGE_SUFFIXES = ["tif", "tiff", "png", "jpg", "jpeg", "webp", "jp2"]
+IMAGE_SUFFIXES = ["tif", "tiff", "png", "jpg", "jpeg", "webp", "jp2", "gpkg", "mbtiles", "pmtiles"]
 TRUTH_SUFFIXES = [
     *("geojson", "json", "geojsonl", "geojsons", "topojson", "gpkg", "fgb", "parquet", "geoparquet"),
     *("kml", "kmz", "gml", "xml", "csv", "tsv", "txt", "gz", "zip"),
@@ -30,7 +30,7 @@ def choose() -> Choice:
         "Image",
         IMAGE_SUFFIXES,
         "image_file",
-        "GeoTIFF, COG, PNG, JPEG, WebP or JPEG 2000. Links to this page do not include it.",
+        "GeoTIFF, COG, PNG, JPEG, WebP, JPEG 2000, GeoPackage, MBTiles or PMTiles. Links to this page do not have it.",
     )
     if file is None and session().subject is None:
         return Choice(

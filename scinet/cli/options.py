@@ -12,12 +12,16 @@ from scinet.camera.camera import Camera, parse_camera
 from scinet.evaluation.mask_values import MaskChoice
 from scinet.raster.choice import ImageChoice, parse_crs, parse_nodata
 from scinet.raster.resolution import MAX_CM_PER_PX, MIN_CM_PER_PX
+from scinet.raster.world_file import read_world_file
 from scinet.segmentation.strategies import FORMER_STRATEGIES, STRATEGIES, Strategy
 from scinet.vector.choice import VectorChoice
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-IMAGE_HELP = "a GeoTIFF, COG, PNG, JPEG, WebP or JPEG 2000: a path, or the URL of a COG"
+IMAGE_HELP = (
+    "a GeoTIFF, COG, PNG, JPEG, WebP, JPEG 2000, GeoPackage, MBTiles, PMTiles or a folder of tiles: a path, or the URL "
+    "of a COG"
+)
 PATH = click.Path(path_type=Path)
 
 
@@ -112,7 +116,7 @@ native_option = click.option(
 
 
 def image_options(function: Function) -> Function:
-    """``--native-cm-per-px``; ``--bands``, ``--nodata``, ``--stretch``, ``--crs`` and ``--page`` as `image_choice`."""
+    """``--native-cm-per-px``, and what a file leaves open, from ``--bands`` to ``--tms``, as `image_choice`."""
 
     @wraps(function)
     def with_choice(
@@ -122,6 +126,10 @@ def image_options(function: Function) -> Function:
         stretch: tuple[float, float] | None,
         crs: str | None,
         page: int,
+        world_file: Path | None,
+        zoom: int | None,
+        bounds: tuple[float, float, float, float] | None,
+        tms: bool,
         **options: Any,
     ) -> Any:
         choice = ImageChoice(
@@ -130,14 +138,30 @@ def image_options(function: Function) -> Function:
             None if crs is None else parse_crs(crs),
             stretch,
             page,
+            None if world_file is None else read_world_file(world_file),
+            zoom,
+            bounds,
+            tms,
         )
         return function(*args, image_choice=choice, **options)
 
+    with_tiles = _tile_options(with_choice)
+    with_world_file = click.option(
+        "--world-file",
+        type=PATH,
+        metavar="FILE",
+        help="The world file or .aux.xml file that places the image. Those next to it count only if named here.",
+    )(with_tiles)
     with_crs = click.option(
         "--crs", metavar="EPSG:N", help="The image's CRS, if the file has coordinates without naming one."
-    )(with_choice)
+    )(with_world_file)
     with_page = click.option(
-        "--page", type=int, default=1, show_default=True, metavar="N", help="The page of a TIFF that has several."
+        "--page",
+        type=int,
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="The page of a TIFF, or the image of a GeoPackage, that has several.",
     )(with_crs)
     with_stretch = click.option(
         "--stretch",
@@ -159,6 +183,23 @@ def image_options(function: Function) -> Function:
         help="The numbers of the bands to show, from 1. Default: the likeliest.",
     )(with_nodata)
     return cast(Function, native_option(with_bands))
+
+
+def _tile_options(function: Function) -> Function:
+    """``--zoom``, ``--bounds`` and ``--tms``, of images in tiles."""
+    with_tms = click.option(
+        "--tms", is_flag=True, help="The rows of tiles are counted from the south, if nothing says so."
+    )(function)
+    with_bounds = click.option(
+        "--bounds",
+        type=float,
+        nargs=4,
+        metavar="WEST SOUTH EAST NORTH",
+        help="Take only this part of an image in tiles, in degrees.",
+    )(with_tms)
+    return click.option("--zoom", type=int, metavar="N", help="The zoom of an image in tiles. Default: the finest.")(
+        with_bounds
+    )
 
 
 working_option = click.option(

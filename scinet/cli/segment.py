@@ -26,6 +26,7 @@ from scinet.datasets.tiles import Tile, common_stretch, tiles_in
 from scinet.errors import SciNetError, WriteError
 from scinet.models.checkpoint import Model
 from scinet.raster.choice import ImageChoice
+from scinet.raster.pyramid.folder import is_tile_folder
 from scinet.raster.scene import Scene, open_scene
 from scinet.segmentation.cost import pixels_run
 from scinet.segmentation.scene import Output, segment_to_file
@@ -179,7 +180,7 @@ def segment(
 
 def _images(image: str, native_cm_per_px: float | None, choice: ImageChoice) -> list[Tile] | Scene:
     """The tiles of a folder, or the one scene of a path or URL. Raises SciNetError."""
-    if not is_url(image) and Path(image).is_dir():
+    if not is_url(image) and Path(image).is_dir() and not is_tile_folder(Path(image)):
         return tiles_in(Path(image))
     return open_scene(image, cm_per_px=native_cm_per_px, choice=choice)
 

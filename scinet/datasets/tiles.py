@@ -21,7 +21,7 @@ from scinet.raster.scene import Scene, open_scene
 from scinet.raster.stretch import common_range
 
 _SAMPLED_SCENES = 32
-SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".jp2")
+SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".webp", ".jp2", ".mbtiles", ".pmtiles")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pyproj.exceptions import CRSError
 from rasterio.crs import CRS
 
 from scinet.errors import RasterError
+from scinet.raster.world_file import Georeference
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,15 @@ class ImageChoice:
             the likeliest.
         crs: The CRS of a file that has a transform without one.
         stretch: The values that become black and white; None: the likeliest, of files with more than 8 bits.
-        page: Of a TIFF with several, from 1.
+        page: Of a TIFF or a GeoPackage with several images, from 1.
+        place: Transform and CRS of an image that a world file or an .aux.xml file places; None: what the file says.
+        zoom: Of an image in tiles; None: the finest.
+        bounds: West, south, east and north, in degrees, of the part of an image in tiles; None: all of it.
+        tms: Whether the tiles' rows are counted from the south where the source does not say so.
 
     Raises:
-        RasterError: The number of bands is not 1 or 3, or the stretch is not from a lower to a higher number.
+        RasterError: The number of bands is not 1 or 3, the stretch is not from a lower to a higher number, or the
+            bounds are not on the earth.
     """
 
     bands: tuple[int, ...] = ()
@@ -32,6 +38,10 @@ class ImageChoice:
     crs: CRS | None = None
     stretch: tuple[float, float] | None = None
     page: int = 1
+    place: Georeference | None = None
+    zoom: int | None = None
+    bounds: tuple[float, float, float, float] | None = None
+    tms: bool = False
 
     def __post_init__(self) -> None:
         if len(self.bands) not in (0, 1, 3):
@@ -40,6 +50,12 @@ class ImageChoice:
             raise RasterError("Give the stretch as a lower and a higher number, such as 200 3000.")
         if self.page < 1:
             raise RasterError("Pages are counted from 1.")
+        if self.bounds is not None:
+            west, south, east, north = self.bounds
+            if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+                raise RasterError(
+                    "Give the bounds in degrees: west, south, east and north, such as -0.25 5.5 -0.2 5.6."
+                )
 
 
 LIKELIEST = ImageChoice()

@@ -20,6 +20,7 @@ from rasterio.vrt import WarpedVRT
 from scinet import web
 from scinet.errors import GsdMissingError, RasterError
 from scinet.local_file import open_regular
+from scinet.raster.choice import LIKELIEST, ImageChoice
 from scinet.raster.control_points import gcp_transform, warped_by_gcps
 from scinet.raster.grid import SQUARE_WITHIN, Grid
 from scinet.raster.header_cost import check_header
@@ -176,7 +177,7 @@ def _page(first: DatasetReader, page: int, overview: int | None, name: str) -> I
 
 
 def grid_of(
-    dataset: DatasetReader, name: str, cm_per_px: float | None, crs: CRS | None = None
+    dataset: DatasetReader, name: str, cm_per_px: float | None, choice: ImageChoice = LIKELIEST
 ) -> tuple[Grid, tuple[str, ...]]:
     """The grid of an open file, and notes about it.
 
@@ -184,7 +185,7 @@ def grid_of(
         dataset: The open file.
         name: What to call it in a message.
         cm_per_px: Its resolution on the ground, used only where it has no place on the earth.
-        crs: Its CRS, used only where the file has a transform without one.
+        choice: What places it instead, and its CRS, used only where the file has a transform without one.
 
     Raises:
         GsdMissingError: It has no place on the earth and `cm_per_px` is None.
@@ -198,9 +199,7 @@ def grid_of(
     notes = list(photo_notes(dataset))
     if dataset.driver == "GTiff" and len(dataset.subdatasets) > 1:
         notes.append(f"{name} has {len(dataset.subdatasets)} pages; the first is read. Choose another with --page N.")
-    transform, found = place(dataset)
-    if found is None and crs is not None and has_transform(dataset) and has_place_on_earth(crs):
-        found = crs
+    transform, found = _chosen_place(dataset, choice)
     metres_per_unit = local_metres(dataset.crs) if found is None and has_transform(dataset) else None
     if metres_per_unit is not None:
         transform = Affine.scale(metres_per_unit) @ transform
@@ -209,15 +208,14 @@ def grid_of(
         )
     elif found is None:
         if cm_per_px is None:
-            raise _resolution_missing(dataset, name)
+            raise _resolution_missing(dataset, name, choice)
         metres = cm_per_px / 100.0
         transform = Affine(metres, 0.0, 0.0, 0.0, -metres, 0.0)
-    elif isinstance(dataset, WarpedVRT):
+    elif choice.place is None and isinstance(dataset, WarpedVRT):
         notes.append(f"{name} is warped to its ground control points.")
-    elif dataset.gcps[0]:
+    elif choice.place is None and dataset.gcps[0]:
         notes.append(f"{name} is placed by its {len(dataset.gcps[0])} ground control points.")
-    crs = found
-    grid = Grid(dataset.height, dataset.width, transform, crs)
+    grid = Grid(dataset.height, dataset.width, transform, found)
     x, y = grid.metres_per_px
     if abs(x / y - 1.0) > SQUARE_WITHIN:
         notes.append(
@@ -227,13 +225,24 @@ def grid_of(
     return grid, tuple(notes)
 
 
-def _resolution_missing(dataset: DatasetReader, name: str) -> GsdMissingError:
+def _resolution_missing(dataset: DatasetReader, name: str, choice: ImageChoice) -> GsdMissingError:
     shot = None if has_transform(dataset) else shot_of(dataset)
-    parts = (_why_no_place(dataset, name), shot.text if shot else "")
+    parts = (_why_no_place(dataset, name, choice), shot.text if shot else "")
     return GsdMissingError(" ".join(filter(None, parts)), shot.cm_per_px if shot else None)
 
 
-def _why_no_place(dataset: DatasetReader, name: str) -> str:
+def _chosen_place(dataset: DatasetReader, choice: ImageChoice) -> tuple[Affine, CRS | None]:
+    """The transform and CRS of an open file, as far as the reader has not chosen others."""
+    transform, crs = place(dataset)
+    if choice.place is not None:
+        transform, crs = choice.place[0], choice.place[1] or crs
+    is_placed = has_transform(dataset) or choice.place is not None
+    return transform, choice.crs if crs is None and is_placed and has_place_on_earth(choice.crs) else crs
+
+
+def _why_no_place(dataset: DatasetReader, name: str, choice: ImageChoice) -> str:
+    if choice.place is not None:
+        return f"The world file of {name} names no CRS. Give it (--crs EPSG:N), or the image's resolution in cm/px."
     if dataset.crs and has_transform(dataset):
         return f"{name} has a local CRS without a place on the earth. Give its resolution in cm/px."
     if has_transform(dataset):

@@ -142,16 +142,13 @@ class Scene:
             NodataError: It holds nodata only.
             RasterError: The scene is large and the file has no overviews to take it from, or it cannot be read.
         """
+        shape = self._overview_shape(max_px)
         shrink = max(1.0, max(self.width, self.height) / max_px)
-        shape = max(1, round(self.height / shrink)), max(1, round(self.width / shrink))
         levels = [level for level, factor in enumerate(self.overviews) if factor <= shrink]
         level = max(levels, key=lambda level: self.overviews[level], default=None)
         decoded = self.pixels / (1 if level is None else self.overviews[level] ** 2)
         if decoded > (MAX_DECIMATED_WEB_PIXELS if self.is_remote else MAX_DECIMATED_PIXELS):
-            raise RasterError(
-                f"{self.name} has {self.width} x {self.height} px and no overviews, so it cannot be shown as a whole. "
-                "Add them with gdaladdo, or save it with gdal_translate -of COG."
-            )
+            raise self._no_overviews()
         rendering = self._rendering
         # The overview itself, not the image with a smaller output: GDAL would read masks of the whole image then.
         with self._open(level) as dataset:
@@ -191,7 +188,19 @@ class Scene:
                 rest.popleft()
                 yield damage
 
-    def _window_of(self, dataset: DatasetReader, place: Place) -> Raster:
+    def _overview_shape(self, max_px: int) -> tuple[int, int]:
+        """Height and width of an overview."""
+        shrink = max(1.0, max(self.width, self.height) / max_px)
+        return max(1, round(self.height / shrink)), max(1, round(self.width / shrink))
+
+    def _no_overviews(self) -> RasterError:
+        return RasterError(
+            f"{self.name} has {self.width} x {self.height} px and no overviews, so it cannot be shown as a whole. "
+            "Add them with gdaladdo, or save it with gdal_translate -of COG."
+        )
+
+    def _check(self, place: Place) -> None:
+        """Raise RasterError for a window that is too small, too large, or not within the scene."""
         column_px, row_px, width_px, height_px = place
         if min(width_px, height_px) < MIN_SIDE_PX or width_px * height_px > MAX_PIXELS:
             raise RasterError(
@@ -203,6 +212,9 @@ class Scene:
                 f"The window of {width_px} x {height_px} px at column {column_px}, row {row_px} reaches beyond "
                 f"{self.name}, which has {self.width} x {self.height} px."
             )
+
+    def _window_of(self, dataset: DatasetReader, place: Place) -> Raster:
+        self._check(place)
         return self._read(dataset, place)
 
     def _read(self, dataset: DatasetReader, place: Place) -> Raster:
@@ -210,7 +222,13 @@ class Scene:
         column_px, row_px, width_px, height_px = place
         if "_rendering" not in self.__dict__:  # the cached property would open the file once more
             self.__dict__["_rendering"] = choose_rendering(dataset, self.choice)
-        pixels, valid = read_colours(dataset, self._rendering, Window(column_px, row_px, width_px, height_px))
+        return self._raster(
+            place, *read_colours(dataset, self._rendering, Window(column_px, row_px, width_px, height_px))
+        )
+
+    def _raster(self, place: Place, pixels: NDArray[np.uint8], valid: NDArray[np.bool_]) -> Raster:
+        """The pixels of a place. Raises NodataError where none is valid."""
+        column_px, row_px, _, _ = place
         if not valid.any() and pixels.shape[:2] == self.grid.shape:
             raise NodataError(self._blank)
         if not valid.any():
@@ -315,6 +333,8 @@ def read_raster(
     cm_per_px = None if cm_per_px is None else parse_cm_per_px(cm_per_px)
     name = source_name(source)
     source = _reopenable(source, name)
+    if (pyramid := _pyramid(source, name, cm_per_px, choice)) is not None:
+        return pyramid.read()
     with open_raster(source, name, max_pixels=max_pixels, page=choice.page) as dataset:
         scene = _scene_of(dataset, source, name, cm_per_px, choice)
         return scene._read(dataset, (0, 0, scene.width, scene.height))
@@ -329,7 +349,8 @@ def open_scene(
 ) -> Scene:
     """Open an image of any size: its header is read, its pixels are not.
 
-    A GeoTIFF may have any size; other formats, which are decoded as a whole, at most 100 million pixels.
+    A GeoTIFF may have any size, and so may an image in tiles: a GeoPackage, MBTiles, PMTiles or a folder
+    zoom/column/row.png. Other formats, which are decoded as a whole, may have at most 100 million pixels.
 
     Args:
         source: Path, http(s) address of a COG, bytes or open binary file.
@@ -356,6 +377,8 @@ def open_scene(
     if web.is_url(source):
         web.check_url(str(source))
     source = _reopenable(source, name)
+    if (pyramid := _pyramid(source, name, cm_per_px, choice)) is not None:
+        return pyramid
     with open_raster(source, name, by_windows=True, page=choice.page) as dataset:
         scene = _scene_of(dataset, source, name, cm_per_px, choice)
         if scene.is_remote and scene.block[1] == scene.width and scene.pixels > MAX_DECIMATED_WEB_PIXELS:
@@ -366,6 +389,12 @@ def open_scene(
         return scene
 
 
+def _pyramid(source: str | bytes, name: str, cm_per_px: float | None, choice: ImageChoice) -> Scene | None:
+    from scinet.raster.pyramid.open import open_pyramid  # builds on this module
+
+    return open_pyramid(source, name, cm_per_px, choice)
+
+
 def _reopenable(source: Source, name: str) -> str | bytes:
     return str(source) if isinstance(source, str | Path) else source_bytes(source, name)
 
@@ -373,6 +402,6 @@ def _reopenable(source: Source, name: str) -> str | bytes:
 def _scene_of(
     dataset: DatasetReader, source: str | bytes, name: str, cm_per_px: float | None, choice: ImageChoice
 ) -> Scene:
-    grid, notes = grid_of(dataset, name, cm_per_px, choice.crs)
+    grid, notes = grid_of(dataset, name, cm_per_px, choice)
     blocks, overviews = max(dataset.block_shapes), tuple(dataset.overviews(1))
     return Scene(source, name, grid, blocks, overviews, notes, choice, shot_of(dataset))

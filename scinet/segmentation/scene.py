@@ -195,6 +195,7 @@ def _identity(scene: Scene) -> list[Any]:
     choice = scene.choice
     reading = [list(choice.bands), str(choice.nodata), choice.crs.to_string() if choice.crs else None]
     reading += [list(choice.stretch) if choice.stretch else None, choice.page]
+    reading += [str(each) for each in (choice.place, choice.zoom, choice.bounds, choice.tms) if each]
     size: Sequence[Any] = (scene.width, scene.height, reading)
     if isinstance(scene.source, str) and not is_url(scene.source):
         facts = Path(scene.source).stat()

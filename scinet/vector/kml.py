@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
+from scinet import safe_xml
 from scinet.errors import TruthError
 
 
@@ -31,11 +32,11 @@ def kml_to_geojson(content: bytes, name: str) -> str:
 
 def parse_xml(content: bytes, name: str) -> ElementTree.Element:
     """The root of an XML file. Raises TruthError where it is damaged or declares entities, which can grow for ever."""
-    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
-        raise TruthError(f"{name} declares entities, which are not read. Save it as GeoJSON.")
     try:
-        return ElementTree.fromstring(content)
-    except (ElementTree.ParseError, ValueError, LookupError):
+        return safe_xml.parse_xml(content)
+    except ValueError as error:
+        if "entities" in str(error):
+            raise TruthError(f"{name} declares entities, which are not read. Save it as GeoJSON.") from None
         raise TruthError(f"{name} is damaged: its polygons cannot be read. Save it as GeoJSON.") from None
 
 

@@ -13,6 +13,7 @@ from scinet.cli.main import main
 from scinet.evaluation.truth import read_truth
 from scinet.raster.raster import Raster
 from scinet.raster.scene import read_raster
+from tests.scinet.raster.pyramid.samples import tiles, write_folder
 
 Printed = pytest.CaptureFixture[str]
 
@@ -160,3 +161,13 @@ def test_info_tells_how_files_are_read(scene: Path, truth: Path, run_json: Calla
     assert main(["info", str(scene)]) == 0
     assert capsys.readouterr().out == "scene.tif: 128 x 96 px at 9.992 cm/px, EPSG:32630\n"
     assert main(["info", str(scene), "--page", "2"]) == 2
+
+
+def test_a_folder_of_tiles_is_one_image(tmp_path: Path, capsys: Printed) -> None:
+    folder = write_folder(tmp_path / "tiles", tiles())
+    out = tmp_path / "mask.tif"
+    command = ["segment", str(folder), str(out), "--model", "unet", "--device", "cpu", "--zoom", "17"]
+    assert main([*command, "--bounds", "-0.298", "5.5755", "-0.2972", "5.577"]) == 0
+    assert "count from the north" in capsys.readouterr().err
+    with rasterio.open(out) as mask:
+        assert mask.crs.to_epsg() == 3857 and mask.res[0] == pytest.approx(1.1943, abs=1e-3)
