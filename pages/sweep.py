@@ -2,27 +2,31 @@
 
 from dataclasses import dataclass
 
-import pandas as pd
 import streamlit as st
 
 from pages import sources
-from pages.app import controls, navigation, page, runs
+from pages.app import controls, navigation, page, runs, target
 from pages.app.markdown import sentence
 from pages.app.runs import MaskSettings, Run, Task
 from pages.app.state import STEPS, session
 from pages.app.subject import Subject
-from pages.views.sweep import curves, film_strip, rows, running
-from scinet.evaluation.grading import step_title, steps_around
-from scinet.evaluation.scores import iou
+from pages.views.sweep import curves, downloads, film_strip, rows, running, verdicts
+from scinet.camera.camera import Camera
+from scinet.errors import CameraError
+from scinet.evaluation.grading import Grid, step_title, steps_around
+from scinet.evaluation.parts import FigureName, figure_of
+from scinet.evaluation.sweep_rows import SweepPoint
+from scinet.evaluation.target import Target
 from scinet.models.card import Card
 from scinet.segmentation.strategies import Strategy
 
 DENSITIES = {"Fine": 1, "Medium": 2, "Coarse": 3}  # every step, every second, every third
 COARSEST_CM_PER_PX = 63.0
 INTRODUCTION = (
-    "A sweep runs each model at each resolution. It shows how scores and errors change with the resolution, how far "
-    "each model holds, and the masks side by side."
+    "Each model runs at each resolution, coarse ones first. You get its masks side by side in the strip below, down to "
+    "which resolution it keeps your target, and the curves of its scores and errors."
 )
+SHORT_TITLES: dict[FigureName, str] = {"iou": "IoU", "f1": "F1", "object_f1": "Object F1", "found_over_20_m2": "Found"}
 
 
 @dataclass(frozen=True)
@@ -32,11 +36,15 @@ class Settings:
     cards: tuple[Card, ...]
     strategy: Strategy
     mask: MaskSettings
+    target: Target
+    camera: Camera | None
     steps_cm_per_px: tuple[float, ...]  # coarse to fine: what is quick comes first
 
 
 def choose_settings(subject: Subject) -> Settings:
     """Draw the widgets of the sidebar below the source."""
+    aim = target.choose_target()
+    camera = _choose_camera(subject)
     models = controls.choose_models()
     native = subject.raster.cm_per_px
     options = steps_around(native)
@@ -67,7 +75,7 @@ def choose_settings(subject: Subject) -> Settings:
     chosen = {native, *between[:: DENSITIES[density or "Medium"]]}
     with st.container(horizontal=True):
         mask = controls.choose_mask()
-    return Settings(models.cards, models.strategy, mask, tuple(sorted(chosen, reverse=True)))
+    return Settings(models.cards, models.strategy, mask, aim, camera, tuple(sorted(chosen, reverse=True)))
 
 
 def main() -> None:
@@ -93,57 +101,59 @@ def main() -> None:
     bar = st.container(key="progress").empty()
     for problem in dict.fromkeys(problems[task.key] for task in tasks if task.key in problems):
         st.error(sentence(problem))
-    if known:
-        show(subject, settings, known, is_complete=not missing)
-    else:
-        st.caption(INTRODUCTION)
+    if missing and not running.running_sweep(subject):
+        time = running.time_text(missing, [run.task for run in known])
+        st.caption(f"{INTRODUCTION} The missing runs take {time} where nothing else runs.")
+    show(subject, settings, known)
     sweep = running.running_sweep(subject)
     if sweep and missing:
         running.advance(tasks, missing, sweep, bar)
 
 
-def show(subject: Subject, settings: Settings, known: list[Run], *, is_complete: bool) -> None:
-    """Draw what is known of a sweep; how far models hold only once it is complete."""
-    table = rows.table(known, settings.mask)
-    if is_complete:
-        curves.show_limits(table, settings.cards, subject.raster.cm_per_px)
-    curves.show_curves(table, subject, settings.cards)
+def _choose_camera(subject: Subject) -> Camera | None:
+    try:
+        return target.choose_camera(subject.camera)
+    except CameraError as error:
+        st.error(sentence(str(error)))
+        return None
+
+
+def show(subject: Subject, settings: Settings, known: list[Run]) -> None:
+    """Draw what is known of a sweep: the strip always, the verdict on a model once all its steps have run."""
+    native, mask, aim = subject.raster.cm_per_px, settings.mask, settings.target
+    points = rows.points(known, mask)
+    verdict_place = st.container()
     cells = {(run.task.cm_per_px, run.task.card.name): run for run in known}
-    gsds = sorted({gsd for gsd, _ in cells})
-    downloads(table, cells, subject, settings)
-    film_strip.show(cells, gsds, settings.cards, settings.mask, lambda run: caption(run, settings.mask))
+    gsds = sorted(settings.steps_cm_per_px)
+
+    def caption(run: Run) -> str:
+        return cell_caption(rows.point(run, mask), aim)
+
+    film_strip.show(subject, cells, gsds, settings.cards, mask, caption, settings.camera)
+    if not known:
+        return
+    table = rows.table(points)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        downloads.buttons(
+            subject, points, lambda: film_strip.sheet(subject, cells, gsds, settings.cards, mask, caption), aim
+        )
+    if subject.truth is None:
+        curves.show_without_reference(table, native, settings.cards)
+        grid: Grid = "working"
+    else:
+        counted, grids = curves.choose_counted_and_grid()
+        curves.show_curves(table, native, settings.cards, counted, grids, aim)
+        grid = grids[0]
+    with verdict_place:
+        verdicts.show(points, settings.cards, settings.steps_cm_per_px, native, aim, settings.camera, grid)
 
 
-def caption(run: Run, mask: MaskSettings) -> str:
-    """The caption of a cell: IoU on the working grid, or the building area if there is no reference."""
-    point = rows.point(run, mask)
-    if "working" in point.tallies:
-        return f"IoU {iou(point.tallies['working'].counts):.3f}"
-    return f"{point.building_area_m2:,.0f} m²"
-
-
-def downloads(table: pd.DataFrame, cells: film_strip.Cells, subject: Subject, settings: Settings) -> None:
-    """Draw the download buttons of the table and the film strip."""
-    gsds, mask = sorted({gsd for gsd, _ in cells}), settings.mask
-    left, right, _ = st.columns([1, 1, 3])
-    left.download_button(
-        "Table as CSV",
-        table.to_csv(index=False),
-        f"sweep-{subject.key[:12]}.csv",
-        "text/csv",
-        on_click="ignore",
-        width="stretch",
-        help="All scores and shares, one row per model, resolution and grid",
-    )
-    right.download_button(
-        "Film strip as PNG",
-        lambda: film_strip.sheet(cells, gsds, settings.cards, mask, lambda run: caption(run, mask)),
-        f"sweep-{subject.key[:12]}.png",
-        "image/png",
-        on_click="ignore",
-        width="stretch",
-        help="All cells on one page. The curves have a camera button each.",
-    )
+def cell_caption(point: SweepPoint, aim: Target) -> str:
+    """The caption of a cell: the target's figure on the working grid, or the building area without a reference."""
+    if "working" not in point.parts:
+        return f"{point.building_area_m2:,.0f} m²"
+    value = float(figure_of(point.parts["working"].sum(axis=0), aim.figure))
+    return f"{SHORT_TITLES[aim.figure]} {value:.3f}"
 
 
 main()

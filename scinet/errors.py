@@ -72,5 +72,9 @@ class ResolutionError(SciNetError):
     """A resolution in cm/px is not usable, or leads to an image that does not fit in memory."""
 
 
+class TargetError(SciNetError):
+    """A target cannot be met by any mask, or not be judged on this image."""
+
+
 class DownloadError(SciNetError):
     """A file cannot be fetched from the web, or cannot be stored on disk."""

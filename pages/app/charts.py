@@ -1,7 +1,7 @@
 """Curves against the ground resolution: small multiples with the same axis, one line per model."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import cycle
@@ -59,12 +59,25 @@ def legend(cards: Sequence[Card], grids: Sequence[str]) -> None:
     st.html(f'<div class="sn-legend">{"".join(parts)}</div>')
 
 
-def curve(table: pd.DataFrame, cards: Sequence[Card], shown: Curve, grids: Sequence[str], native: float) -> go.Figure:
-    """One column of the sweep's table against cm/px, with native resolution and training ranges marked."""
+def curve(
+    table: pd.DataFrame,
+    cards: Sequence[Card],
+    shown: Curve,
+    grids: Sequence[str],
+    native: float,
+    least: float | None = None,
+) -> go.Figure:
+    """One column of the sweep's table against cm/px, with native resolution, training ranges and a target marked."""
     figure = go.Figure()
     for low, high in sorted({card.gsd_range_cm_per_px for card in cards}):
         figure.add_vrect(low, high, fillcolor=GREY, opacity=0.08, line_width=0, layer="below")
     figure.add_vline(native, line={"color": GREY, "width": 1, "dash": "dash"})
+    if least is not None:
+        figure.add_hline(
+            least,
+            line={"color": GREY, "width": 2, "dash": "longdash"},
+            annotation={"text": "your target", "font": {"size": 11}, "xanchor": "right"},
+        )
     for card, marker in zip(cards, cycle(MARKERS), strict=False):
         for grid in grids:
             rows = table[(table["model"] == card.title) & (table["grid"] == grid)]
@@ -90,7 +103,10 @@ def curve(table: pd.DataFrame, cards: Sequence[Card], shown: Curve, grids: Seque
         title={"text": "cm/px", "standoff": 2},
         title_font_size=11,
     )
-    figure.update_yaxes(range=_span(table[shown.column], shown), tickformat=_ticks(shown.form), nticks=6)
+    low, high = _span(table[shown.column], shown)
+    figure.update_yaxes(
+        range=[low if least is None else min(low, least - 0.05), high], tickformat=_ticks(shown.form), nticks=6
+    )
     figure.update_layout(
         height=240,
         margin={"l": 44, "r": 8, "t": 8, "b": 36},
@@ -102,16 +118,25 @@ def curve(table: pd.DataFrame, cards: Sequence[Card], shown: Curve, grids: Seque
 
 
 def multiples(
-    table: pd.DataFrame, cards: Sequence[Card], curves: Sequence[Curve], grids: Sequence[str], native: float, key: str
+    table: pd.DataFrame,
+    cards: Sequence[Card],
+    curves: Sequence[Curve],
+    grids: Sequence[str],
+    native: float,
+    key: str,
+    least: Mapping[str, float] | None = None,
 ) -> None:
-    """Draw the curves side by side, as many per row as fit, each with a camera button that saves it as PNG."""
+    """Draw the curves side by side, as many per row as fit, each with a camera button that saves it as PNG.
+
+    `least` has the target by column, where there is one.
+    """
     with st.container(key=key):
         for shown in curves:
             with st.container(gap=None):
                 dot = f'<i class="sn-dot" style="background:{shown.colour}"></i>' if shown.colour else ""
                 st.html(f'<div class="sn-curve" title="{escape(shown.help)}">{dot}{escape(shown.title)}</div>')
                 st.plotly_chart(
-                    curve(table, cards, shown, grids, native),
+                    curve(table, cards, shown, grids, native, (least or {}).get(shown.column)),
                     key=f"{key}-{shown.column}",
                     config={**CAMERA, "toImageButtonOptions": {"filename": f"sci-net {shown.title}", "scale": 2}},
                     alt=f"{shown.title} against cm/px",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
+from scinet.camera.camera import Camera
 from scinet.evaluation.truth import Truth
 from scinet.raster.raster import Raster
 
@@ -14,7 +15,7 @@ from scinet.raster.raster import Raster
 class Subject:
     """The image to explore, with its reference buildings if there are any.
 
-    `key` is a hash of all that went into it, `sample` the name of a sample tile.
+    `key` is a hash of all that went into it, `sample` the name of a sample tile, `camera` that of a photo.
     """
 
     key: str
@@ -23,6 +24,7 @@ class Subject:
     truth: Truth | None
     credit: str = ""
     sample: str | None = None
+    camera: Camera | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Source "Path": an image on the machine that runs the app, or at an http(s) address."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
@@ -8,7 +9,7 @@ from pages.app.state import PATH, session
 from pages.app.subject import Choice, hash_of
 from pages.sources.folder import typed_path
 from pages.sources.reading import choose_image_reading, choose_reference_reading
-from pages.sources.upload import ask_cm_per_px
+from pages.sources.upload import ask_cm_per_px, flight_note
 from pages.sources.window import TruthFile, choose_part
 from scinet.errors import GsdMissingError
 from scinet.raster.choice import ImageChoice
@@ -42,10 +43,11 @@ def choose() -> Choice:
     try:
         scene, cm_per_px = _open(source, key, None, choice), None
     except GsdMissingError as missing:
-        cm_per_px = ask_cm_per_px(key)
+        cm_per_px = ask_cm_per_px(key, missing.likely_cm_per_px)
         if cm_per_px is None:
             return Choice(None, hint=f"{missing} Enter it in the sidebar.")
         scene = _open(source, key, cm_per_px, choice)
+        scene = replace(scene, notes=(*scene.notes, *flight_note(scene, missing.likely_cm_per_px, cm_per_px)))
     return choose_part(scene, hash_of(key, cm_per_px), scene.name, _typed_truth)
 
 

@@ -14,7 +14,7 @@ from pages.sources.reading import choose_image_reading, choose_reference_reading
 from pages.sources.window import TruthFile, check_pixels, choose_part
 from scinet.errors import GsdMissingError
 from scinet.raster.resolution import parse_cm_per_px
-from scinet.raster.scene import open_scene
+from scinet.raster.scene import Scene, open_scene
 
 IMAGE_SUFFIXES = ["tif", "tiff", "png", "jpg", "jpeg", "webp", "jp2", "gpkg", "mbtiles", "pmtiles"]
 TRUTH_SUFFIXES = [
@@ -47,21 +47,29 @@ def choose() -> Choice:
     except GsdMissingError as missing:
         at_one_metre = open_scene(file.getvalue(), name=file.name, cm_per_px=100, choice=choice)
         check_pixels(at_one_metre, digest)
-        cm_per_px = ask_cm_per_px(digest)
+        cm_per_px = ask_cm_per_px(digest, missing.likely_cm_per_px)
         if cm_per_px is None:
             return Choice(
                 None,
                 hint=f"{missing} Enter it in the sidebar.",
             )
         transform = Affine.scale(cm_per_px / 100) @ at_one_metre.grid.transform
-        scene = replace(at_one_metre, grid=replace(at_one_metre.grid, transform=transform))
+        notes = (*at_one_metre.notes, *flight_note(at_one_metre, missing.likely_cm_per_px, cm_per_px))
+        scene = replace(at_one_metre, grid=replace(at_one_metre.grid, transform=transform), notes=notes)
     return choose_part(scene, hash_of(digest, cm_per_px), file.name, _uploaded_truth)
 
 
-def ask_cm_per_px(key: str) -> float | None:
-    """Draw the widget for the resolution of an image that does not state it."""
+def flight_note(scene: Scene, likely_cm_per_px: float | None, cm_per_px: float) -> tuple[str, ...]:
+    """What a photo says of its flight, where its resolution was taken from that."""
+    taken = likely_cm_per_px is not None and cm_per_px == float(f"{likely_cm_per_px:.3g}")
+    return (scene.shot.text,) if taken and scene.shot else ()
+
+
+def ask_cm_per_px(key: str, likely: float | None = None) -> float | None:
+    """Draw the widget for the resolution of an image that does not state it; `likely` is what it begins with."""
     typed = st.text_input(
         "Ground resolution in cm/px",
+        value="" if likely is None else f"{likely:.3g}",
         placeholder="for example 10",
         key=f"native-{key[:12]}",
         persist_state="session",

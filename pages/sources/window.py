@@ -1,7 +1,7 @@
 """Which part of an image to explore: all of a small one, of a large one a window that is picked on an overview."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streamlit as st
@@ -56,14 +56,15 @@ def choose_part(
     raster = _read(key, place, scene)
     if callable(truth):
         truth = truth()
-    subject = Subject(hash_of(key, place), title, raster, None, credit)
+    camera = scene.shot.camera if scene.shot else None
+    subject = Subject(hash_of(key, place), title, raster, None, credit, camera=camera)
     if truth is None:
         return Choice(subject)
     try:
         found = _read_truth(key, place, truth, scene, raster)
     except SciNetError as error:
         return Choice(subject, problem=str(error))
-    return Choice(Subject(hash_of(key, place, truth.key), title, raster, found, credit))
+    return Choice(replace(subject, key=hash_of(key, place, truth.key), truth=found))
 
 
 def check_pixels(scene: Scene, key: str) -> None:

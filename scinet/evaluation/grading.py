@@ -1,6 +1,5 @@
-"""One image at many resolutions: which ones, how its masks agree, and how far a model holds."""
+"""One image at many resolutions: which ones, and how its masks agree."""
 
-from collections.abc import Mapping
 from typing import Literal, get_args
 
 import numpy as np
@@ -16,7 +15,6 @@ Grid = Literal["working", "native"]
 GRIDS: tuple[Grid, ...] = get_args(Grid)
 
 SAME_GSD = 0.02  # the native resolution replaces a step this close to it
-HOLDS_SHARE = 0.95  # of the native score: the least at which a model still holds
 
 
 def steps_around(native_cm_per_px: float) -> list[float]:
@@ -66,22 +64,3 @@ def agreement(mask: NDArray[np.bool_], native_mask: NDArray[np.bool_], native: R
         native: The image.
     """
     return iou(Counts.of(native_mask, mask, native.valid))
-
-
-def holds_to(score_at: Mapping[float, float], native_cm_per_px: float) -> float | None:
-    """The coarsest resolution in cm/px up to which every step keeps HOLDS_SHARE of the native score.
-
-    None if the native score is missing or not above 0. Steps finer than native do not count.
-
-    >>> holds_to({5: 0.80, 10: 0.79, 20: 0.70, 40: 0.78}, native_cm_per_px=5)
-    10
-    """
-    least = HOLDS_SHARE * score_at.get(native_cm_per_px, 0.0)
-    if not least > 0:
-        return None
-    held = native_cm_per_px
-    for cm_per_px in sorted(step for step in score_at if step > native_cm_per_px):
-        if not score_at[cm_per_px] >= least:
-            break
-        held = cm_per_px
-    return held

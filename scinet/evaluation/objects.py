@@ -43,12 +43,14 @@ class Objects:
         iou: float64 (buildings,), IoU with the matching component at IoU > 0.5; NaN without one.
         area_error: float64 (buildings,), (predicted - true) / true area of that pair; NaN without one.
         confidence: float64 (components,), mean probability inside; NaN if no probability was given.
+        merged_touching: bool (buildings,), of kind "merged", but only with buildings of its own block.
         tally: The sums that scores are made of.
     """
 
     iou: Floats
     area_error: Floats
     confidence: Floats
+    merged_touching: NDArray[np.bool_]
     tally: ObjectTally
 
 
@@ -92,6 +94,7 @@ def find_objects(
     classes = len(SIZE_LIMITS_M2) + 1
     block = _blocks(diagnosis.truth)
     merged = (diagnosis.buildings.kind == "merged") & is_building
+    merged_touching = merged & _within_block(diagnosis.shared, g, block)
     tally = ObjectTally(
         buildings=int(is_building.sum()),
         components=int(is_component.sum()),
@@ -101,13 +104,13 @@ def find_objects(
         matches_by_size=np.bincount(sizes[matched.row], minlength=classes),
         buildings_by_size=np.bincount(sizes[is_building], minlength=classes),
         merged=int(merged.sum()),
-        merged_touching=int((merged & _within_block(diagnosis.shared, g, block)).sum()),
+        merged_touching=int(merged_touching.sum()),
         shared_px=diagnosis.tally.shared,
         merged_touching_px=_largest_blocks(diagnosis.shared, block) - diagnosis.tally.largest_owners,
         boundary=boundary,
         ranking=None if probability is None else Ranking(confidence[is_component], is_match[is_component]),
     )
-    return Objects(pair_iou, area_error, confidence, tally)
+    return Objects(pair_iou, area_error, confidence, merged_touching, tally)
 
 
 def mean_inside(spans: Spans, values: NDArray[np.float32]) -> Floats:

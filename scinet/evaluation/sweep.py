@@ -1,21 +1,17 @@
-"""One image at many resolutions, by any number of models: the rows that the app and the command line show."""
+"""One image at many resolutions, by any number of models."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
-from math import isnan, nan
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scinet.evaluation.diagnose import Shares, Tally
-from scinet.evaluation.evaluate import Evaluation, evaluate_on_grids
-from scinet.evaluation.grading import Grid, agreement, holds_to
-from scinet.evaluation.object_scores import ObjectScores
-from scinet.evaluation.scores import Scores
-from scinet.evaluation.smallest_found import smallest_found_m2
+from scinet.evaluation.evaluate import evaluate_on_grids
+from scinet.evaluation.grading import agreement
+from scinet.evaluation.sweep_rows import SweepPoint, sweep_rows
 from scinet.evaluation.truth import Truth, truth_labels
 from scinet.job_queue import Job, JobQueue
 from scinet.models.checkpoint import Model
@@ -27,86 +23,6 @@ from scinet.segmentation.strategies import Strategy, StrategyName
 
 _WORKERS = 2  # so that a core which one run leaves at its end has the next one's windows
 _PROGRESS_EVERY_S = 0.1
-
-OBJECT_COLUMNS = {name: f"object_{name}" for name in ObjectScores._fields}
-FIGURES = (*Scores._fields, *Shares._fields, *OBJECT_COLUMNS.values(), "smallest_found_m2")
-COLUMNS = ("model", "cm_per_px", "grid", *FIGURES, "building_area_m2", "components", "agreement")
-
-
-@dataclass(frozen=True)
-class SweepPoint:
-    """What a sweep keeps of a model at one resolution.
-
-    Attributes:
-        model: The model's title.
-        cm_per_px: The working resolution.
-        building_area_m2: Predicted building area, on the working grid.
-        components: Number of predicted components, on the working grid.
-        tallies: Pixel counts by grid; empty without reference buildings.
-        objects: Object scores by grid; empty without reference buildings.
-        smallest_found_m2: By grid the smallest building that is still found, see `smallest_found_m2`; empty likewise.
-        agreement: IoU with the model's own mask at the native resolution; NaN where that has not run.
-    """
-
-    model: str
-    cm_per_px: float
-    building_area_m2: float
-    components: int
-    tallies: Mapping[Grid, Tally] = field(default_factory=dict)
-    objects: Mapping[Grid, ObjectScores] = field(default_factory=dict)
-    smallest_found_m2: Mapping[Grid, float] = field(default_factory=dict)
-    agreement: float = nan
-
-    @classmethod
-    def of(cls, model: str, cm_per_px: float, evaluations: Mapping[Grid, Evaluation]) -> "SweepPoint":
-        """The point of a model's evaluations by grid, as `evaluate_on_grids` gives them; without the agreement."""
-        working = evaluations["working"]
-        return cls(
-            model,
-            cm_per_px,
-            working.building_area_m2,
-            working.predicted.sizes_px.size,
-            {grid: found.diagnosis.tally for grid, found in evaluations.items() if found.diagnosis is not None},
-            {grid: found.objects.tally.scores for grid, found in evaluations.items() if found.objects is not None},
-            {
-                grid: smallest_found_m2(found.diagnosis.buildings)
-                for grid, found in evaluations.items()
-                if found.diagnosis is not None
-            },
-        )
-
-
-def sweep_rows(points: Iterable[SweepPoint]) -> list[dict[str, Any]]:
-    """One row per model, resolution and grid with `COLUMNS`: models in their order, finest resolution first.
-
-    Scores and shares are in [0, 1]; NaN where there is nothing to score.
-    """
-    points = list(points)
-    order = list(dict.fromkeys(point.model for point in points))
-    rows = []
-    for point in sorted(points, key=lambda point: (order.index(point.model), point.cm_per_px)):
-        mask = {
-            "building_area_m2": point.building_area_m2,
-            "components": point.components,
-            "agreement": point.agreement,
-        }
-        for grid in ("native", "working"):
-            row = {"model": point.model, "cm_per_px": point.cm_per_px, "grid": grid}
-            rows.append({**row, **_figures(point, grid), **mask})
-    return rows
-
-
-def resolutions_held(rows: Iterable[Mapping[str, Any]], native_cm_per_px: float) -> dict[str, float | None]:
-    """How far each model holds, in cm/px: see `holds_to`.
-
-    It is told by the IoU on the working grid, or by the agreement where there are no reference buildings.
-    """
-    scores: dict[str, dict[float, float]] = {}
-    for row in rows:
-        if row["grid"] == "working":
-            iou = row["iou"]
-            scores.setdefault(row["model"], {})[row["cm_per_px"]] = row["agreement"] if isnan(iou) else iou
-    return {model: holds_to(score_at, native_cm_per_px) for model, score_at in scores.items()}
 
 
 def sweep(
@@ -120,7 +36,7 @@ def sweep(
     min_area_m2: float = 0.0,
     progress: ReportProgress | None = None,
 ) -> list[dict[str, Any]]:
-    """Segment and evaluate an image at many resolutions.
+    """Segment and evaluate an image at many resolutions: the rows of `sweep_points`.
 
     Args:
         raster: The image.
@@ -148,6 +64,32 @@ def sweep(
         >>> all(0 <= row["iou"] <= 1 for row in rows)
         True
     """
+    return sweep_rows(
+        sweep_points(
+            raster,
+            truth,
+            models,
+            steps_cm_per_px,
+            strategy=strategy,
+            threshold=threshold,
+            min_area_m2=min_area_m2,
+            progress=progress,
+        )
+    )
+
+
+def sweep_points(
+    raster: Raster,
+    truth: Truth | None,
+    models: Sequence[Model],
+    steps_cm_per_px: Sequence[float],
+    *,
+    strategy: Strategy | StrategyName = "best-scale",
+    threshold: float = 0.5,
+    min_area_m2: float = 0.0,
+    progress: ReportProgress | None = None,
+) -> list[SweepPoint]:
+    """What `sweep` has rows of, by model in their order; arguments and errors are those of `sweep`."""
     points: list[SweepPoint] = []
     native_masks: dict[int, NDArray[np.bool_]] = {}
     labels: dict[tuple[int, int], NDArray[np.int32]] = {}
@@ -176,7 +118,7 @@ def sweep(
             point = replace(point, agreement=agreement(native_mask, native_masks[number], raster))
         points.append(point)
     titles = [model.card.title for model in models]
-    return sweep_rows(sorted(points, key=lambda point: titles.index(point.model)))
+    return sorted(points, key=lambda point: titles.index(point.model))
 
 
 def _runs(
@@ -226,14 +168,3 @@ def _probability(working: Raster, model: Model, strategy: Strategy, progress: Re
 def _work(cm_per_px: float) -> float:
     """What the time of a run is proportional to."""
     return 1 / (cm_per_px * cm_per_px)
-
-
-def _figures(point: SweepPoint, grid: Grid) -> dict[str, float]:
-    figures = dict.fromkeys(FIGURES, nan)
-    if grid in point.tallies:
-        figures |= Scores.of(point.tallies[grid].counts)._asdict() | point.tallies[grid].shares._asdict()
-    if grid in point.objects:
-        figures |= {OBJECT_COLUMNS[name]: value for name, value in point.objects[grid]._asdict().items()}
-    if grid in point.smallest_found_m2:
-        figures["smallest_found_m2"] = point.smallest_found_m2[grid]
-    return figures

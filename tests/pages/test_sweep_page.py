@@ -74,7 +74,7 @@ def test_a_sweep_gives_curves_verdicts_and_a_film_strip(sweep: AppTest) -> None:
     assert "native grid" in html(sweep)
     assert all(len(spec["data"]) == 4 for spec in charts(sweep))
     sweep.segmented_control(key="counted").set_value("Buildings").run()
-    assert len(charts(sweep)) == 1 + 5 + 4  # object F1, other object scores, recall by size
+    assert len(charts(sweep)) == 2 + 6 + 4  # the target's and object F1, other object scores, recall by size
     assert any("smallest building" in caption.value for caption in sweep.caption)  # one house tells of no share
 
 
@@ -150,12 +150,13 @@ def test_without_a_reference_it_shows_how_far_the_masks_agree(sweep: AppTest) ->
     sweep.file_uploader(key="image_file").set_value(("a.tif", geotiff(), "image/tiff")).run()
     run_all(sweep)
     assert len(charts(sweep)) == 3
-    assert "agreement" in html(sweep)
+    assert any("there is no verdict" in caption.value for caption in sweep.caption)
+    assert "keeps your target" not in html(sweep)
 
 
 def test_the_table_has_one_row_per_model_step_and_grid(sweep: AppTest) -> None:
     run_all(sweep)
-    table = rows.table(known_runs(sweep), runs.MaskSettings())
+    table = rows.table(rows.points(known_runs(sweep), runs.MaskSettings()))
     assert len(table) == 2 * 2 * 2
     assert table["iou"].between(0, 1).all()
     native = table[table["cm_per_px"] < 11]
@@ -171,7 +172,7 @@ def known_runs(app: AppTest) -> list[runs.Run]:
     return [run for run in known if run is not None]
 
 
-def test_the_sheet_has_one_row_per_resolution(village: Path, random_checkpoints: Path, monkeypatch) -> None:
+def test_the_sheet_has_one_column_per_resolution(village: Path, random_checkpoints: Path, monkeypatch) -> None:
     monkeypatch.setenv("SCINET_CHECKPOINTS", str(random_checkpoints))
     raster = read_raster(geotiff())
     subject = Subject("sheet", "Sheet", raster, None)
@@ -181,7 +182,57 @@ def test_the_sheet_has_one_row_per_resolution(village: Path, random_checkpoints:
         for gsd in (10, 20)
         for c in cards
     }
-    small = Image.open(io.BytesIO(film_strip.sheet(made, [10, 20], cards, runs.MaskSettings(), lambda _: "IoU 1")))
-    large = Image.open(io.BytesIO(film_strip.sheet(made, [10, 20, 40], cards, runs.MaskSettings(), lambda _: "IoU 1")))
-    assert small.format == "PNG" and small.width == large.width
-    assert large.height > small.height
+
+    def sheet(steps: list[float]) -> Image.Image:
+        return Image.open(
+            io.BytesIO(film_strip.sheet(subject, made, steps, cards, runs.MaskSettings(), lambda _: "IoU 1"))
+        )
+
+    small, large = sheet([10, 20]), sheet([10, 20, 40])
+    assert small.format == "PNG" and small.height == large.height
+    assert large.width > small.width
+
+
+def test_a_verdict_appears_when_all_steps_of_its_model_have_run(sweep: AppTest, monkeypatch) -> None:
+    real, ran = runs.run, []
+
+    def three_then_cancel(task: Task, progress):
+        ran.append(task)
+        if len(ran) == 3:
+            session().sweep = None
+        return real(task, progress)
+
+    monkeypatch.setattr(runs, "run", three_then_cancel)
+    monkeypatch.setattr(runs, "start_background", lambda task: None)
+    run_all(sweep)
+    complete, other = ran[0].card.title, ran[1].card.title
+    verdicts = html(sweep).partition("sn-verdicts")[2].partition("sn-foot")[0]
+    assert f"<b>{complete}</b>" in verdicts and f"<b>{other}</b>" not in verdicts
+
+
+def test_the_target_is_a_line_in_its_curve_and_judges_the_models(sweep: AppTest) -> None:
+    run_all(sweep)
+    sweep.slider(key="least").set_value(0.05).run()
+    sweep.slider(key="threshold").set_value(0.05).run()  # all is building: IoU is the share of the house
+    assert "keeps your target to 12.5 cm/px, the coarsest step" in html(sweep)
+    lines = [
+        [shape["y0"] for shape in spec["layout"]["shapes"] if shape["type"] == "line" and shape["y0"] == shape["y1"]]
+        for spec in charts(sweep)
+    ]
+    assert lines[0] == [0.05] and not any(lines[1:])
+    sweep.selectbox(key="target").set_value("found_over_20_m2").run()  # the house has 4 m2
+    assert any("no reference building over 20 m²" in info.value for info in sweep.info)
+
+
+def test_a_camera_tells_the_flying_heights(sweep: AppTest) -> None:
+    sweep.selectbox(key="camera").set_value("DJI Phantom 4 RTK").run()
+    assert "native · 360 m" in html(sweep) and "460 m" in html(sweep)
+    sweep.selectbox(key="camera").set_value("By hand").run()
+    assert "460 m" in html(sweep)
+    sweep.number_input(key="focal_length").set_value(900.0).run()
+    assert any("which no lens has" in error.value for error in sweep.error)
+
+
+def test_before_a_sweep_the_strip_shows_image_and_reference(sweep: AppTest) -> None:
+    assert html(sweep).count("not run yet") == 4 and "Reference" in html(sweep)
+    assert any("The missing runs take about" in caption.value for caption in sweep.caption)

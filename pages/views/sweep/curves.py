@@ -1,6 +1,4 @@
-"""Scores and error shares against the resolution, and how far each model holds."""
-
-from html import escape
+"""Scores and error shares against the resolution."""
 
 import pandas as pd
 import streamlit as st
@@ -15,13 +13,18 @@ from pages.app.measures import (
     SIZE_TITLES,
     TOUCHING_TITLE,
 )
-from pages.app.subject import Subject
-from scinet.evaluation.grading import HOLDS_SHARE
+from scinet.evaluation.grading import Grid
+from scinet.evaluation.parts import LARGE_M2, FigureName
 from scinet.evaluation.smallest_found import FOUND_SHARE, LEAST_BUILDINGS
-from scinet.evaluation.sweep import OBJECT_COLUMNS, resolutions_held
+from scinet.evaluation.sweep_rows import OBJECT_COLUMNS
+from scinet.evaluation.target import Target
 from scinet.models.card import Card
 
-GRID_CHOICES = {"Working": ("working",), "Native": ("native",), "Both": ("working", "native")}
+GRID_CHOICES: dict[str, tuple[Grid, ...]] = {
+    "Working": ("working",),
+    "Native": ("native",),
+    "Both": ("working", "native"),
+}
 SCORE_CURVES = tuple(Curve(name, *SCORE_TITLES[name], top=1.0) for name in ("iou", "f1"))
 SHARE_CURVES = tuple(
     Curve(name, title, tip, ".1%", drawing.SHARE_COLOURS[name]) for name, (title, tip) in SHARE_TITLES.items()
@@ -29,6 +32,18 @@ SHARE_CURVES = tuple(
 TOUCHING = Curve(OBJECT_COLUMNS["merging_touching"], *TOUCHING_TITLE, ".1%", drawing.SHARE_COLOURS["merging"])
 OBJECT_CURVES = tuple(Curve(OBJECT_COLUMNS[name], *titles, top=1.0) for name, titles in OBJECT_TITLES.items())
 SIZE_CURVES = tuple(Curve(OBJECT_COLUMNS[name], *titles, top=1.0) for name, titles in SIZE_TITLES.items())
+FOUND = Curve(
+    "found_over_20_m2",
+    f"Found of buildings over {LARGE_M2:g} m²",
+    "share of these reference buildings that are found, or merged with buildings that they touch alone",
+    top=1.0,
+)
+TARGET_CURVES: dict[FigureName, Curve] = {
+    "iou": SCORE_CURVES[0],
+    "f1": SCORE_CURVES[1],
+    "object_f1": OBJECT_CURVES[0],
+    "found_over_20_m2": FOUND,
+}
 SMALLEST = Curve(
     "smallest_found_m2",
     "Smallest building that is still found, m²",
@@ -44,42 +59,10 @@ AREA = Curve("building_area_m2", "Building area, m²", "predicted building area"
 COMPONENTS = Curve("components", "Components", "4-connected components of the mask", ",.0f")
 
 
-def show_limits(table: pd.DataFrame, cards: tuple[Card, ...], native: float) -> None:
-    """Draw how far each model holds, in one line per model."""
-    held_at = resolutions_held(table.to_dict("records"), native)
-    column, title = ("agreement", "agreement") if table["iou"].isna().all() else ("iou", "IoU")
-    lines = []
-    for card in cards:
-        rows = table[(table["model"] == card.title) & (table["grid"] == "working")]
-        scores = dict(zip(rows["cm_per_px"], rows[column], strict=True))
-        held = held_at.get(card.title)
-        if held is None or len(scores) < 2:
-            continue
-        coarsest = max(scores)
-        reach = f"all the way to {held:.3g}" if held == coarsest else f"to {held:.3g}"
-        steps = dict.fromkeys((native, held, coarsest))
-        text = ", ".join(f"{scores[step]:.2f} at {step:.3g}" for step in steps)
-        lines.append(
-            f'<div class="sn-verdict" style="border-color:{drawing.model_colour(card.architecture)}">'
-            f"<b>{escape(card.title)}</b> holds {reach} cm/px<small>{title} {text} cm/px</small></div>"
-        )
-    if lines:
-        st.html(
-            f'<div class="sn-verdicts">{"".join(lines)}</div>'
-            f'<p class="sn-foot">A model holds as long as it keeps {HOLDS_SHARE:.0%} of its {title} at the native '
-            "resolution at every step.</p>"
-        )
-
-
-def show_curves(table: pd.DataFrame, subject: Subject, cards: tuple[Card, ...]) -> None:
-    """Draw the curves: of scores and shares, or of the agreement and areas if there is no reference."""
-    native = subject.raster.cm_per_px
-    if subject.truth is None:
-        charts.legend(cards, ("working",))
-        charts.multiples(table, cards, (AGREEMENT, AREA, COMPONENTS), ("working",), native, key="curves-large")
-        return
-    left, middle, right = st.columns([3, 1, 2], vertical_alignment="bottom")
-    counted = middle.segmented_control(
+def choose_counted_and_grid() -> tuple[str, tuple[Grid, ...]]:
+    """Draw the widgets above the curves: what is counted, and on which grids."""
+    left, right, _ = st.columns([2, 3, 3], vertical_alignment="bottom")
+    counted = left.segmented_control(
         "Scores of",
         [PIXELS, BUILDINGS],
         default=PIXELS,
@@ -99,19 +82,36 @@ def show_curves(table: pd.DataFrame, subject: Subject, cards: tuple[Card, ...]) 
         width="stretch",
         help=GRID_HELP,
     )
-    grids = GRID_CHOICES[grid or "Working"]
-    with left:
-        charts.legend(cards, grids)
+    return counted or PIXELS, GRID_CHOICES[grid or "Working"]
+
+
+def show_without_reference(table: pd.DataFrame, native: float, cards: tuple[Card, ...]) -> None:
+    """Draw the curves of an image without reference buildings: of the agreement and of areas."""
+    charts.legend(cards, ("working",))
+    charts.multiples(table, cards, (AGREEMENT, AREA, COMPONENTS), ("working",), native, key="curves-large")
+
+
+def show_curves(
+    table: pd.DataFrame, native: float, cards: tuple[Card, ...], counted: str, grids: tuple[Grid, ...], target: Target
+) -> None:
+    """Draw the curves of scores and shares, the one that the target speaks of with a line at its least value."""
+    charts.legend(cards, grids)
+    aimed_at = TARGET_CURVES[target.figure]
+    least = {aimed_at.column: target.least}
     if counted == BUILDINGS:
         smallest = (SMALLEST,) if table[SMALLEST.column].notna().any() else ()
-        charts.multiples(table, cards, (OBJECT_CURVES[0], *smallest), grids, native, key="curves-large")
-        if not smallest:
-            st.caption(
-                f"The smallest building that is still found is not known: at no resolution are {FOUND_SHARE:.0%} of "
-                f"at least {LEAST_BUILDINGS} buildings of about one size found."
-            )
-        charts.multiples(table, cards, (*OBJECT_CURVES[1:], *SIZE_CURVES), grids, native, key="curves-small")
-        return
-    touching = (TOUCHING,) if table[TOUCHING.column].max() > 0 else ()
-    charts.multiples(table, cards, SCORE_CURVES, grids, native, key="curves-large")
-    charts.multiples(table, cards, (*SHARE_CURVES, *touching), grids, native, key="curves-small")
+        large = (OBJECT_CURVES[0], *smallest)
+        small = (*OBJECT_CURVES[1:], FOUND, *SIZE_CURVES)
+    else:
+        touching = (TOUCHING,) if table[TOUCHING.column].max() > 0 else ()
+        smallest = (SMALLEST,)
+        large, small = SCORE_CURVES, (*SHARE_CURVES, *touching)
+    large = (aimed_at, *(curve for curve in large if curve != aimed_at))
+    charts.multiples(table, cards, large, grids, native, key="curves-large", least=least)
+    if not smallest:
+        st.caption(
+            f"The smallest building that is still found is not known: at no resolution are {FOUND_SHARE:.0%} of "
+            f"at least {LEAST_BUILDINGS} buildings of about one size found."
+        )
+    small = tuple(curve for curve in small if curve != aimed_at)
+    charts.multiples(table, cards, small, grids, native, key="curves-small")

@@ -1,19 +1,23 @@
 """What a sweep keeps of every run: the rows of its table and a picture, in a cache that outlives the masks."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 
+import numpy as np
 import pandas as pd
 
 from pages.app import drawing, runs
 from pages.app.runs import MaskSettings, Run
 from pages.app.state import cache
+from pages.app.subject import Subject
+from scinet.errors import ResolutionError
 from scinet.evaluation.grading import agreement
-from scinet.evaluation.sweep import COLUMNS, SweepPoint, sweep_rows
+from scinet.evaluation.sweep_rows import COLUMNS, SweepPoint, sweep_rows
 
-CELL_PX = 720
+CELL_PX = 400
 CELL_OPACITY = 0.6
-_POINT_BYTES = 1000  # about
+_POINT_BYTES = 5000  # about
 
 
 def point(run: Run, settings: MaskSettings) -> SweepPoint:
@@ -36,17 +40,22 @@ def agreement_with_native(run: Run, native: Run, settings: MaskSettings) -> floa
     return cache("sweep").get_or_make(("agreement", *run.task.key, *settings), make, lambda _: _POINT_BYTES)
 
 
-def table(found: Iterable[Run], settings: MaskSettings) -> pd.DataFrame:
-    """The rows of `scinet.evaluation.sweep.sweep_rows` for the runs of one image."""
+def points(found: Iterable[Run], settings: MaskSettings) -> list[SweepPoint]:
+    """The figures of the runs of one image, with the agreement where the native resolution has run."""
     found = list(found)
     natives = {run.task.card.name: run for run in found if run.task.cm_per_px == run.task.subject.raster.cm_per_px}
-    points = []
+    all_points = []
     for run in found:
         of_run, native = point(run, settings), natives.get(run.task.card.name)
         if native is not None:
             of_run = replace(of_run, agreement=agreement_with_native(run, native, settings))
-        points.append(of_run)
-    return pd.DataFrame(sweep_rows(points), columns=list(COLUMNS))
+        all_points.append(of_run)
+    return all_points
+
+
+def table(of_runs: Iterable[SweepPoint]) -> pd.DataFrame:
+    """The rows of `scinet.evaluation.sweep.sweep_rows`."""
+    return pd.DataFrame(sweep_rows(of_runs), columns=list(COLUMNS))
 
 
 def cell(run: Run, settings: MaskSettings) -> bytes:
@@ -58,3 +67,27 @@ def cell(run: Run, settings: MaskSettings) -> bytes:
         return drawing.overlay_picture(evaluation.raster, classes, colours, opacity=CELL_OPACITY, side_px=CELL_PX)
 
     return cache("sweep").get_or_make(("cell", *run.task.key, *settings), make, len)
+
+
+def context_rows(subject: Subject) -> dict[str, Callable[[float], bytes | None]]:
+    """The rows of the film strip above the models: what gives the picture at a resolution, None if it cannot be had."""
+    found: dict[str, Callable[[float], bytes | None]] = {"Image": partial(_context, subject, False)}
+    if subject.truth is not None:
+        found["Reference"] = partial(_context, subject, True)
+    return found
+
+
+def _context(subject: Subject, with_reference: bool, cm_per_px: float) -> bytes | None:
+    """The image at a resolution, with its reference buildings or without, as JPEG."""
+
+    def make() -> bytes:
+        raster = runs.working_raster(subject, cm_per_px)
+        buildings = runs.truth_on(subject, raster) > 0 if with_reference else np.zeros(raster.shape, np.bool_)
+        return drawing.overlay_picture(
+            raster, buildings.astype(np.uint8), [drawing.GREEN], opacity=CELL_OPACITY, side_px=CELL_PX
+        )
+
+    try:
+        return cache("sweep").get_or_make(("context", subject.key, with_reference, cm_per_px), make, len)
+    except ResolutionError:
+        return None

@@ -14,6 +14,7 @@ from scinet.errors import SciNetError
 from scinet.progress import time_left
 
 REDRAW_S = 1.0  # the least time between two drawings of the results
+USUAL_S_PER_PX = 2.5e-6  # UNet on two cores of a server, see docs/benchmarks.md
 
 
 def running_sweep(subject: Subject) -> SweepRun | None:
@@ -40,6 +41,15 @@ def run_button(subject: Subject, tasks: list[Task], missing: list[Task]) -> None
         shortcut="Ctrl+Enter",
         type="primary",
     )
+
+
+def time_text(missing: list[Task], known: list[Task]) -> str:
+    """About how long the missing tasks take, told by those that have run on this server, else by a usual machine."""
+    seconds = [(runs.seconds(task), _work(task)) for task in known]
+    timed = [(found, work) for found, work in seconds if found is not None]
+    pace = sum(found for found, _ in timed) / sum(work for _, work in timed) if timed else USUAL_S_PER_PX
+    left_s = pace * sum(_work(task) for task in missing)
+    return f"about {left_s:.0f} s" if left_s < 90 else f"about {left_s / 60:.0f} min"
 
 
 def _start(subject_key: str) -> None:

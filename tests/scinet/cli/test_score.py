@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from scinet.cli.main import main
-from scinet.evaluation.sweep import COLUMNS
+from scinet.evaluation.sweep_rows import COLUMNS
 from scinet.evaluation.truth import read_truth, truth_labels
 from scinet.raster.scene import read_raster
 
@@ -65,7 +65,7 @@ def test_a_sweep_has_the_figures_of_score(scene: Path, truth: Path, run_json: Ru
     swept = run_json("sweep", scene, *command, "--from", "9", "--to", "13")
     assert all(tuple(row) == COLUMNS for row in swept["rows"])
     steps = sorted({row["cm_per_px"] for row in swept["rows"]})
-    assert len(steps) == 2 and swept["native_cm_per_px"] in steps and set(swept["holds_to"]) == {"UNet"}
+    assert len(steps) == 2 and swept["native_cm_per_px"] in steps and swept["verdicts"] == {}
     for step in steps:
         scored = run_json("score", scene, *command, "--cm-per-px", step)
         for row in (row for row in swept["rows"] if row["cm_per_px"] == step):
@@ -110,6 +110,34 @@ def test_a_sweep_without_reference_has_the_agreement(scene: Path, run_json: RunJ
 def test_the_finest_resolution_comes_first(scene: Path, capsys: Printed) -> None:
     assert main(["sweep", str(scene), "--model", "unet", "--from", "40", "--to", "20"]) == 2
     assert "give the finest first" in capsys.readouterr().err
+
+
+def test_a_target_gives_a_verdict_with_its_flying_height(
+    scene: Path, truth: Path, run_json: RunJson, capsys: Printed
+) -> None:
+    command = ["sweep", scene, "--truth", truth, "--model", "unet", *NATIVE_AND_12_5]
+    command += ["--camera", "FC6310R", "--threshold", "0.3"]
+    found = run_json(*command, "--target", "f1=0.01")["verdicts"]["UNet"]
+    assert found["kept_to_cm_per_px"] == 12.5 and found["flying_height_m"] == 460
+    assert "keeps your target to 12.5 cm/px" in found["sentence"]
+    assert run_json(*command, "--target", "f1=0.99")["verdicts"]["UNet"]["kept_to_cm_per_px"] is None
+    assert main([*map(str, command), "--target", "f1=0.01"]) == 0
+    assert "That is 460 m above the ground with DJI Phantom 4 RTK." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "target, reason", [("iou", "is not a target"), ("speed=1", "is not a target"), ("iou=2", "cannot be met")]
+)
+def test_a_target_that_means_nothing_is_refused(
+    scene: Path, truth: Path, capsys: Printed, target: str, reason: str
+) -> None:
+    assert main(["sweep", str(scene), "--truth", str(truth), "--model", "unet", "--target", target]) == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_a_target_without_a_reference_is_refused(scene: Path, capsys: Printed) -> None:
+    assert main(["sweep", str(scene), "--model", "unet", "--target", "iou=0.7"]) == 2
+    assert "needs reference buildings" in capsys.readouterr().err
 
 
 def test_ctrl_c_has_no_hint_to_resume(

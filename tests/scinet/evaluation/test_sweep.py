@@ -1,15 +1,18 @@
 """One image at many resolutions."""
 
 from dataclasses import replace
-from math import isnan, nan
+from math import isnan
 
 import numpy as np
 import pytest
 
+from scinet.errors import TargetError
 from scinet.evaluation.diagnose import Tally
 from scinet.evaluation.evaluate import evaluate_on_grids
 from scinet.evaluation.object_scores import ObjectTally
-from scinet.evaluation.sweep import COLUMNS, SweepPoint, resolutions_held, sweep, sweep_rows
+from scinet.evaluation.sweep import sweep
+from scinet.evaluation.sweep_rows import COLUMNS, SweepPoint, sweep_rows, verdicts
+from scinet.evaluation.target import Target
 from scinet.models.checkpoint import Model
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
@@ -40,7 +43,9 @@ def test_a_point_counts_the_mask_on_the_working_grid_and_errors_on_both(noise_ra
     assert point.objects["working"].recall == 1.0 and point.objects["working"].precision == 0.5
     assert isnan(point.agreement)
     without = SweepPoint.of("UNet", 40.0, evaluate_on_grids(probability, working, noise_raster))
-    assert without == replace(point, tallies={}, objects={}, smallest_found_m2={}, agreement=without.agreement)
+    assert without == replace(
+        point, tallies={}, objects={}, smallest_found_m2={}, parts={}, agreement=without.agreement
+    )
 
 
 def test_rows_come_by_model_then_resolution_then_grid() -> None:
@@ -62,20 +67,17 @@ def test_without_a_reference_there_is_the_agreement_alone() -> None:
     assert isnan(row["iou"]) and isnan(row["holes"]) and isnan(row["object_f1"]) and row["agreement"] == 0.9
 
 
-def test_how_far_models_hold_is_told_by_iou_or_by_agreement() -> None:
-    worse = Tally(true=200, predicted=50, shared=50)
+def test_verdicts_come_by_model_and_need_a_reference() -> None:
+    good, bad = np.tile([20.0, 20, 18, 1, 1, 1, 1, 1], (16, 1)), np.tile([20.0, 20, 5, 0, 1, 1, 0, 1], (16, 1))
     points = [
-        replace(POINT, cm_per_px=10.0),
-        replace(POINT, cm_per_px=20.0, agreement=0.1),
-        replace(POINT, cm_per_px=40.0, tallies={"working": worse, "native": HALF_FOUND}),
-        replace(POINT, model="MANet", cm_per_px=20.0),
+        replace(POINT, cm_per_px=step, model=model, parts={"working": good if step < limit else bad})
+        for model, limit in (("UNet", 40), ("MANet", 5))
+        for step in (10.0, 20.0, 40.0)
     ]
-    assert resolutions_held(sweep_rows(points), native_cm_per_px=10.0) == {"UNet": 20.0, "MANet": None}
-    bare = [
-        replace(point, tallies={}, agreement=agreement)
-        for point, agreement in zip(points, (1, 0.8, nan, nan), strict=True)
-    ]
-    assert resolutions_held(sweep_rows(bare), native_cm_per_px=10.0) == {"UNet": 10.0, "MANet": None}
+    unet, manet = verdicts(points, Target("iou", 0.7), native_cm_per_px=10.0)
+    assert (unet.model, unet.kept, manet.model, manet.kept) == ("UNet", 20.0, "MANet", None)
+    with pytest.raises(TargetError, match="needs reference buildings"):
+        verdicts([POINT], Target("iou", 0.7), native_cm_per_px=10.0)
 
 
 def test_a_sweep_reports_its_progress_in_order(brightness_model: Model, noise_raster: Raster) -> None:
