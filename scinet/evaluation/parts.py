@@ -61,13 +61,13 @@ def figure_of(sums: Sums, name: FigureName) -> NDArray[np.float64]:
 
 
 def _ratio(part: Sums, whole: Sums, of_nothing: float) -> NDArray[np.float64]:
-    return np.divide(part, whole, out=np.full(np.shape(whole), of_nothing), where=np.asarray(whole) > 0)
+    return np.asarray(np.divide(part, whole, out=np.full(np.shape(whole), of_nothing), where=np.asarray(whole) > 0))
 
 
 def _pixels(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     """How many pixels of a mask (H, W) are in each part."""
     rows, columns = (np.arange(PARTS_PER_SIDE) * side // PARTS_PER_SIDE for side in mask.shape)
-    return np.add.reduceat(np.add.reduceat(mask, rows, axis=0, dtype=np.int64), columns, axis=1).ravel()
+    return np.asarray(np.add.reduceat(np.add.reduceat(mask, rows, axis=0, dtype=np.int64), columns, axis=1)).ravel()
 
 
 def _part_of(spans: Spans) -> NDArray[np.int64]:
@@ -81,7 +81,7 @@ def _part_of(spans: Spans) -> NDArray[np.int64]:
 
     middle = (mean(row + 0.5) / height, mean(first + lengths / 2) / width)
     down, right = ((PARTS_PER_SIDE * share).astype(np.int64).clip(0, PARTS_PER_SIDE - 1) for share in middle)
-    return down * PARTS_PER_SIDE + right
+    return np.asarray(down * PARTS_PER_SIDE + right)
 
 
 def _counted(parts: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ from scinet.errors import SciNetError
 from scinet.progress import time_left
 
 REDRAW_S = 1.0  # the least time between two drawings of the results
-USUAL_S_PER_PX = 2.5e-6  # UNet on two cores of a server, see docs/benchmarks.md
+USUAL_S_PER_PX = 1e-6  # UNet needs 0.74e-6 on two cores, see docs/benchmarks.md; others more
 
 
 def running_sweep(subject: Subject) -> SweepRun | None:
