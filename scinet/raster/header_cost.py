@@ -48,15 +48,16 @@ def _check_png(file: BinaryIO, name: str) -> None:
 
 def _check_tiff(file: BinaryIO, order: str, is_big: bool, name: str) -> None:
     """Follow the list of images; what is damaged is for GDAL to find."""
+    size_bytes = file.seek(0, 2)
     count_form, place_form, entry_bytes = ("Q", "Q", 20) if is_big else ("H", "I", 12)
     file.seek(8 if is_big else 4)
     for _ in range(MAX_DIRECTORIES + 1):
         place = _number(file, order + place_form)
-        if not place:
+        if not place or place >= size_bytes:
             return
         file.seek(place)
         count = _number(file, order + count_form)
-        if count is None:
+        if count is None or count > size_bytes:
             return
         file.seek(count * entry_bytes, 1)
     raise RasterError(f"{name} holds more than {MAX_DIRECTORIES} images. Save the one that you need: gdal_translate.")

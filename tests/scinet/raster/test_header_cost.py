@@ -65,6 +65,23 @@ def test_a_list_of_images_that_leads_back_ends() -> None:
         check_header(b"II*\0" + struct.pack("<IHI", 8, 0, 8), "a.tif")
 
 
-@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0+\0\x08", b"II*\0" + b"\xff" * 20])
-def test_what_is_cut_off_is_left_to_gdal(content: bytes) -> None:
+BEYOND_FILES = b"II+\0\x08\0\0\0" + b"\xff" * 8  # the place of the first image: 2**64 - 1
+COUNT_BEYOND_FILES = b"II+\0\x08\0\0\0\x10" + bytes(7) + b"\xff" * 8
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x89PNG\r\n\x1a\n",
+        b"II*\0",
+        b"MM\0+\0\x08",
+        b"II*\0" + b"\xff" * 20,
+        BEYOND_FILES,
+        COUNT_BEYOND_FILES,
+    ],
+)
+def test_what_is_cut_off_is_left_to_gdal(content: bytes, tmp_path: Path) -> None:
     check_header(content, "a")
+    (tmp_path / "a").write_bytes(content)
+    check_header(str(tmp_path / "a"), "a")
