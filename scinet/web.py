@@ -198,6 +198,20 @@ def _is_allowed(text: str) -> bool:
     return address.is_global and not address.is_multicast
 
 
+def first_bytes(url: str) -> bytes:
+    """The first 16 bytes of the file at an address, which tell its kind. Raises RasterError where it has none."""
+    return _start(url)[1]
+
+
+def _start(url: str) -> tuple[int, bytes]:
+    """The status of the answer to a request of 16 bytes, and these."""
+    try:
+        with open_url(url, CONNECT_S, DEADLINE_S, Range="bytes=0-15") as answer:
+            return answer.status, answer.read(16)
+    except Exception as error:  # errors of http.client and of the URL parser too, for malformed addresses and answers
+        raise RasterError(f"{file_name(url)} cannot be opened: {reason(url, error)}.") from None
+
+
 def check_url(url: str) -> None:
     """Request the first bytes of a file, as GDAL would, and say in a sentence what is wrong with the answer.
 
@@ -206,11 +220,7 @@ def check_url(url: str) -> None:
             answer range requests.
     """
     name = file_name(url)
-    try:
-        with open_url(url, CONNECT_S, DEADLINE_S, Range="bytes=0-15") as answer:
-            status, start = answer.status, answer.read(16)
-    except Exception as error:  # errors of http.client and of the URL parser too, for malformed addresses and answers
-        raise RasterError(f"{name} cannot be opened: {reason(url, error)}.") from None
+    status, start = _start(url)
     if not start.startswith(_TIFF):
         raise RasterError(f"{name} is not a GeoTIFF. Give the address of a Cloud Optimized GeoTIFF (COG).")
     if status != 206:

@@ -4,13 +4,14 @@ import hashlib
 import mmap
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 os.environ.setdefault("SCINET_ALLOW_PRIVATE", "1")  # this server is on this machine
 
@@ -21,6 +22,8 @@ LARGE_BYTES = 100_000_000
 @dataclass
 class RangeServer:
     """Serves files by path ("/a/b.tif") or from a folder; `asked` lists (path, Range header) of all requests.
+
+    `answers` has functions by path, which get the query and give the content, for services.
 
     `fail` makes the next responses for a path fail:
         "403", "404", "503"  that status
@@ -38,6 +41,7 @@ class RangeServer:
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     faults: dict[str, list[str]] = field(default_factory=dict)
     closing: threading.Event = field(default_factory=threading.Event)
+    answers: dict[str, Callable[[dict[str, str]], bytes | None]] = field(default_factory=dict)
 
     def fail(self, path: str, fault: str, times: int = 1) -> None:
         self.faults[path] = [fault] * times
@@ -76,7 +80,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.files.asked.append((path, part))
         faults = self.files.faults.get(path)
         fault = faults.pop(0) if faults else None
-        content = self.files.content(path)
+        answer = self.files.answers.get(path)
+        content = answer(dict(parse_qsl(urlsplit(self.path).query))) if answer else self.files.content(path)
         if fault == "silent":
             self.files.closing.wait(30)
             return

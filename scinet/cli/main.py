@@ -23,6 +23,7 @@ COMMANDS = {
     "models": ("scinet.cli.listing:models", "List the models."),
     "samples": ("scinet.cli.listing:samples", "List the sample tiles on board."),
     "tiles": ("scinet.cli.listing:tiles", "List the images of a folder."),
+    "oam": ("scinet.cli.aerial:oam", "List the images of OpenAerialMap that show a place."),
     "export": ("scinet.cli.export:export", "Write a model as ONNX."),
     "ocaic": ("scinet.cli.open_cities:ocaic", "List, download and read the Open Cities AI Challenge."),
     "app": ("scinet.cli.app:app", "Start the app in the browser."),

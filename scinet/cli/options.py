@@ -20,7 +20,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 IMAGE_HELP = (
     "a GeoTIFF, COG, PNG, JPEG, WebP, JPEG 2000, GeoPackage, MBTiles, PMTiles or a folder of tiles: a path, or the URL "
-    "of a COG"
+    "of a COG, of tiles with {z}, {x} and {y}, of a service (WMTS, TMS, WMS) or of a STAC item"
 )
 PATH = click.Path(path_type=Path)
 

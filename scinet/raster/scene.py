@@ -333,8 +333,8 @@ def read_raster(
     cm_per_px = None if cm_per_px is None else parse_cm_per_px(cm_per_px)
     name = source_name(source)
     source = _reopenable(source, name)
-    if (pyramid := _pyramid(source, name, cm_per_px, choice)) is not None:
-        return pyramid.read()
+    if (indirect := _indirect(source, name, cm_per_px, choice)) is not None:
+        return indirect.read()
     with open_raster(source, name, max_pixels=max_pixels, page=choice.page) as dataset:
         scene = _scene_of(dataset, source, name, cm_per_px, choice)
         return scene._read(dataset, (0, 0, scene.width, scene.height))
@@ -353,7 +353,7 @@ def open_scene(
     zoom/column/row.png. Other formats, which are decoded as a whole, may have at most 100 million pixels.
 
     Args:
-        source: Path, http(s) address of a COG, bytes or open binary file.
+        source: Path, http(s) address of a COG, of tiles, of a service or of a STAC item, bytes or open binary file.
         cm_per_px: Its resolution in ground centimetres, used only where the file has no georeference.
         name: What to call it in a message; by default the file's name.
         choice: Bands, nodata and CRS, where the file leaves them open; by default the likeliest.
@@ -374,11 +374,11 @@ def open_scene(
     """
     cm_per_px = None if cm_per_px is None else parse_cm_per_px(cm_per_px)
     name = name or source_name(source)
+    source = _reopenable(source, name)
+    if (indirect := _indirect(source, name, cm_per_px, choice)) is not None:
+        return indirect
     if web.is_url(source):
         web.check_url(str(source))
-    source = _reopenable(source, name)
-    if (pyramid := _pyramid(source, name, cm_per_px, choice)) is not None:
-        return pyramid
     with open_raster(source, name, by_windows=True, page=choice.page) as dataset:
         scene = _scene_of(dataset, source, name, cm_per_px, choice)
         if scene.is_remote and scene.block[1] == scene.width and scene.pixels > MAX_DECIMATED_WEB_PIXELS:
@@ -389,10 +389,10 @@ def open_scene(
         return scene
 
 
-def _pyramid(source: str | bytes, name: str, cm_per_px: float | None, choice: ImageChoice) -> Scene | None:
-    from scinet.raster.pyramid.open import open_pyramid  # builds on this module
+def _indirect(source: str | bytes, name: str, cm_per_px: float | None, choice: ImageChoice) -> Scene | None:
+    from scinet.raster.pyramid.open import open_indirect  # builds on this module
 
-    return open_pyramid(source, name, cm_per_px, choice)
+    return open_indirect(source, name, cm_per_px, choice)
 
 
 def _reopenable(source: Source, name: str) -> str | bytes:

@@ -54,17 +54,18 @@ class PyramidScene(Scene):
                 yield error
 
     def overview(self, max_px: int) -> Raster:
-        """As that of a `Scene`, from the coarsest zoom that is fine enough."""
+        """As that of a `Scene`, from the coarsest zoom that is fine enough and has tiles."""
         shape = self._overview_shape(max_px)
         boxes = [(matrix, matrix.box(self.pyramid.bounds)) for matrix in self.pyramid.matrices]
         fine = [(matrix, box) for matrix, box in boxes if box[2] - box[0] >= shape[1] and box[3] - box[1] >= shape[0]]
-        matrix, box = min(fine or boxes[:1], key=lambda each: _size_px(each[1]))
-        if _size_px(box) > (MAX_DECIMATED_WEB_PIXELS if self.is_remote else MAX_DECIMATED_PIXELS):
-            raise self._no_overviews()
-        pixels, valid = self._reduced(matrix, box, shape)
-        if not valid.any():
-            raise NodataError(self._blank)
-        return Raster(pixels, valid, self.grid.resized(shape).transform, self.crs, self.all_notes)
+        most_px = MAX_DECIMATED_WEB_PIXELS if self.is_remote else MAX_DECIMATED_PIXELS
+        for matrix, box in sorted(fine or boxes[:1], key=lambda each: _size_px(each[1])):
+            if _size_px(box) > most_px:
+                raise self._no_overviews()
+            pixels, valid = self._reduced(matrix, box, shape)
+            if valid.any():
+                return Raster(pixels, valid, self.grid.resized(shape).transform, self.crs, self.all_notes)
+        raise NodataError(self._blank)
 
     def rows(self, cm_per_px: float) -> RowStream:
         """As those of a `Scene`, always at its own resolution."""
