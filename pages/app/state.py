@@ -74,7 +74,6 @@ class Session:
     sweep_problems: dict[Key, str] = field(default_factory=dict)  # by the task's key
 
     # Benchmark
-    clicked_point: tuple[str, float, str] | None = None  # model, cm/px and score, not yet in the list of tiles
     tiles_shown: int = 0
 
     # Models
@@ -93,6 +92,7 @@ def session() -> Session:
 # Widgets whose value some other code sets or reads
 SOURCE, FOLDER, TILE, SCENE, PATH, COLUMN, ROW = "source", "folder", "tile", "scene", "path", "column", "row"
 RESOLUTION, STEPS = "gsd", "steps"
+SECTION, FIGURE_FORMAT, AXIS = "section", "figure_format", "axis"
 RANKED_AT, TILES_MODEL, TILES_AT, TILES_BY = "rank_at", "behind_system", "behind_gsd", "behind_by"
 
 # Widgets that deep links set and that another page keeps: of the image's source, and of the map

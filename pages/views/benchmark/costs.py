@@ -5,7 +5,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from pages.app import charts, drawing
-from pages.views.benchmark.figure_5 import legend
+from pages.views.benchmark import downloads
+from pages.views.benchmark.curves import legend
 from pages.views.benchmark.metrics import SCORE_TITLES
 from pages.views.benchmark.selection import Selection
 from scinet.evaluation.benchmark import native_gsd
@@ -14,13 +15,13 @@ AXES = {"gmacs_1024_px": "GMACs at 1024 px", "seconds_1024_px": "Seconds for 102
 CITY_COLOURS = (drawing.BLUE, drawing.ORANGE, drawing.PURPLE, drawing.VERMILION, charts.GREY)
 
 
-def scatter(chosen: Selection, table: pd.DataFrame, cm_per_px: float) -> None:
-    """Draw the score at one resolution against multiply-adds and against time; bars are intervals over tiles."""
+def show(chosen: Selection) -> None:
+    """Draw the score at the resolution against multiply-adds and against time; bars are intervals over tiles."""
     costs = chosen.benchmark.costs
     if not costs:
         st.info("Run python -m training.costs to measure the time and multiply-adds of the models.")
         return
-    rows = table[(table["metric"] == chosen.metric) & (table["cm_per_px"] == cm_per_px)].set_index("system")
+    rows = chosen.at_resolution.set_index("system")
     legend(chosen.models, "┃ ")
     with st.container(key="curves-cost"):
         for axis, title in AXES.items():
@@ -48,11 +49,25 @@ def scatter(chosen: Selection, table: pd.DataFrame, cm_per_px: float) -> None:
                     hovertemplate="%{y:.3f} at %{x:.4g}<extra>" + model.title + "</extra>",
                 )
             figure.update_xaxes(title={"text": title, "standoff": 4}, title_font_size=12, rangemode="tozero")
-            figure.update_yaxes(tickformat=".2f", nticks=6)
-            figure.update_layout(height=300, margin={"l": 44, "r": 12, "t": 12, "b": 40}, showlegend=False)
+            figure.update_yaxes(tickformat=".2f", nticks=6, title={"text": SCORE_TITLES[chosen.metric], "standoff": 6})
+            figure.update_layout(height=420, margin={"l": 60, "r": 12, "t": 28, "b": 40}, showlegend=False)
             with st.container(gap=None):
                 st.html(f'<div class="sn-curve">{SCORE_TITLES[chosen.metric]} against {title}</div>')
-                st.plotly_chart(figure, key=f"cost-{axis}", config=charts.CAMERA, alt=f"Score against {title}")
+                st.plotly_chart(
+                    figure,
+                    key=f"cost-{axis}",
+                    config=downloads.camera(f"score against {title}"),
+                    alt=f"Score against {title}",
+                )
+    downloads.show(chosen, _with_costs(chosen), "cost", has_figure=True)
+
+
+def _with_costs(chosen: Selection) -> pd.DataFrame:
+    """The rows of the scores at the resolution, with the costs of each model's architecture."""
+    rows = chosen.at_resolution
+    architectures = {model.name: model.architecture for model in chosen.models}
+    costs = pd.DataFrame([chosen.benchmark.costs.get(architectures[name], {}) for name in rows["system"]])
+    return pd.concat([rows.reset_index(drop=True), costs], axis=1)
 
 
 def figure_4(chosen: Selection) -> None:

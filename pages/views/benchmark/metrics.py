@@ -39,6 +39,8 @@ OBJECT_HELP = {
 COUNT_ERROR = "object_count_error"  # has a sign, so it ranks nothing
 SCORE_TITLES = METRIC_TITLES | OBJECT_TITLES
 SCORE_HELP = METRIC_HELP | OBJECT_HELP
+SAME, OWN = "Same tiles", "Own GSD"  # at each resolution
+WRONG_AREA, IOU = "Wrong area", "IoU"  # by which tiles are sorted
 STRATEGY_TITLES = {
     "direct": "Direct",
     "best-scale": "Best scale, unknown places",

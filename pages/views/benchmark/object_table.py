@@ -10,7 +10,8 @@ import streamlit as st
 
 from pages.app.html_table import DASH, HtmlTable
 from pages.views.benchmark.metrics import COUNT_ERROR, OBJECT_HELP, OBJECT_TITLES, SCORE_TITLES, STRATEGY_TITLES
-from pages.views.benchmark.selection import ScoredModel, Selection
+from pages.views.benchmark.scored_models import ScoredModel
+from pages.views.benchmark.selection import Selection
 from scinet.evaluation.bootstrap import LEVEL
 
 WIDE = "sn-wide"

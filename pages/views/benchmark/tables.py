@@ -6,13 +6,13 @@ from math import isnan, nan
 from typing import Any
 
 import pandas as pd
-import streamlit as st
 
 from pages.app.html_table import DASH, HtmlTable
 from pages.views.benchmark import paper
 from pages.views.benchmark.metrics import METRIC_TITLES, SCORE_HELP, SCORE_TITLES
 from pages.views.benchmark.paper import Printed
-from pages.views.benchmark.selection import ScoredModel, Selection
+from pages.views.benchmark.scored_models import ScoredModel
+from pages.views.benchmark.selection import Selection
 from scinet.evaluation import yardstick
 from scinet.evaluation.bootstrap import LEVEL
 from scinet.models.architectures import TITLES
@@ -21,22 +21,24 @@ NO_COST = "python -m training.costs measures it"
 WIDE = "sn-wide"
 
 
-def ranking(chosen: Selection, table: pd.DataFrame, cm_per_px: float) -> list[ScoredModel]:
-    """Draw the models at one resolution with the interval of each and of its change from Sci-Net; returns them.
+def ranking(chosen: Selection, ranked: Sequence[ScoredModel], by_name: Mapping[str, Any]) -> None:
+    """Draw the models at one resolution with the interval of each and of its change from Sci-Net.
 
-    Both the table and the list have the best model first.
+    Args:
+        chosen: The choices of the page.
+        ranked: The models, the best first.
+        by_name: Their rows of `estimates`.
     """
-    rows = table[(table["metric"] == chosen.metric) & (table["cm_per_px"] == cm_per_px)]
-    by_name = {row.system: row for row in rows.itertuples()}
-    ranked = sorted((m for m in chosen.models if m.name in by_name), key=lambda m: -by_name[m.name].value)
-    title = SCORE_TITLES[chosen.metric]
     shown = HtmlTable(WIDE)
-    shown.head("", title, f"{LEVEL:.0%} interval", "Against Sci-Net", "Seeds", "Time", "GMACs", "On board")
+    reaches = [f"Reaches {chosen.target:g}"] if chosen.target else []
+    columns = [SCORE_TITLES[chosen.metric], f"{LEVEL:.0%} interval", *reaches, "Against Sci-Net", "Seeds"]
+    shown.head("", *columns, "Time", "GMACs", "On board")
     for model in ranked:
         row, cost = by_name[model.name], chosen.benchmark.costs.get(model.architecture, {})
         cells = [
             f"<b>{row.value:.3f}</b>",
             DASH if isnan(row.low) else f"{row.low:.3f} to {row.high:.3f}",
+            *([target_mark(row, chosen.target)] if chosen.target else []),
             _change(row, model),
             _seeds(row),
             _cost(cost, "seconds_1024_px", "{:.2f} s"),
@@ -47,39 +49,25 @@ def ranking(chosen: Selection, table: pd.DataFrame, cm_per_px: float) -> list[Sc
     published = chosen.published.get(chosen.metric)
     if published is not None:
         name = f'<a href="{yardstick.SOURCE}">{escape(yardstick.PUBLISHED_BY)}</a>'
-        shown.row(name, [f"<b>{published:.3f}</b>", *[DASH] * 6], is_emphasized=True)
+        shown.row(name, [f"<b>{published:.3f}</b>", *[DASH] * (6 + len(reaches))], is_emphasized=True)
     timed = next((cost["timed_on"] for cost in chosen.benchmark.costs.values() if "timed_on" in cost), "")
     foot = (
         "One image, so there are no intervals. The published model saw it at 53 cm/px. "
-        if ranked and isnan(by_name[ranked[0].name].low)
+        if isnan(by_name[ranked[0].name].low)
         else "Intervals are bootstrapped over tiles; changes from Sci-Net are paired tile by tile. "
         "▲▼ mark changes whose interval excludes 0 and on which all seeds agree. "
     ) + (f"Time and GMACs: one image of 1024 px in one piece; {escape(timed)}." if timed else "")
-    if answer := lead_in_words(ranked, by_name):
-        st.html(f'<div class="sn-answer">{answer}</div>')
     shown.show(foot)
-    return ranked
 
 
-def lead_in_words(ranked: Sequence[ScoredModel], by_name: Mapping[str, Any]) -> str:
-    """Who leads, the best model or Sci-Net, and whether other tiles or another seed could change the order."""
-    if len(ranked) < 2 or "sci-net" not in by_name:
-        return ""
-    best, ours = ranked[0], next(model for model in ranked if model.name == "sci-net")
-    other = ranked[1] if best is ours else ours
-    lead = by_name[other.name if best is ours else best.name]
-    one, two = by_name[best.name], by_name[other.name]
-    if abs(lead.change) < 0.0005:
-        names = f"<b>{escape(best.title)}</b> and <b>{escape(other.title)}</b>"
-        return f"{names} are level: {one.value:.3f} and {two.value:.3f}."
-    text = f"<b>{escape(best.title)}</b> comes first. Its lead over {escape(other.title)} of {abs(lead.change):.3f} is "
-    if isnan(lead.change_low):
-        return f"{text[:-4]}, on a single image: nothing says what other images would show."
-    if lead.change_low <= 0 <= lead.change_high:
-        return f"{text}no larger than the choice of tiles explains."
-    if lead.sure and min(one.seeds, two.seeds) > 1:
-        return f"{text}larger than the choice of tiles or another training seed explains."
-    return f"{text}larger than the choice of tiles explains, but another training seed may change the order."
+def target_mark(row: Any, target: float) -> str:
+    """Whether a score reaches the target, as HTML: surely or surely not where the whole interval says so."""
+    low, high = (row.value, row.value) if isnan(row.low) else (row.low, row.high)
+    if low >= target:
+        return '<span class="sn-better">yes</span>'
+    if high < target:
+        return '<span class="sn-worse">no</span>'
+    return "likely" if row.value >= target else "unlikely"
 
 
 def papers(chosen: Selection, table: pd.DataFrame, printed: dict[str, Printed], title: str) -> None:

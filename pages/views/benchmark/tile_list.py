@@ -1,42 +1,45 @@
 """The tiles behind a point of a figure, worst first; each opens in Explore."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
+from pages.app.controls import PLACES_TITLES, STRATEGY_TITLES
 from pages.app.markdown import sentence
-from pages.app.state import TILES_AT, TILES_BY, TILES_MODEL, session
+from pages.app.state import AXIS, TILES_AT, TILES_BY, TILES_MODEL, session
 from pages.sources.folder import current_folder
 from pages.sources.gallery import thumbnail
 from pages.sources.tiles import label
-from pages.views.benchmark.selection import ScoredModel, Selection
+from pages.views.benchmark.metrics import IOU, OWN, WRONG_AREA
+from pages.views.benchmark.scored_models import ScoredModel
+from pages.views.benchmark.selection import Selection
 from scinet.errors import SciNetError
 from scinet.evaluation import scores
+from scinet.evaluation.benchmark import BENCHMARK_STRATEGIES
 from scinet.evaluation.grading import step_title, steps_around, two_digits
 from scinet.evaluation.scores import Counts
 from scinet.models.card import list_models
 
-USUAL_CM_PER_PX = 15.0
 TILES_AT_ONCE = 12
-WRONG_AREA, IOU = "Wrong area", "IoU"
 
 
-def show(chosen: Selection, rows: pd.DataFrame) -> None:
-    """Draw the list; ``rows`` are those of the figure. Two widgets choose a point, as a click does."""
+def show(chosen: Selection) -> None:
+    """Draw the list, of the model and at the resolution that a click on the curves has set or two widgets choose."""
     models = {model.name: model for model in chosen.models}
-    gsds = sorted(rows["cm_per_px"].unique().tolist())
-    _use_click(models, gsds)
     left, middle, right, _ = st.columns([2, 2, 2, 3], vertical_alignment="bottom")
-    name = left.selectbox("Model", list(models), format_func=lambda n: models[n].title, key=TILES_MODEL)
-    cm_per_px = middle.selectbox("At", gsds, format_func=lambda gsd: f"{gsd:g} cm/px", key=TILES_AT)
+    name = left.selectbox(
+        "Model", list(models), format_func=lambda n: models[n].title, key=TILES_MODEL, bind="query-params"
+    )
+    rows, cm_per_px = _rows(chosen, middle)
     by = right.segmented_control(
         "Worst by",
         [WRONG_AREA, IOU],
         default=WRONG_AREA,
         key=TILES_BY,
+        bind="query-params",
         required=True,
         width="stretch",
         help="Wrong area: missed and false pixels in m², as micro scores weigh tiles. IoU: as macro scores do.",
@@ -49,20 +52,21 @@ def show(chosen: Selection, rows: pd.DataFrame) -> None:
     with st.container(key="behind"):
         for row in tiles.head(shown).itertuples():
             with st.container(gap="xxsmall"):
-                _tile(row, model, cm_per_px, folder)
+                _tile(row, model, chosen.strategy, folder)
     if shown < len(tiles):
         st.button(f"Show more ({len(tiles) - shown})", key="behind_more", on_click=_show_more, args=(shown,))
 
 
-def _use_click(models: dict[str, ScoredModel], gsds: Sequence[float]) -> None:
-    """Set the widgets to the point that was clicked last."""
-    clicked, session().clicked_point = session().clicked_point, None
-    if clicked is not None and clicked[0] in models and clicked[1] in gsds:
-        st.session_state[TILES_MODEL], st.session_state[TILES_AT], metric = clicked
-        st.session_state[TILES_BY] = IOU if metric.startswith("macro") else WRONG_AREA
-        session().tiles_shown = TILES_AT_ONCE
+def _rows(chosen: Selection, place: DeltaGenerator) -> tuple[pd.DataFrame, float]:
+    """The rows of the curves, and the resolution: the page's, or of tiles at their own, one to choose."""
+    if st.session_state.get(AXIS) != OWN:
+        place.html(f'<div class="sn-curve">at {chosen.cm_per_px:g} cm/px</div>')
+        return chosen.resampled, chosen.cm_per_px
+    rows = chosen.own_gsd
+    gsds = sorted(rows["cm_per_px"].unique().tolist())
     if st.session_state.get(TILES_AT) not in gsds:
-        st.session_state[TILES_AT] = min(gsds, key=lambda gsd: abs(gsd - USUAL_CM_PER_PX))
+        st.session_state[TILES_AT] = min(gsds, key=lambda gsd: abs(gsd - chosen.cm_per_px))
+    return rows, float(place.selectbox("Native", gsds, format_func=lambda gsd: f"{gsd:g} cm/px", key=TILES_AT))
 
 
 def _summary(chosen: Selection, model: ScoredModel, tiles: pd.DataFrame, cm_per_px: float, *, can_open: bool) -> str:
@@ -81,7 +85,7 @@ def _summary(chosen: Selection, model: ScoredModel, tiles: pd.DataFrame, cm_per_
     return text
 
 
-def _tile(row: Any, model: ScoredModel, cm_per_px: float, folder: Path | None) -> None:
+def _tile(row: Any, model: ScoredModel, strategy: str, folder: Path | None) -> None:
     """Draw a tile's thumbnail and its link, or its name if it cannot be opened."""
     text = f"IoU {row.iou:.2f} · {row.wrong_m2:,.0f} m²"
     name = Path(row.image).stem
@@ -95,7 +99,7 @@ def _tile(row: Any, model: ScoredModel, cm_per_px: float, folder: Path | None) -
         "pages/explore.py",
         label=f"{text} →",
         width="stretch",
-        query_params=address(row, model, cm_per_px),
+        query_params=address(row, model, strategy),
         help=sentence(f"Open {name} of {row.city} in Explore"),
     )
 
@@ -126,8 +130,8 @@ def tiles_folder(tiles: pd.DataFrame) -> Path | None:
     return folder if (folder / "index.csv").is_file() and (folder / tiles["image"].iloc[0]).is_file() else None
 
 
-def address(row: Any, model: ScoredModel, cm_per_px: float) -> dict[str, str | list[str]]:
-    """The address of Explore with that tile, at the nearest step, with the model next to another one."""
+def address(row: Any, model: ScoredModel, strategy: str) -> dict[str, str | list[str]]:
+    """The address of Explore with that tile, at the nearest step, by that strategy, the model next to another one."""
     native = row.native_cm_per_px
     step = min(steps_around(native), key=lambda gsd: max(gsd / row.seen_cm_per_px, row.seen_cm_per_px / gsd))
     others = [card.title for card in list_models() if card not in model.cards]
@@ -138,6 +142,8 @@ def address(row: Any, model: ScoredModel, cm_per_px: float) -> dict[str, str | l
         "native": f"{two_digits(native):g} cm/px",
         "tile": label(row.image, "test"),
         "gsd": step_title(step, native),
+        "strategy": STRATEGY_TITLES[BENCHMARK_STRATEGIES[strategy].name],
+        "places": PLACES_TITLES[BENCHMARK_STRATEGIES[strategy].places],
         "models": titles[:2],
         "left_pane": titles[0] if titles else "Image",
         "right_pane": titles[1] if len(titles) > 1 else "Image",

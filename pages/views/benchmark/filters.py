@@ -1,0 +1,113 @@
+"""The choices of the page Benchmark: models, strategy and grid in the sidebar, the rest above the tabs."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from pages.app.benchmark_file import VersionedBenchmark
+from pages.app.measures import GRID_HELP
+from pages.app.state import RANKED_AT
+from pages.views.benchmark.metrics import METRIC_HELP, METRIC_TITLES, SCORE_TITLES, STRATEGY_HELP, STRATEGY_TITLES
+from pages.views.benchmark.places import tile_sets
+from pages.views.benchmark.scored_models import ScoredModel, models_of
+from pages.views.benchmark.selection import Selection
+from scinet.evaluation.benchmark import Benchmark
+from scinet.models.card import list_models
+
+USUAL_CM_PER_PX = 15.0
+USUAL_TARGET = 0.7
+
+
+def choose(found: VersionedBenchmark) -> Selection:
+    """Draw all widgets; the resolution is left out where the models have no scores."""
+    scored, version = found
+    with st.sidebar:
+        models, strategy, grid = _choose_models(scored)
+    ground, places, score, least = st.columns([3.2, 2.6, 2, 1.2], vertical_alignment="bottom")
+    sets = tile_sets(scored.tiles, list_models())
+    tile_set = places.selectbox(
+        "Kind of place",
+        list(sets),
+        format_func=lambda name: f"{name} · {len(sets[name])} {'tile' if len(sets[name]) == 1 else 'tiles'}",
+        key="tiles_of",
+        bind="query-params",
+        help="Test tiles, which no training used. Scores are of the resolutions that all of them have.",
+    )
+    metric = score.selectbox(
+        "Score",
+        list(SCORE_TITLES) if scored.has_objects else list(METRIC_TITLES),
+        format_func=SCORE_TITLES.__getitem__,
+        key="metric",
+        bind="query-params",
+        help="Scores of objects count buildings instead of pixels. "
+        + "; ".join(f"{METRIC_TITLES[m]}: {t}" for m, t in METRIC_HELP.items()),
+    )
+    target = least.number_input(
+        "Target",
+        0.0,
+        1.0,
+        USUAL_TARGET,
+        0.05,
+        format="%.2f",
+        key="target",
+        bind="query-params",
+        help="The score that your work needs: what reaches it passes.",
+    )
+    images = tuple(sets[tile_set])
+    chosen = Selection(scored, version, models, tile_set, images, strategy, grid, metric, target)
+    gsds = sorted(chosen.resampled["cm_per_px"].unique().tolist()) if models else []
+    with ground:
+        return replace(chosen, cm_per_px=_choose_resolution(gsds)) if gsds else chosen
+
+
+def _choose_models(scored: Benchmark) -> tuple[tuple[ScoredModel, ...], str, str]:
+    models = models_of(list(dict.fromkeys(scored.tiles["model"])))
+    names = st.multiselect(
+        "Models",
+        list(models),
+        default=list(models),
+        format_func=lambda name: models[name].title,
+        key="systems",
+        bind="query-params",
+        help="Of a model that was trained with several seeds, the mean is shown.",
+    )
+    strategies = scored.strategies
+    strategy = st.selectbox(
+        "Strategy",
+        strategies,
+        index=strategies.index("best-scale") if "best-scale" in strategies else 0,
+        format_func=STRATEGY_TITLES.__getitem__,
+        key="scored_by",
+        bind="query-params",
+        help=STRATEGY_HELP,
+    )
+    grid = st.segmented_control(
+        "Grid",
+        ["Working", "Native"],
+        default="Working",
+        key="score_grid",
+        bind="query-params",
+        required=True,
+        width="stretch",
+        help=GRID_HELP,
+    )
+    return tuple(models[name] for name in names), strategy, (grid or "Working").lower()
+
+
+def _choose_resolution(gsds: list[float]) -> float:
+    nearest = min(gsds, key=lambda gsd: abs(gsd - USUAL_CM_PER_PX))
+    if st.session_state.get(RANKED_AT) not in (None, *gsds):
+        st.session_state[RANKED_AT] = nearest
+    if len(gsds) == 1:
+        st.caption(f"All tiles were scored at {gsds[0]:g} cm/px alone.")
+        return gsds[0]
+    chosen: float = st.select_slider(
+        "Ground resolution of your images",
+        gsds,
+        value=nearest,
+        format_func=lambda gsd: f"{gsd:g} cm/px",
+        key=RANKED_AT,
+        bind="query-params",
+        help="The test tiles are resampled to this resolution.",
+    )
+    return chosen
