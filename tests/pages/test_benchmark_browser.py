@@ -44,6 +44,7 @@ def test_from_a_point_to_its_tiles_and_into_explore(page: Page, address: str) ->
     assert "section=Tiles" in page.url
     page.wait_for_selector(SETTLED)
     images = page.locator(".st-key-behind img")
+    images.nth(1).wait_for()
     assert images.count() == 2
     page.locator(".st-key-behind a").first.click()
     page.locator("iframe[title*=folium]").wait_for()
