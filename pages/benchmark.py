@@ -6,7 +6,7 @@ from pages.app import navigation
 from pages.app.benchmark_file import versioned_benchmark
 from pages.app.markdown import sentence
 from pages.app.state import SECTION
-from pages.views.benchmark import answer, by_resolution, costs, filters, tables_tab, tile_list
+from pages.views.benchmark import answer, by_resolution, costs, figure_6, filters, scenarios, tables_tab, tile_list
 from scinet.errors import BenchmarkError
 
 NO_BENCHMARK = "There is no benchmark.json next to the models: python -m training.benchmark writes it."
@@ -14,6 +14,8 @@ SECTIONS = {
     "Answer": answer.show,
     "By resolution": by_resolution.show,
     "Tables": tables_tab.show,
+    "Figure 6": figure_6.show,
+    "Scenarios": scenarios.show,
     "Cost": costs.show,
     "Tiles": tile_list.show,
 }

@@ -92,6 +92,7 @@ def session() -> Session:
 # Widgets whose value some other code sets or reads
 SOURCE, FOLDER, TILE, SCENE, PATH, COLUMN, ROW = "source", "folder", "tile", "scene", "path", "column", "row"
 RESOLUTION, STEPS = "gsd", "steps"
+SCENARIO, SCENARIO_CELLS = "scenario", "scenario_cells"
 SECTION, FIGURE_FORMAT, AXIS = "section", "figure_format", "axis"
 RANKED_AT, TILES_MODEL, TILES_AT, TILES_BY = "rank_at", "behind_system", "behind_gsd", "behind_by"
 

@@ -23,15 +23,16 @@ def choose() -> Choice:
     )
     sample = by_title[title]
     st.caption(f"{sample.about} {escaped(_credit(sample))}.")
-    return Choice(_read(sample))
+    return Choice(read_sample(sample))
 
 
 def first_example() -> Subject:
     """The example that the app opens with."""
-    return _read(samples()[0])
+    return read_sample(samples()[0])
 
 
-def _read(sample: Sample) -> Subject:
+def read_sample(sample: Sample) -> Subject:
+    """A sample tile as the image to explore."""
     return replace(read_tile(sample.tile, sample.title), sample=sample.tile.name)
 
 

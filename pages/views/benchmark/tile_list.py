@@ -9,13 +9,17 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pages.app.controls import PLACES_TITLES, STRATEGY_TITLES
 from pages.app.markdown import sentence
-from pages.app.state import AXIS, TILES_AT, TILES_BY, TILES_MODEL, session
+from pages.app.state import AXIS, SCENARIO, TILES_AT, TILES_BY, TILES_MODEL, session
 from pages.sources.folder import current_folder
 from pages.sources.gallery import thumbnail
-from pages.sources.tiles import label
+from pages.sources.tiles import label, read_tile
+from pages.views.benchmark import mask_grid
+from pages.views.benchmark.mask_grid import TileRow
 from pages.views.benchmark.metrics import IOU, OWN, WRONG_AREA
+from pages.views.benchmark.scenarios import places_of
 from pages.views.benchmark.scored_models import ScoredModel
 from pages.views.benchmark.selection import Selection
+from scinet.datasets.tiles import tiles_in
 from scinet.errors import SciNetError
 from scinet.evaluation import scores
 from scinet.evaluation.benchmark import BENCHMARK_STRATEGIES
@@ -23,17 +27,21 @@ from scinet.evaluation.grading import step_title, steps_around, two_digits
 from scinet.evaluation.scores import Counts
 from scinet.models.card import list_models
 
-TILES_AT_ONCE = 12
+TILES_AT_ONCE, MASKED_AT_ONCE = 12, 3
+MASKED_MODELS = 3  # next to one another, so that errors can be seen
+PICTURES, MASKS = "Pictures", "Masks"
+ALL_PLACES = "All tiles"
 
 
 def show(chosen: Selection) -> None:
-    """Draw the list, of the model and at the resolution that a click on the curves has set or two widgets choose."""
+    """Draw the list, of the model and at the resolution that a click on the curves has set or the widgets choose."""
     models = {model.name: model for model in chosen.models}
-    left, middle, right, _ = st.columns([2, 2, 2, 3], vertical_alignment="bottom")
+    left, middle, place, right, view = st.columns([2, 1.5, 2, 2, 2], vertical_alignment="bottom")
     name = left.selectbox(
         "Model", list(models), format_func=lambda n: models[n].title, key=TILES_MODEL, bind="query-params"
     )
     rows, cm_per_px = _rows(chosen, middle)
+    rows = _of_scenario(chosen, rows, place)
     by = right.segmented_control(
         "Worst by",
         [WRONG_AREA, IOU],
@@ -44,17 +52,61 @@ def show(chosen: Selection) -> None:
         width="stretch",
         help="Wrong area: missed and false pixels in m², as micro scores weigh tiles. IoU: as macro scores do.",
     )
+    has_masks = (
+        view.segmented_control(
+            "Show",
+            [PICTURES, MASKS],
+            default=PICTURES,
+            key="tiles_as",
+            bind="query-params",
+            required=True,
+            width="stretch",
+        )
+        == MASKS
+    )
     model = models[name]
-    tiles = worst_first(rows, model, cm_per_px, chosen.grid, by or WRONG_AREA)
+    tiles = worst_first(rows, model, cm_per_px, chosen.grid, by)
+    if tiles.empty:
+        st.info("There are no such tiles: choose another scenario.")
+        return
     folder = tiles_folder(tiles)
     st.caption(_summary(chosen, model, tiles, cm_per_px, can_open=folder is not None))
-    shown = session().tiles_shown or TILES_AT_ONCE
-    with st.container(key="behind"):
-        for row in tiles.head(shown).itertuples():
-            with st.container(gap="xxsmall"):
-                _tile(row, model, chosen.strategy, folder)
+    at_once = MASKED_AT_ONCE if has_masks else TILES_AT_ONCE
+    shown = session().tiles_shown or at_once
+    if has_masks and folder is not None:
+        _masks(chosen, model, tiles.head(shown), folder)
+    else:
+        with st.container(key="behind"):
+            for row in tiles.head(shown).itertuples():
+                with st.container(gap="xxsmall"):
+                    _tile(row, model, chosen.strategy, folder)
     if shown < len(tiles):
-        st.button(f"Show more ({len(tiles) - shown})", key="behind_more", on_click=_show_more, args=(shown,))
+        st.button(
+            f"Show more ({len(tiles) - shown})", key="behind_more", on_click=_show_more, args=(shown + 2 * at_once,)
+        )
+
+
+def _of_scenario(chosen: Selection, rows: pd.DataFrame, place: DeltaGenerator) -> pd.DataFrame:
+    """The rows of the tiles of a scenario that is chosen here, or that a click on the table of scenarios has set."""
+    by_title = {each.title: each for each in places_of(chosen)}
+    if st.session_state.get(SCENARIO) not in (None, ALL_PLACES, *by_title):
+        st.session_state[SCENARIO] = ALL_PLACES
+    title = place.selectbox("Scenario", [ALL_PLACES, *by_title], key=SCENARIO, bind="query-params")
+    return rows[rows["image"].isin(by_title[title].images)] if title in by_title else rows
+
+
+def _masks(chosen: Selection, model: ScoredModel, tiles: pd.DataFrame, folder: Path) -> None:
+    """Draw the masks of the model and of two others on the tiles."""
+    others = [card for other in chosen.models for card in other.cards[:1] if other.name != model.name]
+    cards = [*model.cards[:1], *others][:MASKED_MODELS]
+    by_image = {tile.image.relative_to(folder).as_posix(): tile for tile in tiles_in(folder)}
+    rows = []
+    for row in tiles.itertuples():
+        tile = by_image.get(row.image)
+        if tile is not None:
+            subject = read_tile(tile, f"{tile.city} · {tile.image.stem}")
+            rows.append(TileRow(subject, row.seen_cm_per_px, place_of(row)))
+    mask_grid.show(rows, cards, BENCHMARK_STRATEGIES[chosen.strategy], "tiles")
 
 
 def _rows(chosen: Selection, place: DeltaGenerator) -> tuple[pd.DataFrame, float]:
@@ -105,7 +157,7 @@ def _tile(row: Any, model: ScoredModel, strategy: str, folder: Path | None) -> N
 
 
 def _show_more(shown: int) -> None:
-    session().tiles_shown = shown + 2 * TILES_AT_ONCE
+    session().tiles_shown = shown
 
 
 def worst_first(rows: pd.DataFrame, model: ScoredModel, cm_per_px: float, grid: str, by: str) -> pd.DataFrame:
@@ -137,14 +189,21 @@ def address(row: Any, model: ScoredModel, strategy: str) -> dict[str, str | list
     others = [card.title for card in list_models() if card not in model.cards]
     titles = [card.title for card in model.cards[:1]] + others
     return {
-        "source": "Tiles",
-        "city": row.city,
-        "native": f"{two_digits(native):g} cm/px",
-        "tile": label(row.image, "test"),
+        **place_of(row),
         "gsd": step_title(step, native),
         "strategy": STRATEGY_TITLES[BENCHMARK_STRATEGIES[strategy].name],
         "places": PLACES_TITLES[BENCHMARK_STRATEGIES[strategy].places],
         "models": titles[:2],
         "left_pane": titles[0] if titles else "Image",
         "right_pane": titles[1] if len(titles) > 1 else "Image",
+    }
+
+
+def place_of(row: Any) -> dict[str, str]:
+    """The part of Explore's address that names a tile of the folder."""
+    return {
+        "source": "Tiles",
+        "city": row.city,
+        "native": f"{two_digits(row.native_cm_per_px):g} cm/px",
+        "tile": label(row.image, "test"),
     }
