@@ -1,5 +1,7 @@
 """The page Benchmark in a real browser: a click on a point of figure 5, and from its tiles to Explore."""
 
+from contextlib import suppress
+
 import pytest
 
 from tests.pages.serve import CHROMIUM, SETTLED, served
@@ -27,17 +29,15 @@ def test_from_a_point_to_its_tiles_and_into_explore(page: Page, address: str) ->
     markers = chart.locator(".scatterlayer .trace .points path")
     markers.last.wait_for()
     shown = page.get_by_text("at 60 cm/px, working grid")  # the coarsest step, of either system
-    for _ in range(20):  # the page may still move under the mouse
-        if not markers.count():
-            break
+    for _ in range(5):  # the page may still move under the mouse
         box = markers.last.bounding_box()
         page.mouse.move(box["x"] - 20, box["y"])
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         page.wait_for_timeout(500)  # plotly takes what is hovered over for what is clicked
         page.mouse.down()
         page.mouse.up()
-        page.wait_for_timeout(1500)
-        if shown.count():
+        with suppress(sync_api.TimeoutError):
+            shown.wait_for(timeout=20_000)
             break
     shown.wait_for()
     assert page.get_by_role("tab", name="Tiles").get_attribute("aria-selected") == "true"
