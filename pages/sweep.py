@@ -135,7 +135,11 @@ def show(subject: Subject, settings: Settings, known: list[Run]) -> None:
     table = rows.table(points)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         downloads.buttons(
-            subject, points, lambda: film_strip.sheet(subject, cells, gsds, settings.cards, mask, caption), aim
+            subject,
+            points,
+            sheet=lambda: film_strip.sheet(subject, cells, gsds, settings.cards, mask, caption),
+            share=lambda: downloads.report(subject, known, mask, points, aim, settings.camera),
+            target=aim,
         )
     if subject.truth is None:
         curves.show_without_reference(table, native, settings.cards)

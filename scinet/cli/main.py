@@ -18,7 +18,7 @@ STOPPED = 130  # what shells expect of a program that Ctrl-C ended
 COMMANDS = {
     "segment": ("scinet.cli.segment:segment", "Write the building mask of an image or of a folder of images."),
     "score": ("scinet.cli.score:score", "Compare a model's mask with reference buildings."),
-    "sweep": ("scinet.cli.score:sweep", "Score models at many resolutions."),
+    "sweep": ("scinet.cli.sweep:sweep", "Score models at many resolutions."),
     "info": ("scinet.cli.info:info", "Tell how an image and its reference are read."),
     "models": ("scinet.cli.listing:models", "List the models."),
     "samples": ("scinet.cli.listing:samples", "List the sample tiles on board."),

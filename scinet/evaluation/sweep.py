@@ -1,7 +1,7 @@
 """One image at many resolutions, by any number of models."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scinet.evaluation.evaluate import evaluate_on_grids
+from scinet.evaluation.evaluate import Evaluation, evaluate_on_grids
 from scinet.evaluation.grading import agreement
 from scinet.evaluation.sweep_rows import SweepPoint, sweep_rows
 from scinet.evaluation.truth import Truth, truth_labels
@@ -88,8 +88,13 @@ def sweep_points(
     threshold: float = 0.5,
     min_area_m2: float = 0.0,
     progress: ReportProgress | None = None,
+    see: Callable[[SweepPoint, Evaluation], None] | None = None,
 ) -> list[SweepPoint]:
-    """What `sweep` has rows of, by model in their order; arguments and errors are those of `sweep`."""
+    """What `sweep` has rows of, by model in their order.
+
+    `see` is called with each point and its evaluation on the working grid, which is not kept; the other arguments and
+    the errors are those of `sweep`.
+    """
     points: list[SweepPoint] = []
     native_masks: dict[int, NDArray[np.bool_]] = {}
     labels: dict[tuple[int, int], NDArray[np.int32]] = {}
@@ -117,6 +122,8 @@ def sweep_points(
         if number in native_masks:
             point = replace(point, agreement=agreement(native_mask, native_masks[number], raster))
         points.append(point)
+        if see:
+            see(point, evaluations["working"])
     titles = [model.card.title for model in models]
     return sorted(points, key=lambda point: titles.index(point.model))
 

@@ -4,16 +4,36 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
+from pages.app import runs
+from pages.app.runs import MaskSettings, Run
 from pages.app.subject import Subject
 from pages.views.sweep import rows
+from scinet.camera.camera import Camera
 from scinet.evaluation.report import to_json
 from scinet.evaluation.sweep_rows import SweepPoint, sweep_content
 from scinet.evaluation.target import Target
+from scinet.share.report import Pictures, SharedImage, report_html
 
 
-def buttons(subject: Subject, points: Sequence[SweepPoint], sheet: Callable[[], bytes], target: Target) -> None:
-    """Draw the buttons; the film strip is made when it is asked for."""
+def buttons(
+    subject: Subject,
+    points: Sequence[SweepPoint],
+    sheet: Callable[[], bytes],
+    share: Callable[[], str],
+    target: Target,
+) -> None:
+    """Draw the buttons; film strip and report are made when they are asked for."""
     name = f"sweep-{subject.key[:12]}"
+    st.download_button(
+        "Share",
+        share,
+        f"{name}.html",
+        "text/html",
+        on_click="ignore",
+        type="primary",
+        help="One file of at most 5 MB with the image, all masks, numbers and your target. It opens in any browser, "
+        "without a network.",
+    )
     st.download_button(
         "Table as CSV",
         lambda: rows.table(points).to_csv(index=False),
@@ -38,3 +58,20 @@ def buttons(subject: Subject, points: Sequence[SweepPoint], sheet: Callable[[], 
         on_click="ignore",
         help="All cells on one page. The curves have a camera button each.",
     )
+
+
+def report(
+    subject: Subject,
+    found: Sequence[Run],
+    settings: MaskSettings,
+    points: Sequence[SweepPoint],
+    target: Target,
+    camera: Camera | None,
+) -> str:
+    """The sweep as one HTML file."""
+    pictures = Pictures()
+    for run in found:
+        card = run.task.card
+        pictures.add(card.title, card.architecture, run.task.cm_per_px, runs.evaluate(run, settings).evaluation)
+    image = SharedImage(subject.title, subject.credit, subject.notes)
+    return report_html(image, subject.raster.cm_per_px, points, pictures, target, camera)

@@ -1,0 +1,163 @@
+"""``scinet sweep``: models at many resolutions, and down to which one they keep a target."""
+
+import csv
+import sys
+from functools import partial
+from pathlib import Path
+
+import click
+
+from scinet.atomic_write import write_text
+from scinet.camera.camera import Camera
+from scinet.cli.bar import Bar, print_notes
+from scinet.cli.inputs import Window, read_subject
+from scinet.cli.models import load_models
+from scinet.cli.options import (
+    IMAGE_HELP,
+    PATH,
+    RESOLUTION,
+    camera_option,
+    examples,
+    image_options,
+    mask_options,
+    model_option,
+    truth_options,
+)
+from scinet.errors import SciNetError, WriteError
+from scinet.evaluation.evaluate import Evaluation
+from scinet.evaluation.grading import steps_around
+from scinet.evaluation.mask_values import MaskChoice
+from scinet.evaluation.parts import FIGURE_NAMES
+from scinet.evaluation.report import to_json
+from scinet.evaluation.sweep import sweep_points
+from scinet.evaluation.sweep_rows import COLUMNS, SweepPoint, flying_height, sweep_content, sweep_rows, verdicts
+from scinet.evaluation.target import Target, Verdict, parse_target
+from scinet.raster.choice import ImageChoice
+from scinet.segmentation.strategies import Strategy
+from scinet.share.report import Pictures, SharedImage, report_html
+from scinet.vector.choice import VectorChoice
+
+SWEEP = f"""Segment an image at many resolutions and score the masks.
+
+IN is {IMAGE_HELP}. Rows have scores, error shares and object scores on both grids, and the agreement with the model's
+own mask at the native resolution. Without --truth there is the agreement alone. With --target, standard error says in a
+sentence down to which resolution each model keeps it, with a 95 % interval in parentheses, and --json has the figures.
+"""
+
+
+def _target(context: click.Context, option: click.Parameter, text: str | None) -> Target | None:
+    return None if text is None else parse_target(text)
+
+
+@click.command(
+    help=SWEEP,
+    epilog=examples(
+        "scinet sweep tile.tif --truth mask.png --model sci-net --model unet",
+        "scinet sweep tile.tif --truth mask.png --model unet --from 5 --to 40 --json > sweep.json",
+        "scinet sweep tile.tif --truth mask.png --model unet --target found_over_20_m2=0.9 --camera M3E",
+        "scinet sweep tile.tif --truth mask.png --model unet --target iou=0.7 --report tile.html",
+    ),
+)
+@click.argument("image", metavar="IN")
+@truth_options(required=False)
+@model_option(several=True)
+@click.option(
+    "--from", "finest", type=RESOLUTION, metavar="N", help="The finest resolution in cm/px. Default: the image's own."
+)
+@click.option(
+    "--to",
+    "coarsest",
+    type=RESOLUTION,
+    metavar="N",
+    default=63.0,
+    show_default=True,
+    help="The coarsest resolution in cm/px.",
+)
+@image_options
+@mask_options
+@click.option(
+    "--target",
+    callback=_target,
+    metavar="FIGURE=LEAST",
+    help=f"What the masks have to reach, such as iou=0.7. Figures: {', '.join(FIGURE_NAMES)}.",
+)
+@camera_option
+@click.option(
+    "--report",
+    "report_file",
+    type=PATH,
+    metavar="OUT.html",
+    help="Write image, masks, numbers and verdicts as one HTML file of at most 5 MB, which opens without a network.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print rows as JSON instead of CSV.")
+def sweep(
+    image: str,
+    truth: Path | None,
+    mask_choice: MaskChoice,
+    features: VectorChoice,
+    window: Window | None,
+    models: tuple[str, ...],
+    device: str | None,
+    finest: float | None,
+    coarsest: float,
+    native_cm_per_px: float | None,
+    image_choice: ImageChoice,
+    strategy: Strategy,
+    threshold: float,
+    target: Target | None,
+    camera: Camera | None,
+    report_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Segment an image at many resolutions and score the masks."""
+    if target is not None and truth is None:
+        raise SciNetError("A target needs reference buildings to judge by: give them with --truth.")
+    if report_file is not None and not report_file.parent.is_dir():
+        raise WriteError(f"{report_file} cannot be written: its folder does not exist.")
+    subject = read_subject(image, truth, window, native_cm_per_px, image_choice, mask_choice, features)
+    print_notes(subject.notes)
+    native = subject.raster.cm_per_px
+    steps = _steps(native, finest or native, coarsest)
+    loaded = load_models(models, device)
+    pictures = Pictures()
+    architectures = {model.card.title: model.card.architecture for model in loaded}
+    with Bar(", ".join(model.card.title for model in loaded)) as bar:
+        points = sweep_points(
+            subject.raster,
+            subject.truth,
+            loaded,
+            steps,
+            strategy=strategy,
+            threshold=threshold,
+            progress=bar.show,
+            see=partial(_keep, pictures, architectures) if report_file else None,
+        )
+    found = [] if target is None else verdicts(points, target, native)
+    print_notes([_sentence(each, camera) for each in found])
+    if report_file is not None:
+        shared = SharedImage(subject.name, notes=subject.notes)
+        write_text(report_file, report_html(shared, native, points, pictures, target, camera))
+    if as_json:
+        click.echo(to_json(sweep_content(subject.name, subject.notes, native, points, target, camera)), nl=False)
+        return
+    writer = csv.DictWriter(sys.stdout, COLUMNS)
+    writer.writeheader()
+    writer.writerows(sweep_rows(points))
+
+
+def _keep(pictures: Pictures, architectures: dict[str, str], point: SweepPoint, evaluation: Evaluation) -> None:
+    pictures.add(point.model, architectures[point.model], point.cm_per_px, evaluation)
+
+
+def _sentence(found: Verdict, camera: Camera | None) -> str:
+    height_m = flying_height(found, camera).get("flying_height_m")
+    if height_m is None or camera is None:
+        return found.text
+    return f"{found.text} That is {height_m:g} m above the ground with {camera.name}."
+
+
+def _steps(native: float, finest: float, coarsest: float) -> list[float]:
+    """The usual steps from the finest to the coarsest, and the native one. Raises SciNetError if they are reversed."""
+    if finest > coarsest:
+        raise SciNetError(f"--from {finest:g} is coarser than --to {coarsest:g}: give the finest first.")
+    return [step for step in steps_around(native) if finest <= step <= coarsest or step == native]
