@@ -196,7 +196,7 @@ def _probability(task: Task, report: ReportProgress) -> NDArray[np.float32]:
     if known is not None:
         return known
     raster = working_raster(task.subject, task.cm_per_px)
-    model = _model(task.card)
+    model = model_of(task.card)
     begin = time.monotonic()
     try:
         probability = segment(raster, model, strategy=task.strategy, progress=report).probability
@@ -211,7 +211,7 @@ def _probability(task: Task, report: ReportProgress) -> NDArray[np.float32]:
     return probability
 
 
-def _model(card: Card) -> "Model":
+def model_of(card: Card) -> "Model":
     """The model of a card; the weights' hash makes a replaced file a new entry."""
     from scinet.models.checkpoint import load_model
 

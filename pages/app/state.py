@@ -15,10 +15,13 @@ from pages.app.hosting import RunTime
 from pages.app.result_cache import ResultCache
 
 if TYPE_CHECKING:
+    import pandas as pd
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+    from pages.app.scoring import Scoring
     from pages.app.subject import Subject
     from pages.map.target import Target
+    from scinet.evaluation.benchmark import Benchmark
     from scinet.job_queue import Job
     from scinet.models.card import Card
 
@@ -75,6 +78,13 @@ class Session:
 
     # Benchmark
     tiles_shown: int = 0
+    scorings: "dict[str, Scoring]" = field(default_factory=dict)  # of own models, by their names
+    opened_rows: "dict[str, pd.DataFrame]" = field(default_factory=dict)  # of own models, by the files' names
+    read_files: dict[str, str] = field(default_factory=dict)  # by their ids: why their rows are refused, or a blank
+    known_own: set[str] = field(default_factory=set)  # names of own models that have been in the list of models
+    merged_version: str = ""  # of the benchmark with own models
+    merged_benchmark: "Benchmark | None" = None
+    benchmark_images: frozenset[str] = frozenset()  # its test tiles
 
     # Models
     custom_cards: "list[Card]" = field(default_factory=list)
@@ -92,6 +102,7 @@ def session() -> Session:
 # Widgets whose value some other code sets or reads
 SOURCE, FOLDER, TILE, SCENE, PATH, COLUMN, ROW = "source", "folder", "tile", "scene", "path", "column", "row"
 RESOLUTION, STEPS = "gsd", "steps"
+SYSTEMS = "systems"  # models of the page Benchmark
 SCENARIO, SCENARIO_CELLS = "scenario", "scenario_cells"
 SECTION, FIGURE_FORMAT, AXIS = "section", "figure_format", "axis"
 RANKED_AT, TILES_MODEL, TILES_AT, TILES_BY = "rank_at", "behind_system", "behind_gsd", "behind_by"

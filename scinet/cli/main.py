@@ -19,6 +19,7 @@ COMMANDS = {
     "segment": ("scinet.cli.segment:segment", "Write the building mask of an image or of a folder of images."),
     "score": ("scinet.cli.score:score", "Compare a model's mask with reference buildings."),
     "sweep": ("scinet.cli.sweep:sweep", "Score models at many resolutions."),
+    "benchmark": ("scinet.cli.benchmark:benchmark", "Score a model on test tiles, for the page Benchmark."),
     "info": ("scinet.cli.info:info", "Tell how an image and its reference are read."),
     "models": ("scinet.cli.listing:models", "List the models."),
     "samples": ("scinet.cli.listing:samples", "List the sample tiles on board."),

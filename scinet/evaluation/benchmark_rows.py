@@ -75,6 +75,20 @@ def parse_rows(content: bytes, without: Collection[str] = ()) -> pd.DataFrame:
     return tiles
 
 
+def rows_to_parquet(rows: pd.DataFrame) -> bytes:
+    """Rows as the bytes of a Parquet file."""
+    buffer = io.BytesIO()
+    rows.to_parquet(buffer, index=False, compression="zstd")
+    return buffer.getvalue()
+
+
+def scored_images(rows: pd.DataFrame, weights: str, strategies: Collection[str]) -> set[str]:
+    """The images that have rows by these weights and by all of these strategies."""
+    rows = rows[rows["weights"] == weights]
+    by_strategy = [set(rows.loc[rows["strategy"] == name, "image"]) for name in strategies]
+    return set.intersection(*by_strategy) if by_strategy else set()
+
+
 def read_rows(content: bytes, name: str) -> pd.DataFrame:
     """The rows of a file of scored tiles that a user opens.
 

@@ -23,6 +23,7 @@ from scinet.evaluation.tile_sums import object_sums
 from scinet.evaluation.tile_traits import tile_traits
 from scinet.evaluation.truth import Truth, read_truth, truth_labels
 from scinet.models.checkpoint import Model
+from scinet.progress import ReportProgress
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
 from scinet.raster.scene import read_raster
@@ -68,7 +69,9 @@ def tiles_to_score(folder: Path, split: str = "test") -> list[Tile]:
     return [*([scene] if scene else []), *chosen]
 
 
-def score_tile(model: Model, folder: Path, strategies: Sequence[str], tile: Tile) -> list[dict[str, Any]]:
+def score_tile(
+    model: Model, folder: Path, strategies: Sequence[str], tile: Tile, progress: ReportProgress = lambda _: None
+) -> list[dict[str, Any]]:
     """One row per working resolution, strategy and grid: names, resolutions in cm/px and sums.
 
     Args:
@@ -76,6 +79,7 @@ def score_tile(model: Model, folder: Path, strategies: Sequence[str], tile: Tile
         folder: Of the tile; rows name images within it.
         strategies: Keys of BENCHMARK_STRATEGIES.
         tile: A tile with reference buildings.
+        progress: Called with the share done, in [0, 1]; what it raises ends the work.
 
     Raises:
         SciNetError: The tile cannot be read, or the model fails on it.
@@ -98,7 +102,9 @@ def score_tile(model: Model, folder: Path, strategies: Sequence[str], tile: Tile
     }
     min_area_m2 = yardstick.MIN_AREA_M2 if tile.dataset == yardstick.DATASET else 0.0
     rows = []
-    for cm_per_px in working_steps(raster.cm_per_px):
+    steps = working_steps(raster.cm_per_px)
+    for number, cm_per_px in enumerate(steps):
+        progress(number / len(steps))
         working = resample(raster, cm_per_px)
         by_scale: dict[float, list[dict[str, Any]]] = {}
         for name in strategies:

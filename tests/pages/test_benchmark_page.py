@@ -16,7 +16,7 @@ from pages.views.benchmark import answer, curves, downloads, scenarios, tile_lis
 from pages.views.benchmark.scored_models import models_of
 from pages.views.benchmark.selection import scored_by_all
 from scinet.evaluation.benchmark import read_benchmark
-from scinet.evaluation.benchmark_rows import LATER_COLUMNS, TILE_COLUMNS
+from scinet.evaluation.benchmark_rows import LATER_COLUMNS, TILE_COLUMNS, rows_to_parquet
 from scinet.models.architectures import NAMES
 from scinet.models.card import REPOSITORY_FOLDER
 from tests.pages.samples import PROJECT
@@ -326,7 +326,7 @@ def test_the_methods_have_the_scores_and_both_citations(nine_models: Path, tmp_p
 
 def test_downloads_hold_what_is_shown_and_every_tile(nine_models: Path) -> None:
     table = pd.read_parquet(nine_models / "benchmark.parquet").head(30)
-    assert pd.read_parquet(BytesIO(downloads.parquet(table))).equals(table)
+    assert pd.read_parquet(BytesIO(rows_to_parquet(table))).equals(table)
     assert pd.read_csv(BytesIO(downloads.csv(table)))["shared"].tolist() == table["shared"].tolist()
 
 

@@ -1,6 +1,5 @@
 """What can be taken from the page Benchmark: what is shown, the rows of all tiles, and how it was made, in words."""
 
-import io
 from typing import Any
 
 import pandas as pd
@@ -10,6 +9,7 @@ from pages.app import charts
 from pages.app.state import FIGURE_FORMAT
 from pages.views.benchmark import methods
 from pages.views.benchmark.selection import Selection
+from scinet.evaluation.benchmark_rows import rows_to_parquet
 from scinet.evaluation.threshold_sums import THRESHOLD_COLUMNS
 from scinet.evaluation.tile_sums import RANKED
 
@@ -50,13 +50,6 @@ def camera(title: str) -> dict[str, Any]:
     return {**charts.CAMERA, "toImageButtonOptions": {"filename": name, "scale": 2, "format": form}}
 
 
-def parquet(table: pd.DataFrame) -> bytes:
-    """A table as the bytes of a Parquet file."""
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False, compression="zstd")
-    return buffer.getvalue()
-
-
 def csv(table: pd.DataFrame) -> bytes:
     """A table as CSV; lists are left to Parquet."""
     text: str = table.drop(columns=[*RANKED, *THRESHOLD_COLUMNS], errors="ignore").to_csv(index=False)
@@ -70,7 +63,7 @@ def _tables(name: str, table: pd.DataFrame, key: str) -> None:
     )
     right.download_button(
         "Parquet",
-        lambda: parquet(table),
+        lambda: rows_to_parquet(table),
         f"{name}.parquet",
         "application/vnd.apache.parquet",
         key=f"{key}_parquet",

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.app.benchmark_file import VersionedBenchmark
 from pages.app.measures import GRID_HELP
-from pages.app.state import RANKED_AT
+from pages.app.state import RANKED_AT, SYSTEMS
 from pages.views.benchmark.metrics import METRIC_HELP, METRIC_TITLES, SCORE_TITLES, STRATEGY_HELP, STRATEGY_TITLES
 from pages.views.benchmark.places import tile_sets
 from pages.views.benchmark.scored_models import ScoredModel, models_of
@@ -67,7 +67,7 @@ def _choose_models(scored: Benchmark) -> tuple[tuple[ScoredModel, ...], str, str
         list(models),
         default=list(models),
         format_func=lambda name: models[name].title,
-        key="systems",
+        key=SYSTEMS,
         bind="query-params",
         help="Of a model that was trained with several seeds, the mean is shown.",
     )
