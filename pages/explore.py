@@ -1,6 +1,7 @@
 """Explore: an image, its masks and their errors at any ground resolution."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 
 import streamlit as st
@@ -8,136 +9,56 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pages import sources
 from pages.app import page, runs
-from pages.app.controls import Models, choose_mask, choose_models
 from pages.app.markdown import sentence
 from pages.app.runs import MaskSettings, Result, Run, Task
-from pages.app.state import RESOLUTION, session
+from pages.app.state import SOURCE, session
 from pages.app.subject import Subject
-from pages.map.layers import PROBABILITY, STYLES
+from pages.map.contents import Contents
 from pages.map.target import target_of
-from pages.map.view import COMPARISONS, MapView, show_map
-from pages.views.explore import downloads, intro, numbers, pictures, worst_buildings
+from pages.map.view import Stage, show_map
+from pages.views.explore import ahead, controls, downloads, intro, numbers, pictures, worst_buildings
+from pages.views.explore.ahead import Plan
 from pages.views.explore.numbers import Shown
+from pages.views.explore.resolution import steps
+from pages.views.explore.thin_bar import ThinBar
 from scinet.errors import SciNetError
-from scinet.evaluation.grading import step_title, steps_around
-from scinet.models.card import Card, checkpoints_folder, list_models
+from scinet.models.card import checkpoints_folder, list_models
 
-IMAGE = "Image"
+# The numbers beside the map, where there is room for both
+NUMBERS_BESIDE = """@media (min-width: 1000px) {
+  .st-key-stage { display: grid !important; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); }
+  .st-key-numbers_place { max-height: max(440px, 100vh - var(--sn-above, 238px)); overflow-y: auto; }
+  .st-key-below_place { grid-column: 1 / -1; }
+}"""
 
 
-def choose_resolution(subject: Subject) -> float:
-    """Draw the slider; a new image starts at its native resolution, which is one of the steps."""
+def show(subject: Subject) -> None:
+    """Draw the controls above the map and all that follows them.
+
+    Not a fragment: Streamlit lets the rerun of a fragment wait until the run before it has ended, and models take
+    seconds in which the user may move on.
+    """
     native = subject.raster.cm_per_px
-    options = steps_around(native)
-    if session().slider_of not in (None, subject.key):
-        st.session_state[RESOLUTION] = native
-    session().slider_of = subject.key
-    return st.select_slider(
-        "Ground resolution",
-        options,
-        value=native,
-        format_func=lambda v: step_title(v, native),
-        key=RESOLUTION,
-        bind="query-params",
-        help="In cm/px. The image is resampled to this resolution before the models see it.",
-    )
-
-
-def choose_view(cards: Sequence[Card]) -> tuple[str, str, MapView]:
-    """Draw the widgets of the map; returns what its left and right side show, and how."""
-    panes = [IMAGE, *(card.title for card in cards)]
-    left = st.selectbox(
-        "Left",
-        panes,
-        index=1 if len(panes) > 2 else 0,
-        key="left_pane",
-        bind="query-params",
-        width=132,
-        help="Left side of the map: a model's mask, or only the image.",
-    )
-    right = st.selectbox(
-        "Right",
-        panes,
-        index=min(2, len(panes) - 1),
-        key="right_pane",
-        bind="query-params",
-        width=132,
-        help="Right side of the map: a model's mask, or only the image.",
-    )
-    compare = st.segmented_control(
-        "Compare by",
-        COMPARISONS,
-        default=COMPARISONS[0],
-        key="compare",
-        bind="query-params",
-        required=True,
-        help="Swipe: one map with a divider, moved by mouse, finger or arrow keys. Side by side: two linked maps.",
-    )
-    style = st.segmented_control(
-        "Display",
-        STYLES,
-        default=STYLES[0],
-        key="style",
-        bind="query-params",
-        required=True,
-        help="Errors: which pixels are right, missed or invented. Buildings: which buildings are found, missed, merged "
-        "or fragmented, and false areas. Outlines: the same without the fill. Probability: how certain the model is.",
-    )
-    return left, right, MapView(style or STYLES[0], compare or COMPARISONS[0])
-
-
-def compute(tasks: Sequence[Task], slot: DeltaGenerator, threshold: float | None) -> tuple[list[Run], list[str]]:
-    """The results of tasks, and what went wrong, in sentences. With a threshold, masks on board will do."""
-    results: list[Run] = []
-    problems: list[str] = []
-    with runs.in_background([task for task in tasks if runs.cached_run(task, threshold) is None]) as jobs:
-        bar = runs.Progress(slot, jobs)
-        for task in tasks:
-
-            def report(_: float, task: Task = task) -> None:
-                bar.report(sentence(task.text))
-
-            try:
-                results.append(runs.run(task, report, threshold))
-            except SciNetError as error:
-                problems.append(str(error))
-    slot.empty()
-    return results, list(dict.fromkeys(problems))
-
-
-@st.fragment
-def show(subject: Subject, models: Models) -> None:
-    """Draw the controls above the map and all that follows them; a step reruns only this part."""
-    native = subject.raster.cm_per_px
-    with st.container(horizontal=True, key="tuning"):
-        cm_per_px = choose_resolution(subject)
-        settings = choose_mask(width=150)
-    toolbar = st.container(horizontal=True, vertical_alignment="bottom", key="toolbar")
-    with toolbar:
-        left, right, view = choose_view(models.cards)
-    above = st.container(gap=None)  # one place in the page's rhythm, mostly empty
-    notices, slot, preview = above.container(), above.container(key="progress").empty(), above.empty()
+    session().ahead = None  # somebody is here: what was computed ahead of time stops
+    chosen = controls.choose(subject)
+    notices = st.container()
+    bar = ThinBar(st.container(key="thin_bar").empty())
+    cm_per_px, cards, settings = chosen.cm_per_px, chosen.models.cards, chosen.mask
     try:
         raster = runs.working_raster(subject, cm_per_px)
     except SciNetError as error:
         notices.error(sentence(str(error)))
         cm_per_px, raster = native, subject.raster
-    if not session().has_shown_masks:  # the first runs take a while: something to look at until then
-        preview.image(pictures.image_picture(subject, raster), width=480)
-
-    threshold = None if view.style == PROBABILITY else settings.threshold
-    tasks = [Task(subject, card, cm_per_px, models.strategy) for card in models.cards]
-    found, problems = compute(tasks, slot, threshold)
-    for problem in problems:
-        notices.error(sentence(problem))
-    results = [runs.evaluate(each, settings) for each in found]
-    preview.empty()
-    with toolbar:
-        downloads.button(results)
-    sides = {result.card.title: result for result in results}
-    on_map, beside, below = lay_out(len(models.cards))
+    on_map, beside, below = lay_out(chosen.numbers_beside)
     with on_map:
-        show_map(subject, raster, sides.get(left), sides.get(right), view, target_of(subject))
+        stage = show_map(subject)
+    contents = Contents(subject, raster, cards, target=target_of(subject))
+    tasks = [Task(subject, card, cm_per_px, chosen.models.strategy) for card in cards]
+    plan = Plan(contents, chosen.view, settings, cm_per_px, tasks, steps(subject))
+    show_masks(stage, plan, bar, notices)
+    results = contents.in_order()
+    with chosen.place:
+        downloads.button(results)
     with below:
         worst_buildings.show(subject, results)
         pictures.show(subject, raster, results)
@@ -145,25 +66,48 @@ def show(subject: Subject, models: Models) -> None:
     shown, missing = with_native(results, settings, native)
     with place.container():
         numbers.show(subject, shown, cm_per_px)
-    session().has_shown_masks = True
     # The change from native can wait until the masks are drawn. Once: a run too large to cache would never end.
     requested = session().requested_native
     missing = [task for task in missing if task.key not in requested]
-    if missing and not compute(missing, slot, settings.threshold)[1]:
-        requested.update(task.key for task in missing)
-        # Drawn again in place: after st.rerun() the old address would win over a slider moved since.
+    if missing:
+        with closing(runs.as_they_finish(missing, bar.report, settings.threshold)) as finished:
+            requested.update(task.key for task, found in finished if isinstance(found, Run))
+        bar.clear()
         shown, _ = with_native(results, settings, native)
         with place.container():
             numbers.show(subject, shown, cm_per_px)
+    ahead.send(plan, stage)
 
 
-def lay_out(models: int) -> tuple[DeltaGenerator, DeltaGenerator, DeltaGenerator]:
-    """The places of the map, of the numbers and of what follows: the numbers of many models need the whole width."""
-    if models > numbers.MAX_COLUMNS:
-        return st.container(), st.container(), st.container()
+def show_masks(stage: Stage, plan: Plan, bar: ThinBar, notices: DeltaGenerator) -> None:
+    """Show the image at once, with the masks that are known, and each other mask when its model is done."""
+    contents = plan.contents
+    known = [run for run in (runs.cached_run(task, plan.threshold) for task in plan.tasks) if run is not None]
+    contents.results.update({run.task.card.title: runs.evaluate(run, plan.mask) for run in known})
+    stage.show(plan.state())
+    problems: dict[str, None] = {}
+    awaited = [task for task in plan.tasks if task.card.title not in contents.results]
+    with closing(runs.as_they_finish(awaited, bar.report, plan.threshold)) as finished:
+        for task, found in finished:
+            if isinstance(found, Run):
+                contents.results[task.card.title] = runs.evaluate(found, plan.mask)
+            else:
+                contents.failed.append(task.card.title)
+                problems[str(found)] = None
+            stage.show(plan.state())
+    bar.clear()
+    for problem in problems:
+        notices.error(sentence(problem))
+
+
+def lay_out(beside: bool) -> tuple[DeltaGenerator, DeltaGenerator, DeltaGenerator]:
+    """The places of the map, of the numbers and of what follows.
+
+    Where the numbers stand is left to the style sheet: in another container the map would load again.
+    """
+    st.html(f"<style>{NUMBERS_BESIDE if beside else ''}</style>")
     with st.container(key="stage"):
-        wide, narrow = st.columns([3, 2], gap="small")
-    return wide, narrow, st.container()
+        return st.container(key="map_place"), st.container(key="numbers_place"), st.container(key="below_place")
 
 
 def with_native(results: Sequence[Result], settings: MaskSettings, native: float) -> tuple[list[Shown], list[Task]]:
@@ -185,13 +129,14 @@ def with_native(results: Sequence[Result], settings: MaskSettings, native: float
 
 def main() -> None:
     """Draw the page."""
+    # Whoever comes by a link to a source may have to choose there
+    st.set_page_config(initial_sidebar_state="auto" if SOURCE in st.query_params else "collapsed")
     intro.decide()
     with st.sidebar:
         choice = sources.choose()
-        models = choose_models()
     with st.container():
         page.show_messages(choice)
-        if not models.cards and not list_models():
+        if not list_models():
             st.warning(
                 f"There are no models in {checkpoints_folder()}. Train one with python -m training.train, "
                 "or set SCINET_CHECKPOINTS to a folder that contains some."
@@ -200,10 +145,9 @@ def main() -> None:
         if choice.subject is not None:
             page.image_facts(choice.subject)
         intro.button()
-    picture = intro.open_card()
+    intro.card()
     if choice.subject is not None:
-        show(choice.subject, models)
-    intro.fill(picture)
+        show(choice.subject)
 
 
 main()

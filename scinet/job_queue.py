@@ -1,4 +1,7 @@
-"""Runs jobs in background threads: a few at a time, identical ones once, none that nobody waits for any more."""
+"""Runs jobs in background threads: a few at a time, identical ones once, none that nobody waits for any more.
+
+Work ahead of time runs while the queue is idle, and is dropped as soon as anything else is submitted.
+"""
 
 import weakref
 from collections.abc import Callable, Hashable
@@ -33,6 +36,7 @@ class _Task:
     pixels: int
     priority: int
     turn: int  # of its owner, see `JobQueue.submit`
+    only_when_idle: bool
     waiters: "set[_Waiter]" = field(default_factory=set)  # one per Job
     progress: float = 0.0
     is_running: bool = False
@@ -130,6 +134,8 @@ class JobQueue:
         pixels: int = 0,
         priority: int = 0,
         owner: Hashable = None,
+        *,
+        only_when_idle: bool = False,
     ) -> Job[T]:
         """Queue work, or join the work with this key that is waiting or running.
 
@@ -144,6 +150,8 @@ class JobQueue:
             priority: Higher ones start first, equal ones in turn. The highest of all who wait counts.
             owner: For whom. Owners take turns: the second job of one waits behind the first ones of the others, and
                 the jobs of one owner start in the order in which they were submitted.
+            only_when_idle: Run it alone, while nothing else waits or runs. It is cancelled when other work is
+                submitted, unless somebody submits the same work without this.
 
         Returns:
             The caller's job. Keep it as long as the result is wanted.
@@ -151,8 +159,11 @@ class JobQueue:
         with self._lock:
             self._drop_unwanted()
             turn = self._next_turn(owner)
-            task = self._tasks.setdefault(key, _Task(key, work, pixels, priority, turn))
+            task = self._tasks.setdefault(key, _Task(key, work, pixels, priority, turn, only_when_idle))
             task.priority, task.turn = max(task.priority, priority), min(task.turn, turn)
+            if not only_when_idle:
+                task.only_when_idle = False
+                self._drop_what_can_wait()
             job: Job[T] = Job(self, task, owner)
             self._start_jobs()
             return job
@@ -173,13 +184,18 @@ class JobQueue:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
+    def _drop_what_can_wait(self) -> None:
+        for task in self._tasks.values():
+            if task.only_when_idle:
+                task.waiters.clear()
+
     def _start_jobs(self) -> None:
         """Drop what nobody waits for, and start what there is room for: strictly in order, so that none starves."""
         with self._lock:
             self._drop_unwanted()
             waiting = [task for task in self._tasks.values() if not task.is_running]
-            for task in sorted(waiting, key=lambda task: (-task.priority, task.turn)):
-                if not self._has_room(task.pixels):
+            for task in sorted(waiting, key=lambda task: (task.only_when_idle, -task.priority, task.turn)):
+                if not self._has_room(task.pixels) or (task.only_when_idle and self._is_busy()):
                     break
                 task.is_running = True
                 self._turn = max(self._turn, task.turn)
@@ -202,6 +218,9 @@ class JobQueue:
         for task in [task for task in self._tasks.values() if not task.is_running and not task.waiters]:
             del self._tasks[task.key]
             task.outcome.set_exception(JobCancelledError())
+
+    def _is_busy(self) -> bool:
+        return any(task.is_running for task in self._tasks.values())
 
     def _has_room(self, pixels: int) -> bool:
         running = [task.pixels for task in self._tasks.values() if task.is_running]

@@ -40,8 +40,7 @@ def explore(page: Page, address: str) -> None:
     page.wait_for_selector(SETTLED)
     page.mouse.move(0, 0)  # no tooltip in the picture
     frame = page.frame_locator("iframe[title*=folium]")
-    frame.locator("img.slot-overlay").nth(1).wait_for()
-    page.get_by_text("▼").first.wait_for()  # the change since the native resolution comes last
+    frame.locator("img.slot-overlay").nth(6).wait_for()
     save(page, "explore")
 
 

@@ -37,17 +37,28 @@ class Models:
 
 def choose_models() -> Models:
     """Draw the widgets of models and strategy."""
+    cards = choose_cards()
+    return Models(cards, choose_strategy())
+
+
+def choose_cards(at_first: int | None = 2) -> tuple[Card, ...]:
+    """Draw the list of models, of which the first ones are chosen at first, or all if `at_first` is None."""
     by_name = {card.name: card for card in custom_models.all_cards()}
     names = st.multiselect(
         "Models",
         list(by_name),
-        default=list(by_name)[:2],
+        default=list(by_name)[:at_first],
         format_func=lambda name: by_name[name].title,
         key="models",
         bind="query-params",
         placeholder="Choose models" if by_name else "No models found",
         help="Each model runs once at each resolution. To add a custom one, see the page Models.",
     )
+    return tuple(by_name[name] for name in names)
+
+
+def choose_strategy() -> Strategy:
+    """Draw the widgets of how the models see the image."""
     strategy = st.selectbox(
         "Strategy",
         list(STRATEGY_TITLES),
@@ -71,7 +82,7 @@ def choose_models() -> Models:
         bind="query-params",
         help="The mean over all eight turns and reflections: a little better, eight times as slow.",
     )
-    return Models(tuple(by_name[name] for name in names), Strategy(strategy, places, flips))
+    return Strategy(strategy, places, flips)
 
 
 def choose_mask(width: int | Literal["stretch"] = "stretch") -> MaskSettings:

@@ -2,30 +2,30 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
-from streamlit.delta_generator import DeltaGenerator
 
 from pages.app import custom_models
 from pages.app.hosting import Limits, is_hosted
 from pages.app.state import Key, cache, session
 from pages.app.subject import Subject, raster_bytes
 from scinet.datasets import sample_results
-from scinet.errors import CheckpointError, RasterError
+from scinet.errors import CheckpointError, RasterError, SciNetError
 from scinet.evaluation.evaluate import Evaluation
 from scinet.evaluation.evaluate import evaluate as evaluate_mask
 from scinet.evaluation.grading import Grid
 from scinet.evaluation.truth import truth_labels
 from scinet.job_queue import Job, JobQueue
 from scinet.models.card import Card
-from scinet.progress import ReportProgress, time_left
+from scinet.progress import ReportProgress
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
 from scinet.segmentation.strategies import Strategy
@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # at run time where a model runs: PyTorch takes seconds to im
     from scinet.models.checkpoint import Model
 
 _NUMBER_BYTES = 100  # of a number in a cache, about
-POLL_S = 0.1  # how often a page that waits for a run looks whether its user has moved on
+POLL_S = 0.05  # how often a page that waits for a run looks whether its user has moved on
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,15 +167,58 @@ def start_background(task: Task) -> Job[NDArray[np.float32]]:
     return _submit(task, priority=-1)
 
 
-@contextmanager
-def in_background(tasks: Sequence[Task]) -> Iterator[list[Job[NDArray[np.float32]]]]:
-    """Have tasks run while the block does; those that are not done at its end are cancelled."""
+def as_they_finish(
+    tasks: Sequence[Task], report: Callable[[float], None], threshold: float | None = None
+) -> Generator[tuple[Task, Run | SciNetError]]:
+    """Run tasks together, and give each with its result, or with what went wrong, as soon as that is known.
+
+    Args:
+        tasks: What to run; earlier ones start first.
+        report: Called several times a second with the share done of those that run, in [0, 1]. If it raises because
+            the user has moved on, all are cancelled, as they are when the iterator is closed.
+        threshold: As for `cached_run`.
+    """
+    todo: deque[Task] = deque()
+    for task in tasks:
+        known = cached_run(task, threshold)
+        if known is None:
+            todo.append(task)
+        else:
+            yield task, known
+    count = len(todo)
+    most = int(Limits.from_environment().runs) if is_hosted() else count
+    waiting: list[tuple[Task, Job[NDArray[np.float32]]]] = []
     with ExitStack() as jobs:
-        most = int(Limits.from_environment().runs) if is_hosted() else len(tasks)
-        yield [jobs.enter_context(start_background(task)) for task in tasks[:most]]
+        while todo or waiting:
+            while todo and len(waiting) < most:
+                task = todo.popleft()
+                try:
+                    session().run_time.check()
+                    waiting.append((task, jobs.enter_context(_submit(task, priority=0))))
+                except SciNetError as error:
+                    yield task, error
+            if waiting:
+                waiting[0][1].wait(POLL_S)
+            ended = count - len(todo) - len(waiting)
+            report((ended + sum(job.progress for _, job in waiting)) / count)
+            for pair in [pair for pair in waiting if pair[1].is_done]:
+                waiting.remove(pair)
+                yield pair[0], _outcome(*pair)
 
 
-def _submit(task: Task, priority: int) -> Job[NDArray[np.float32]]:
+def _outcome(task: Task, job: Job[NDArray[np.float32]]) -> Run | SciNetError:
+    try:
+        return Run(task, job.result())
+    except SciNetError as error:
+        return error
+
+
+def start_when_idle(task: Task) -> Job[NDArray[np.float32]]:
+    """Have a task run while nobody waits for anything. It is cancelled when somebody does, or the job is dropped."""
+    return _submit(task, priority=-1, only_when_idle=True)
+
+
+def _submit(task: Task, priority: int, *, only_when_idle: bool = False) -> Job[NDArray[np.float32]]:
     pixels = math.prod(task.subject.raster.grid.at(task.cm_per_px).shape)
     visit = session()
 
@@ -186,7 +229,7 @@ def _submit(task: Task, priority: int) -> Job[NDArray[np.float32]]:
         finally:
             visit.run_time.add(time.monotonic() - started_s)
 
-    return job_queue().submit(task.key, work, pixels, priority, visit.id)
+    return job_queue().submit(task.key, work, pixels, priority, visit.id, only_when_idle=only_when_idle)
 
 
 def _probability(task: Task, report: ReportProgress) -> NDArray[np.float32]:
@@ -286,26 +329,3 @@ def working_raster(subject: Subject, cm_per_px: float) -> Raster:
     return cache("derived").get_or_make(
         ("raster", subject.key, cm_per_px), lambda: resample(subject.raster, cm_per_px), raster_bytes
     )
-
-
-class Progress:
-    """A progress bar over several jobs, with the time left; none if they are done at once.
-
-    It is drawn only a few times a second: drawing it takes processor time from the models.
-    """
-
-    APPEARS_S, EVERY_S = 0.7, 0.25
-
-    def __init__(self, slot: DeltaGenerator, jobs: Sequence[Job[Any]]) -> None:
-        self._slot, self._jobs = slot, jobs
-        self._started = self._drawn = time.monotonic()
-
-    def report(self, text: str) -> None:
-        """Draw it, with what the page waits for."""
-        now = time.monotonic()
-        elapsed_s = now - self._started
-        if elapsed_s < self.APPEARS_S or now - self._drawn < self.EVERY_S:
-            return
-        self._drawn = now
-        done = sum(job.progress for job in self._jobs) / len(self._jobs)
-        self._slot.progress(done, text=", ".join(filter(None, (text, time_left(done, elapsed_s)))))

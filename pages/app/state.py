@@ -67,7 +67,12 @@ class Session:
     # Explore
     intro_is_open: bool | None = None  # None: not decided yet
     slider_of: str | None = None  # the key of the subject that the resolution slider refers to
-    has_shown_masks: bool = False
+    opens_with_all: bool | None = None  # models and cells; None: not decided yet
+    own_step: float | None = None  # cm/px that were typed or linked, beside the usual steps
+    resolution_problem: str | None = None  # why what was typed is no resolution, not yet shown
+    ahead: "Job[Any] | None" = None  # a run at a neighbouring step, which nobody waits for
+    sent_of: Key | None = None  # what the steps depend on that the browser knows already
+    sent_steps: set[float] = field(default_factory=set)  # those steps, in cm/px
     requested_native: set[Key] = field(default_factory=set)  # keys of the tasks at native resolution that have run
     target: "Target | None" = None  # marked on the map
 

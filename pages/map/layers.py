@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
@@ -18,7 +19,7 @@ from pages.app.runs import Result, truth_on
 from pages.app.state import cache
 from pages.app.subject import Subject
 from scinet.raster.raster import Raster
-from scinet.vector.footprints import Footprints
+from scinet.vector.footprints import Footprints, reproject
 from scinet.vector.trace import polygonize
 
 ERRORS, BUILDINGS, OUTLINES, PROBABILITY = "Errors", "Buildings", "Outlines", "Probability"
@@ -41,15 +42,27 @@ def reference_buildings(subject: Subject) -> bytes:
 
 
 def _reference_buildings(subject: Subject) -> bytes:
-    """Footprints as they are, masks along the pixel edges of the native grid."""
+    """Footprints within the image, masks along the pixel edges of the native grid."""
     raster = subject.raster
     ids = truth_ids(subject, raster)
     buildings = subject.truth.buildings if subject.truth is not None else None
     if isinstance(buildings, Footprints):
-        polygons, crs = buildings.polygons, buildings.crs
+        polygons, crs = _within(buildings, raster), buildings.crs
     else:
         polygons, crs = tuple(polygonize(truth_on(subject, raster), raster.transform)), raster.crs
     return collection(drawing.outlines([polygons[i - 1] for i in ids], crs, [{"id": int(i)} for i in ids], raster))
+
+
+def _within(buildings: Footprints, raster: Raster) -> Sequence[BaseGeometry]:
+    """Footprints, cut off where the image ends."""
+    width, height = raster.width, raster.height
+    corners = [raster.transform @ corner for corner in ((0, 0), (width, 0), (width, height), (0, height))]
+    extent = shapely.Polygon(corners)
+    extent = shapely.segmentize(extent, extent.length / 100)  # its edges are curves in another CRS
+    if raster.crs is not None and buildings.crs is not None:
+        extent = reproject(np.array([extent], dtype=object), raster.crs, buildings.crs)[0]
+    polygons = np.array(buildings.polygons, dtype=object)
+    return list(np.where(shapely.covers(extent, polygons), polygons, shapely.intersection(polygons, extent)))
 
 
 def reference_building(subject: Subject, building: int) -> Feature:

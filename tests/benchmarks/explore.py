@@ -1,7 +1,7 @@
 """Response times of the page Explore in a browser: ``python -m tests.benchmarks.explore``.
 
-Times are medians, from the user's action to the new picture on both sides of the map. The tile is the first test tile
-of 1024 px in the folder that SCINET_DATA names.
+Times are medians, from the user's action to the new picture. First visits open the first example, whose masks are on
+board; the other rows show all models (`All`) on the first test tile of 1024 px in the folder that SCINET_DATA names.
 """
 
 import os
@@ -23,23 +23,61 @@ from scinet.raster.resample import resample
 from scinet.raster.resolution import STEPS_CM_PER_PX
 from scinet.raster.scene import read_raster
 from scinet.segmentation.segment import segment
+from scinet.segmentation.strategies import Strategy
 from tests.pages.serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, PROJECT, SETTLED, served
 
 REPEATS = 5
 COLD_STARTS = 3
 SETTLE_MS = 10_000
 POLL_MS = 20  # polling at every frame, the default, would have the browser draw 60 per second
-NEW = "to a new resolution"
+DRAG_STEPS = 3  # in each direction, from native resolution
+PARTS = {"image": "image", "first": "first mask", "all": "all masks", "faded": "faded for"}
 AREAS_M2 = (20, 60, 120, 250, 500)  # each drops buildings that the previous one kept
-OVERLAYS = """() => {
-    const map = document.querySelector("iframe[title*=folium]")?.contentDocument;
-    const images = [...(map?.querySelectorAll("img.slot-overlay") ?? [])];
-    const whole = images.every((image) => image.complete && image.naturalWidth > 0);
-    return whole ? images.map((image) => image.getAttribute("src")) : null;
+STYLES = ("Probability", "Buildings", "Outlines", "Errors")
+# What the map shows: its step, and the addresses of its pictures once all of them are drawn
+SHOWN = """() => {
+    const frame = document.querySelector("[data-testid=stElementContainer]:not([data-retained]) iframe[title*=folium]");
+    const state = frame?.contentWindow.scinetStage?.state;
+    if (!state) return null;
+    const images = (kind) => [...frame.contentDocument.querySelectorAll(`img.slot-${kind}`)];
+    const drawn = (kind) => images(kind).every((image) => image.complete && image.naturalWidth > 0);
+    return {
+        step: state.step, image: drawn("base"), waiting: state.cells.filter((cell) => cell.waits).length,
+        masks: drawn("overlay") ? images("overlay").map((image) => image.src) : null,
+        cells: JSON.stringify(state.cells),
+    };
 }"""
+ALL_MASKS = f"""() => {{
+    const now = ({SHOWN})();
+    return now && now.image && now.masks && now.waiting === 0 && now.cells.includes('"kind":"model"');
+}}"""
 CHANGED = f"""(former) => {{
-    const now = ({OVERLAYS})();
-    return now && now.length <= 2 && now.join() !== former.join();
+    const now = ({SHOWN})();
+    return now && now.image && now.masks && now.waiting === 0 && now.cells !== former;
+}}"""
+# Press the slider's key and say after how many ms image, first mask and all masks of the new step are drawn, and for
+# how long the map was less than opaque meanwhile
+STEP = f"""async (key) => {{
+    const shown = {SHOWN};
+    const slider = document.querySelector(".st-key-gsd input[type=range]");
+    const frame = document.querySelector("iframe[title*=folium]");
+    const isFaded = () => {{
+        for (let at = frame; at; at = at.parentElement) if (Number(getComputedStyle(at).opacity) < 1) return true;
+        return false;
+    }};
+    const began = performance.now(), models = shown().cells.split('"kind":"model"').length - 1;
+    let image = null, first = null, fadedSince = null, faded = 0;
+    for (const type of ["keydown", "keyup"]) slider.dispatchEvent(new KeyboardEvent(type, {{ key, bubbles: true }}));
+    for (;;) {{
+        await new Promise(requestAnimationFrame);
+        const now = performance.now() - began, seen = shown();
+        if (!isFaded()) fadedSince = null;
+        else faded = Math.max(faded, now - (fadedSince ??= now));
+        if (!seen || seen.step !== slider.getAttribute("aria-valuetext")) continue;
+        if (seen.image) image ??= now;
+        if (seen.waiting < models && seen.masks) first ??= now;
+        if (seen.image && seen.masks && seen.waiting === 0) return {{ image, first, all: now, faded }};
+    }}
 }}"""
 
 
@@ -88,7 +126,7 @@ class Reader:
         self.wait_for_picture()
 
     def wait_for_picture(self) -> None:
-        self.page.wait_for_function(CHANGED, arg=[], polling=POLL_MS)
+        self.page.wait_for_function(ALL_MASKS, polling=POLL_MS)
 
     def settle(self) -> None:
         """Wait for what follows the picture, such as the change since the native resolution."""
@@ -99,7 +137,7 @@ class Reader:
     @contextmanager
     def timed(self, row: Row, *, opening: bool = False) -> Iterator[None]:
         before = (self.traffic.messages, self.traffic.files)
-        former = [] if opening else self.page.evaluate(OVERLAYS)
+        former = "" if opening else self.page.evaluate(SHOWN)["cells"]
         began = time.perf_counter()
         yield
         if not opening:
@@ -109,11 +147,22 @@ class Reader:
         row.messages.append(self.traffic.messages - before[0])
         row.files.append(self.traffic.files - before[1])
 
+    def step(self, key: str, rows: dict[str, Row]) -> None:
+        """Move the slider; adds to the rows of what the browser says, and to those of the bytes."""
+        before = (self.traffic.messages, self.traffic.files)
+        times_ms = self.page.evaluate(STEP, key)
+        self.settle()
+        for name, row in rows.items():
+            row.seconds.append(times_ms[name] / 1000)
+            row.messages.append(self.traffic.messages - before[0])
+            row.files.append(self.traffic.files - before[1])
+
     def press(self, name: str, key: str) -> None:
         self.page.get_by_role("slider", name=name).press(key)
 
     def display(self, style: str) -> None:
-        self.page.locator(".st-key-style").get_by_text(style, exact=True).click()
+        self.page.get_by_role("combobox", name="Display").click()
+        self.page.get_by_role("option", name=style).click()
 
     def min_area(self, area_m2: float) -> None:
         box = self.page.locator(".st-key-min_area input")
@@ -127,17 +176,17 @@ def tile_of_1024_px(folder: Path) -> pd.Series:
 
 
 def forward_seconds(path: Path, native_cm_per_px: float, steps_cm_per_px: Sequence[float]) -> list[float]:
-    """Seconds that both warm models take together at each step."""
+    """Seconds that all warm models take together at each step."""
     raster = read_raster(path, cm_per_px=native_cm_per_px)
-    models = [load_model(card.name) for card in list_models()[:2]]
+    models = [load_model(card.name) for card in list_models()]
     for model in models:
-        segment(resample(raster, 40.0), model)
+        segment(resample(raster, 40.0), model, strategy=Strategy())
     seconds = []
     for cm_per_px in steps_cm_per_px:
         working = resample(raster, cm_per_px)
         began = time.perf_counter()
         for model in models:
-            segment(working, model)
+            segment(working, model, strategy=Strategy())
         seconds.append(time.perf_counter() - began)
     return seconds
 
@@ -170,50 +219,52 @@ def first_visit(browser: Browser, address: str, began: float, rows: Sequence[Row
     page.close()
 
 
-def measure(reader: Reader, url: str) -> list[Row]:
-    """The rows of the table."""
-    opening, new, known = Row("open the page, server warm"), Row(NEW), Row("to a known resolution")
+def measure(reader: Reader, url: str) -> tuple[list[Row], Row]:
+    """The rows of the table, and among them that of all masks at a new step."""
+    opening = Row("open the page, server warm")
     reader.open(url)
     reader.settle()
     for _ in range(3):
         with reader.timed(opening, opening=True):
             reader.open(url)
+    new = {name: Row(f"new step: {text}") for name, text in PARTS.items()}
     for _ in range(REPEATS):
-        with reader.timed(new):
-            reader.press("Ground resolution", "ArrowRight")
-    for key in ["ArrowLeft", "ArrowRight"] * REPEATS:
-        with reader.timed(known):
-            reader.press("Ground resolution", key)
-    for _ in range(REPEATS):
-        reader.press("Ground resolution", "ArrowLeft")
-        reader.settle()
-    actions: list[tuple[str, list[Callable[[], None]]]] = [
-        ("threshold", [lambda: reader.press("Threshold", "ArrowRight")] * REPEATS),
-        ("minimum area", [lambda area=area: reader.min_area(area) for area in AREAS_M2]),
-        ("display, first time", [lambda: reader.display("Probability"), lambda: reader.display("Outlines")]),
-        ("display, again", [lambda s=s: reader.display(s) for s in ["Buildings", "Probability", "Outlines"] * 2]),
-    ]
-    rows = [opening, new, known]
-    for name, steps in actions:
-        row = Row(name)
-        for action in steps:
-            with reader.timed(row):
-                action()
-        rows.append(row)
-    return rows
+        reader.step("ArrowRight", new)
+    reader.page.wait_for_timeout(SETTLE_MS)  # the steps that are known now are sent
+    known = {name: Row(f"known step: {text}") for name, text in PARTS.items()}
+    for key in ["ArrowLeft"] * DRAG_STEPS + ["ArrowRight"] * DRAG_STEPS:
+        reader.step(key, known)
+    rows = [opening, *new.values(), *known.values()]
+    reader.page.get_by_role("button", name="Settings").click()
+    rows.append(timed_actions(reader, "threshold", [lambda: reader.press("Threshold", "ArrowRight")] * REPEATS))
+    rows.append(timed_actions(reader, "minimum area", [lambda area=area: reader.min_area(area) for area in AREAS_M2]))
+    reader.page.keyboard.press("Escape")
+    styles = [lambda style=style: reader.display(style) for style in STYLES]
+    rows += [timed_actions(reader, name, styles) for name in ("display, first time", "display, again")]
+    return rows, new["all"]
+
+
+def timed_actions(reader: Reader, name: str, actions: Sequence[Callable[[], None]]) -> Row:
+    row = Row(name)
+    for action in actions:
+        with reader.timed(row):
+            action()
+    return row
 
 
 def main() -> None:
     folder = Path(os.environ.get("SCINET_DATA") or PROJECT.parent / "shared" / "data")
     tile = tile_of_1024_px(folder)
-    link = {"source": "Tiles", "city": tile["city"], "tile": Path(tile["image"]).stem}
+    link = {"source": "Tiles", "city": tile["city"], "tile": Path(tile["image"]).stem, "compare": "All"}
+    link["models"] = [card.title for card in list_models()]
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
         rows = first_visits(browser, Path(scratch))
         with served(Path(scratch) / "log.txt", SCINET_DATA=str(folder)) as address:
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             page.set_default_timeout(1000 * PATIENCE_S)
-            rows += measure(Reader(page), f"{address}/?{urlencode(link)}")
+            measured, new = measure(Reader(page), f"{address}/?{urlencode(link, doseq=True)}")
+            rows += measured
         browser.close()
     native = float(tile["cm_per_px"])
     steps = [step for step in STEPS_CM_PER_PX if step > 1.02 * native][:REPEATS]
@@ -222,10 +273,10 @@ def main() -> None:
     print(f"{'':34} {'until the picture shows':28} {'messages':>11}  {'files':>11}")
     for row in rows:
         print(row)
-    new = next(row for row in rows if row.name == NEW)
-    beyond = [whole - alone for whole, alone in zip(new.seconds, forward, strict=True)]
+    ratios = [whole / alone for whole, alone in zip(new.seconds, forward, strict=True)]
     print(
-        f"{NEW}, beyond its forward passes: {statistics.median(beyond):.2f} s ({min(beyond):.2f} to {max(beyond):.2f})"
+        f"all masks at a new step, over the bare forward passes: {statistics.median(ratios):.2f} "
+        f"({min(ratios):.2f} to {max(ratios):.2f})"
     )
 
 

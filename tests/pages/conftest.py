@@ -55,7 +55,7 @@ def app(random_checkpoints: Path, village: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("SCINET_DATA", str(village))
     test = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=180)
     test.query_params["source"] = "Tiles"
-    test.session_state[SESSION] = Session(intro_is_open=False)  # its picture takes two forward passes
+    test.session_state[SESSION] = Session(intro_is_open=False)
     return test
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import unescape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -65,16 +66,20 @@ def session_of(app: AppTest) -> Session:
 
 
 def map_state(app: AppTest) -> dict[str, Any]:
-    """What the page sent to its folium map: "frame" with its CRS, titles, images and outlines of the two sides."""
+    """What the page shows on its map: "frame" with its CRS, the state, and the two sides as "left" and "right"."""
     (component,) = app.get("component_instance")
     arguments = json.loads(component.proto.json_args)
     links = arguments["js_links"] + arguments["css_links"]
     assert links and not any("//" in link for link in links), links  # the app's own files
     frame = _argument(arguments["script"], "scinetMap.open(map_div, ")
     frame["crs"] = re.findall(r"crs: L\.CRS\.(\w+)", arguments["script"])[0]
-    return {"frame": frame, **_argument(arguments["feature_group"], "scinetMap.show(")}
+    (text,) = (match for each in app.get("html") for match in re.findall('data-state="(.*?)"', each.proto.body))
+    state = json.loads(unescape(text))
+    left, right = (state["cells"][side] for side in state["sides"])
+    return {"frame": frame, **state, "left": left, "right": right}
 
 
 def _argument(script: str, call: str) -> dict[str, Any]:
     """The JSON object after the text of a call in a script."""
-    return json.JSONDecoder().raw_decode(script, script.index(call) + len(call))[0]
+    found: dict[str, Any] = json.JSONDecoder().raw_decode(script, script.index(call) + len(call))[0]
+    return found

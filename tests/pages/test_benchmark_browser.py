@@ -51,4 +51,4 @@ def test_from_a_point_to_its_tiles_and_into_explore(page: Page, address: str) ->
     page.wait_for_selector(SETTLED)
     assert page.get_by_test_id("stException").count() == 0
     page.get_by_text("Village · ").first.wait_for()
-    assert page.get_by_role("slider", name="Ground resolution").get_attribute("aria-valuetext") == "63 cm/px"
+    assert page.get_by_role("slider", name="Ground resolution").get_attribute("aria-valuetext") == "60 cm/px"

@@ -18,10 +18,13 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium"),
 ]
 
+# The map's frame, but for that of a former image, which Streamlit keeps until the run has ended
+FRAME = "[data-testid=stElementContainer]:not([data-retained]) iframe[title*=folium]"
+
 
 def settle(page: Page) -> FrameLocator:
     """Wait for the script's end and for all images of the map; returns the map's frame."""
-    frame = page.frame_locator("iframe[title*=folium]")
+    frame = page.frame_locator(FRAME)
     frame.locator("img.slot-overlay").nth(1).wait_for(state="attached")
     page.wait_for_selector(SETTLED)
     page.wait_for_function(
@@ -103,13 +106,13 @@ def test_fly_to_a_building_and_side_by_side(page: Page, address: str) -> None:
     assert shapes.count() > 10 and shapes.evaluate_all("all => all.every(shape => shape.tabIndex < 0)")
 
     page.get_by_text("Side by side", exact=True).click()
-    frame.locator(".twin img.slot-overlay").wait_for(state="attached")
+    frame.locator(".cell img.slot-overlay").wait_for(state="attached")
     settle(page)
     both = moved(page, frame, near)
     assert linked(both) and both[0][2] == pytest.approx(near[0][2], abs=1)
     assert marks.count() == 2 and frame.get_by_role("slider", name="Divider").count() == 0
 
-    frame.locator(".twin").focus()
+    frame.locator(".cell").focus()
     page.keyboard.press("ArrowLeft")  # the right map leads
     panned = moved(page, frame, both)
     assert linked(panned) and panned[0][0] > both[0][0]
@@ -138,8 +141,42 @@ def test_fly_to_a_building_and_side_by_side(page: Page, address: str) -> None:
     frame.get_by_role("slider", name="Divider").wait_for()
     settle(page)
     marks.first.wait_for(state="attached")
-    assert frame.locator(".twin").count() == 0 and marks.count() == 1
+    assert frame.locator(".cell").count() == 0 and marks.count() == 1
     assert frame.locator("body").get_attribute("data-once") == "yes"
+
+
+def test_a_grid_of_all_cells_in_step(page: Page, address: str) -> None:
+    page.goto(f"{address}/?source=Tiles&tile=east&compare=All")
+    frame = page.frame_locator(FRAME)
+    cells = frame.locator(".leaflet-container:visible")
+    cells.nth(3).wait_for()
+    frame.get_by_text("IoU").nth(1).wait_for()
+    captions = frame.locator(".caption")
+    assert [caption.split()[0] for caption in captions.all_inner_texts()] == ["Image", "Reference", "Sci-Net", "UNet"]
+    assert frame.locator("img.slot-overlay").count() == 2 and frame.locator("img.slot-base").count() == 4
+    boxes = [box for each in cells.all() if (box := each.bounding_box())]
+    last = captions.last.bounding_box()
+    assert last is not None and last["y"] + last["height"] <= 900  # without scrolling
+    assert len({(round(box["width"]), round(box["height"])) for box in boxes}) == 1
+
+    whole = places(frame)
+    assert all(place == pytest.approx(whole[0], abs=2) for place in whole)
+    page.mouse.move(*middle(cells.nth(2)))
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -240)
+    page.keyboard.up("Control")
+    near = moved(page, frame, whole)
+    assert near[0][2] > whole[0][2] and all(place == pytest.approx(near[0], abs=2) for place in near)
+    page.mouse.down()
+    page.mouse.move(middle(cells.nth(2))[0] + 40, middle(cells.nth(2))[1] + 10, steps=4)
+    page.mouse.up()
+    panned = moved(page, frame, near)
+    assert panned[0][0] > near[0][0] and all(place == pytest.approx(panned[0], abs=2) for place in panned)
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_timeout(500)
+    lefts = {round(box["x"]) for each in cells.all() if (box := each.bounding_box())}
+    assert len(lefts) == 2
 
 
 def middle(locator: Locator) -> tuple[float, float]:

@@ -30,9 +30,9 @@ def draw(models: int) -> None:
     numbers._show_blocks(blocks, shown, "foot")
 
 
-def test_three_models_are_columns_of_one_table(shown_html: list[str]) -> None:
+def test_three_models_are_columns_of_each_table(shown_html: list[str]) -> None:
     draw(3)
-    assert shown_html[0].count("<table") == 1
+    assert shown_html[0].count("<table") == shown_html[0].count("<th>UNet</th>") == 2
     assert "IoU</th><td>0.0</td><td>0.1</td><td>0.2</td>" in shown_html[0]
 
 

@@ -18,6 +18,7 @@ from pages.app import runs
 from pages.app.runs import MaskSettings, Task
 from pages.app.subject import Subject
 from pages.sources import examples
+from scinet.errors import SciNetError
 from scinet.models.card import list_models
 from scinet.raster.scene import read_raster
 from scinet.segmentation.segment import segment
@@ -62,21 +63,26 @@ def test_two_users_at_once_need_one_forward_pass(task: Task, monkeypatch: pytest
     assert both[0] is both[1]
 
 
-def test_a_background_run_is_not_repeated(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = replace(task, cm_per_px=40.0)
-    with runs.in_background([other]) as (job,):
-        runs.run(task, lambda _: None)
-        found = runs.run(other, lambda _: None)
-        assert job.progress == 1
+def test_results_come_as_they_finish_and_nothing_runs_twice(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    other, shares = replace(task, cm_per_px=40.0), []
+    found = dict(runs.as_they_finish([task, other], shares.append))
+    assert set(found) == {task, other} and all(isinstance(run, runs.Run) for run in found.values())
+    assert all(0 <= share <= 1 for share in shares)
     monkeypatch.setattr("scinet.segmentation.segment.segment", lambda *a, **k: pytest.fail("a second forward pass"))
-    assert np.array_equal(found.probability, runs.run(other, lambda _: None).probability)
+    again = dict(runs.as_they_finish([task, other], lambda _: None))
+    assert all(np.array_equal(again[each].probability, found[each].probability) for each in found)
 
 
-def test_a_background_run_stops_with_the_block(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    started, ended = Event(), Event()
+def test_a_model_that_fails_does_not_end_the_others(task: Task) -> None:
+    damaged = replace(task, card=replace(task.card, name="missing"))
+    found = dict(runs.as_they_finish([damaged, task], lambda _: None))
+    assert isinstance(found[damaged], SciNetError) and isinstance(found[task], runs.Run)
+
+
+def test_runs_stop_when_nobody_takes_their_results_any_more(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = Event()
 
     def endless(*arguments, progress, **keywords):
-        started.set()
         try:
             for _ in range(PATIENCE_S * 100):
                 progress(0.25)
@@ -85,12 +91,13 @@ def test_a_background_run_stops_with_the_block(task: Task, monkeypatch: pytest.M
         finally:
             ended.set()
 
+    def move_on(done: float) -> None:
+        if done == 0.25:
+            raise KeyboardInterrupt
+
     monkeypatch.setattr("scinet.segmentation.segment.segment", endless)
-    with runs.in_background([task]) as (job,):
-        assert started.wait(PATIENCE_S)
-        while job.progress == 0:
-            time.sleep(0.01)
-        assert job.progress == 0.25
+    with pytest.raises(KeyboardInterrupt):
+        list(runs.as_they_finish([task], move_on))
     assert ended.wait(PATIENCE_S)
     assert runs.cached_run(task) is None
 

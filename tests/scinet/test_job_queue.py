@@ -272,3 +272,29 @@ def test_work_that_two_owners_wait_for_has_the_better_place(queue: JobQueue) -> 
     for work in (*works.values(), last):
         work.release.set()
     assert all(job.wait(PATIENCE_S) for job in kept)
+
+
+def test_work_ahead_of_time_runs_alone_and_makes_way(queue: JobQueue) -> None:
+    ahead, wanted = Work(), Work("wanted")
+    early = queue.submit("ahead", ahead, only_when_idle=True)
+    assert started(ahead)
+    job = queue.submit("wanted", wanted)
+    later = queue.submit("later", Work(), only_when_idle=True)
+    assert started(wanted)
+    ahead.release.set()
+    with pytest.raises(JobCancelledError):
+        early.result()
+    assert ahead.stopped.is_set() and not later.wait(0)
+    wanted.release.set()
+    assert job.result() == "wanted"
+    later.cancel()
+
+
+def test_work_ahead_of_time_is_kept_for_a_user_who_wants_just_that(queue: JobQueue) -> None:
+    work = Work("done")
+    queue_ahead = queue.submit("a", work, only_when_idle=True)
+    assert started(work)
+    job = queue.submit("a", work)
+    queue.submit("b", Work()).cancel()
+    work.release.set()
+    assert job.result() == queue_ahead.result() == "done" and work.starts == 1

@@ -1,5 +1,6 @@
 """The tiles behind a point of a figure, worst first; each opens in Explore."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from scinet.datasets.tiles import tiles_in
 from scinet.errors import SciNetError
 from scinet.evaluation import scores
 from scinet.evaluation.benchmark import BENCHMARK_STRATEGIES
-from scinet.evaluation.grading import step_title, steps_around, two_digits
+from scinet.evaluation.grading import step_title, two_digits
 from scinet.evaluation.scores import Counts
 from scinet.models.card import list_models
 
@@ -183,9 +184,9 @@ def tiles_folder(tiles: pd.DataFrame) -> Path | None:
 
 
 def address(row: Any, model: ScoredModel, strategy: str) -> dict[str, str | list[str]]:
-    """The address of Explore with that tile, at the nearest step, by that strategy, the model next to another one."""
+    """The address of Explore with that tile at that resolution, by that strategy, the model next to another one."""
     native = row.native_cm_per_px
-    step = min(steps_around(native), key=lambda gsd: max(gsd / row.seen_cm_per_px, row.seen_cm_per_px / gsd))
+    step = native if math.isclose(row.seen_cm_per_px, native, rel_tol=1e-3) else row.seen_cm_per_px
     others = [card.title for card in list_models() if card not in model.cards]
     titles = [card.title for card in model.cards[:1]] + others
     return {

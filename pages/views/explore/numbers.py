@@ -1,4 +1,4 @@
-"""The numbers next to the map, or of many models below it: scores, error shares and buildings, or areas."""
+"""The numbers below the map or beside it: scores, error shares and buildings, or areas."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -162,15 +162,17 @@ def _cost(shown: Sequence[Shown]) -> Block:
 
 
 def _show_blocks(blocks: Sequence[Block], shown: Sequence[Shown], foot: str) -> None:
-    """Draw the blocks as one table with a column per model, or of many models as tables with a row per model."""
+    """Draw a table for each block with a column per model, or of many models with a row per model."""
     titles = [escape(each.result.card.title) for each in shown]
     if len(shown) <= MAX_COLUMNS:
-        table = HtmlTable("sn-stacked" if len(shown) == MAX_COLUMNS else "")
-        for i, block in enumerate(blocks):
-            table.head(block.title, *(titles if i == 0 else ()))
+        columns = []
+        for block in blocks:
+            table = HtmlTable("sn-stacked" if len(shown) == MAX_COLUMNS else "")
+            table.head(block.title, *titles)
             for line in block.lines:
                 table.row(line.title, line.cells, tip=line.tip, colour=line.colour)
-        table.show(foot)
+            columns.append(table)
+        show_tables(columns, foot)
         return
     tables = []
     for block in blocks:

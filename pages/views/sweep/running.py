@@ -15,6 +15,7 @@ from scinet.progress import time_left
 
 REDRAW_S = 1.0  # the least time between two drawings of the results
 USUAL_S_PER_PX = 1e-6  # UNet needs 0.74e-6 on two cores, see docs/benchmarks.md; others more
+DRAW_BAR_S = 0.25  # and of the progress bar: drawing it takes processor time from the models
 
 
 def running_sweep(subject: Subject) -> SweepRun | None:
@@ -70,7 +71,7 @@ def advance(tasks: list[Task], missing: list[Task], sweep: SweepRun, bar: DeltaG
         def report(share: float, task: Task = task, number: int = number) -> None:
             nonlocal drawn_s
             now = time.monotonic()
-            if share and now - drawn_s < runs.Progress.EVERY_S:
+            if share and now - drawn_s < DRAW_BAR_S:
                 return
             drawn_s = now
             done = min(1.0, (sweep.done_work + share * _work(task)) / total)
