@@ -16,6 +16,11 @@ def is_hosted() -> bool:
     return os.environ.get("SCINET_HOSTED", "") not in ("", "0")
 
 
+def allows_addresses() -> bool:
+    """Whether visitors may give addresses of images and services: in the hosted app only if SCINET_ADDRESSES=1."""
+    return not is_hosted() or os.environ.get("SCINET_ADDRESSES") == "1"
+
+
 @dataclass(frozen=True)
 class Limits:
     """What visitors may take of a hosted server.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pages.app.scoring import Scoring
     from pages.app.subject import Subject
     from pages.map.target import Target
+    from scinet.datasets.open_aerial_map import AerialImage
     from scinet.evaluation.benchmark import Benchmark
     from scinet.job_queue import Job
     from scinet.models.card import Card
@@ -57,6 +58,7 @@ class Session:
     uploads: dict[str, "UploadedFile"] = field(default_factory=dict)  # by the uploader's key
     digests: dict[str, str] = field(default_factory=dict)  # SHA-256 of uploads by their id
     allowed_url: str | None = None  # the one that may be requested: typed or confirmed, not only part of a link
+    aerial_images: "list[AerialImage] | None" = None  # that the last search of OpenAerialMap has found
     dialog: str | None = None  # the one that is open
     window_of: str | None = None  # the key of the scene that the column and row widgets refer to
     picked_window: tuple[str, Window] | None = None  # in the dialog, with the scene's key

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from pages.app.hosting import is_hosted
+from pages.app.hosting import allows_addresses
 from pages.app.navigation import keep_choices
 from pages.app.state import SOURCE, session
 from pages.app.subject import Choice
@@ -29,7 +29,7 @@ def choose() -> Choice:
     """
     _open_links_to_the_town()
     keep_choices()
-    names = [name for name in _SOURCES if not (name == "Path" and is_hosted())]
+    names = [name for name in _SOURCES if name != "Path" or allows_addresses()]
     source = st.segmented_control(
         "Source",
         names,

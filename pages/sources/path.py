@@ -5,14 +5,19 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.app.hosting import is_hosted
 from pages.app.state import PATH, session
 from pages.app.subject import Choice, hash_of
+from pages.sources.aerial import search
+from pages.sources.bands import choose_bands
 from pages.sources.folder import typed_path
 from pages.sources.reading import choose_image_reading, choose_reference_reading
 from pages.sources.upload import ask_cm_per_px, flight_note
 from pages.sources.window import TruthFile, choose_part
-from scinet.errors import GsdMissingError
+from scinet.datasets.web_cache import default_cache, with_cache
+from scinet.errors import GsdMissingError, RasterError
 from scinet.raster.choice import ImageChoice
+from scinet.raster.pyramid.templates import is_template
 from scinet.raster.scene import Scene, open_scene
 from scinet.web import host, is_url
 
@@ -27,18 +32,21 @@ def choose() -> Choice:
         placeholder="https://host/scene.tif",
         on_change=_allow_typed,
         help="An image of any size on the machine that runs the app: a GeoTIFF, GeoPackage, MBTiles, PMTiles or a "
-        "folder of tiles (zoom/column/row.png). Or a Cloud Optimized GeoTIFF (COG) on the web, of which only the "
-        "displayed parts are read.",
+        "folder of tiles (zoom/column/row.png). Or the address of a Cloud Optimized GeoTIFF (COG), of tiles with "
+        "{z}, {x} and {y}, of a WMTS, TMS or WMS service or of a STAC item: only what is displayed is read.",
     )
     source = (typed or "").strip()
+    search()
     if not source:
         return Choice(
-            None, hint="Type the path or URL of a GeoTIFF in the sidebar. Until then, the previous image stays."
+            None, hint="Type the path or URL of an image in the sidebar. Until then, the previous image stays."
         )
+    if is_hosted() and not is_url(source):
+        raise RasterError("This server reads images at http and https addresses only. Give one, or upload the image.")
     if is_url(source) and session().allowed_url != source:
         st.button("Read from the web", key="allow_url", on_click=_allow, args=(source,), width="stretch")
         return Choice(None, hint=f"This link names an image at {host(source)}. Read it with the button in the sidebar.")
-    choice = choose_image_reading()
+    choice = choose_image_reading(is_template(source))
     key = hash_of(source if is_url(source) else file_key(typed_path(source)), choice)
     try:
         scene, cm_per_px = _open(source, key, None, choice), None
@@ -48,12 +56,14 @@ def choose() -> Choice:
             return Choice(None, hint=f"{missing} Enter it in the sidebar.")
         scene = _open(source, key, cm_per_px, choice)
         scene = replace(scene, notes=(*scene.notes, *flight_note(scene, missing.likely_cm_per_px, cm_per_px)))
-    return choose_part(scene, hash_of(key, cm_per_px), scene.name, _typed_truth)
+    scene, key = choose_bands(scene, hash_of(key, cm_per_px), least=3)
+    return choose_part(scene, key, scene.name, _typed_truth)
 
 
 @st.cache_resource(max_entries=8, ttl=3600, show_spinner="Opening the image")
 def _open(source: str, key: str, cm_per_px: float | None, _choice: ImageChoice) -> Scene:
-    return open_scene(source if is_url(source) else typed_path(source), cm_per_px=cm_per_px, choice=_choice)
+    scene = open_scene(source if is_url(source) else typed_path(source), cm_per_px=cm_per_px, choice=_choice)
+    return with_cache(scene, default_cache())
 
 
 def _allow_typed() -> None:
@@ -75,6 +85,8 @@ def file_key(path: Path) -> str:
 
 
 def _typed_truth() -> TruthFile | None:
+    if is_hosted():  # whose files are not the visitor's
+        return None
     typed = st.text_input(
         "Reference buildings (optional)",
         key="truth_path",

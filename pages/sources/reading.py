@@ -7,15 +7,24 @@ import streamlit as st
 from scinet.errors import RasterError
 from scinet.evaluation.mask_values import MaskChoice
 from scinet.raster.choice import ImageChoice, parse_crs, parse_nodata
+from scinet.raster.world_file import parse_world_file
 from scinet.vector.choice import VectorChoice
 
 Number = TypeVar("Number", int, float)
 
 
-def choose_image_reading() -> ImageChoice:
-    """Draw the widgets for an image. Raises RasterError for what cannot be meant."""
+def choose_image_reading(asks_for_place: bool = False) -> ImageChoice:
+    """Draw the widgets for an image, but for those of its bands and pages, which `choose_bands` draws.
+
+    Args:
+        asks_for_place: Whether it is known only with a zoom and bounds, as tiles of the whole earth are.
+
+    Raises:
+        RasterError: Something cannot be meant.
+    """
+    if asks_for_place:
+        zoom, bounds = _place()
     with st.expander("How the image is read"):
-        bands = _text("Bands", "read_bands", "for example 3 2 1", "The bands to show as red, green and blue, from 1.")
         nodata = _text("Nodata", "read_nodata", "for example -9999", "The value of pixels that hold nothing, or none.")
         crs = _text(
             "CRS", "read_crs", "for example EPSG:32630", "If the file has coordinates without naming their CRS."
@@ -23,14 +32,38 @@ def choose_image_reading() -> ImageChoice:
         stretch = _text(
             "Stretch", "read_stretch", "for example 200 3000", "The values that become black and white, if not 8 bits."
         )
-        page = _text("Page", "read_page", "for example 2", "The page of a TIFF that has several.")
+        world_file = st.file_uploader(
+            "World file",
+            key="read_world_file",
+            help="A world file (.tfw, .jgw, .pgw) or an .aux.xml file that places the image.",
+        )
+        if not asks_for_place:
+            zoom, bounds = _place()
+        tms = st.checkbox("Rows of tiles count from the south", key="read_tms", persist_state="session")
     return ImageChoice(
-        _numbers(bands, int, "bands", "3 2 1"),
-        parse_nodata(nodata) if nodata else None,
-        parse_crs(crs) if crs else None,
-        _pair(_numbers(stretch, float, "stretch", "200 3000")),
-        next(iter(_numbers(page, int, "page", "2")), 1),
+        nodata=parse_nodata(nodata) if nodata else None,
+        crs=parse_crs(crs) if crs else None,
+        stretch=_pair(_numbers(stretch, float, "stretch", "200 3000")),
+        place=None if world_file is None else parse_world_file(world_file.getvalue(), world_file.name),
+        zoom=next(iter(_numbers(zoom, int, "a zoom", "19")), None),
+        bounds=_four(_numbers(bounds, float, "bounds", "-0.2 5.55 -0.19 5.56")),
+        tms=tms,
     )
+
+
+def _place() -> tuple[str, str]:
+    """Draw the widgets for the zoom and the bounds of an image in tiles."""
+    left, right = st.columns([1, 2])
+    with left:
+        zoom = _text("Zoom", "read_zoom", "19", "Of an image in tiles. At the equator, 19 is about 30 cm/px, 20 is 15.")
+    with right:
+        bounds = _text(
+            "Bounds",
+            "read_bounds",
+            "-0.2 5.55 -0.19 5.56",
+            "West, south, east and north, in degrees, of an image in tiles.",
+        )
+    return zoom, bounds
 
 
 def _numbers(text: str, kind: type[Number], name: str, example: str) -> tuple[Number, ...]:
@@ -47,6 +80,14 @@ def _pair(numbers: tuple[float, ...]) -> tuple[float, float] | None:
     if len(numbers) != 2:
         raise RasterError("Give the stretch as a lower and a higher number, such as 200 3000.")
     return numbers[0], numbers[1]
+
+
+def _four(numbers: tuple[float, ...]) -> tuple[float, float, float, float] | None:
+    if not numbers:
+        return None
+    if len(numbers) != 4:
+        raise RasterError("Give the bounds as west, south, east and north, such as -0.2 5.55 -0.19 5.56.")
+    return numbers[0], numbers[1], numbers[2], numbers[3]
 
 
 def choose_reference_reading() -> tuple[MaskChoice, VectorChoice]:

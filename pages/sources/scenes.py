@@ -10,6 +10,7 @@ import streamlit as st
 
 from pages.app.state import SCENE, session
 from pages.app.subject import Choice, hash_of
+from pages.sources.bands import choose_bands
 from pages.sources.dialog import dialog_button
 from pages.sources.folder import choose_folder
 from pages.sources.path import file_key
@@ -91,7 +92,8 @@ def open_files(files: SceneFiles, title: str) -> Choice:
     labels = None
     if files.labels is not None:
         labels = TruthFile(files.labels, files.labels.name, hash_of(file_key(files.labels)))
-    return choose_part(_open(str(files.image), key), key, title, labels, CREDIT)
+    scene, key = choose_bands(_open(str(files.image), key), key, least=4)
+    return choose_part(scene, key, title, labels, CREDIT)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Opening the scene")

@@ -1,6 +1,7 @@
 """Source "Tiles": a folder with an index.csv, or with scenes in the layout of the Open Cities AI Challenge."""
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from math import nan
 from pathlib import Path
@@ -11,14 +12,17 @@ import streamlit as st
 from pages.app.hosting import confine
 from pages.app.state import TILE, cache
 from pages.app.subject import Choice, Subject, hash_of
+from pages.sources.bands import choose_bands
 from pages.sources.folder import HOW_TO_NAME_IT, choose_folder
 from pages.sources.gallery import gallery
+from pages.sources.path import file_key
 from pages.sources.scenes import open_files
 from scinet.datasets.open_cities import scenes_in
 from scinet.datasets.tiles import Tile, tiles_in
-from scinet.errors import RasterError
+from scinet.errors import RasterError, SciNetError
 from scinet.evaluation.grading import two_digits
 from scinet.evaluation.truth import read_truth
+from scinet.raster.choice import LIKELIEST, ImageChoice
 from scinet.raster.scene import read_raster
 
 SPLITS = ("test", "val", "train")
@@ -104,7 +108,11 @@ def _choose_tile(folder: Path, index: pd.DataFrame) -> Choice:
         help="Test tiles, which were not used in training, come first.",
     )
     gallery(folder, names, image)
-    return Choice(read_tile(tiles[image], f"{tiles[image].city} · {tiles[image].image.stem}"))
+    tile = tiles[image]
+    with suppress(SciNetError):  # reading the tile says what is wrong
+        scene, _ = choose_bands(tile.open(), hash_of(file_key(tile.image)), least=4)
+        return Choice(read_tile(tile, f"{tile.city} · {tile.image.stem}", scene.choice))
+    return Choice(read_tile(tile, f"{tile.city} · {tile.image.stem}"))
 
 
 def label(image: str, split: str) -> str:
@@ -112,19 +120,21 @@ def label(image: str, split: str) -> str:
     return Path(image).stem if split == "test" else f"{Path(image).stem} · {split}"
 
 
-def read_tile(tile: Tile, title: str) -> Subject:
+def read_tile(tile: Tile, title: str, choice: ImageChoice = LIKELIEST) -> Subject:
     """A tile with its reference, as the image to explore; `title` is what the page calls it."""
 
     def make() -> Subject:
         with st.spinner("Reading the tile"):
-            return _tile_subject(tile, title)
+            return _tile_subject(tile, title, choice)
 
-    return cache("images").get_or_make(("tile", title, str(tile)), make, lambda subject: subject.size_bytes)
+    return cache("images").get_or_make(
+        ("tile", title, str(tile), str(choice)), make, lambda subject: subject.size_bytes
+    )
 
 
-def _tile_subject(tile: Tile, title: str) -> Subject:
+def _tile_subject(tile: Tile, title: str, choice: ImageChoice) -> Subject:
     data = tile.image.read_bytes() if tile.image.is_file() else b""
-    raster = read_raster(data, cm_per_px=tile.cm_per_px)
+    raster = read_raster(data, cm_per_px=tile.cm_per_px, choice=choice)
     if tile.place is not None:
         raster = replace(raster, transform=tile.place[0], crs=tile.place[1])
     mask = tile.truth
@@ -132,7 +142,7 @@ def _tile_subject(tile: Tile, title: str) -> Subject:
     credit = tile.licence.replace("imagery", "Imagery", 1)
     remark = SPLIT_REMARKS.get(tile.split, "")
     return Subject(
-        key=hash_of(data, str(tile)),
+        key=hash_of(data, str(tile), choice),
         title=title,
         raster=raster,
         truth=truth,

@@ -10,6 +10,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from pages.app.markdown import sentence
 from pages.app.state import session
 from pages.app.subject import Choice, hash_of
+from pages.sources.bands import choose_bands
 from pages.sources.reading import choose_image_reading, choose_reference_reading
 from pages.sources.window import TruthFile, check_pixels, choose_part
 from scinet.errors import GsdMissingError
@@ -56,7 +57,8 @@ def choose() -> Choice:
         transform = Affine.scale(cm_per_px / 100) @ at_one_metre.grid.transform
         notes = (*at_one_metre.notes, *flight_note(at_one_metre, missing.likely_cm_per_px, cm_per_px))
         scene = replace(at_one_metre, grid=replace(at_one_metre.grid, transform=transform), notes=notes)
-    return choose_part(scene, hash_of(digest, cm_per_px), file.name, _uploaded_truth)
+    scene, key = choose_bands(scene, hash_of(digest, cm_per_px), least=3)
+    return choose_part(scene, key, file.name, _uploaded_truth)
 
 
 def flight_note(scene: Scene, likely_cm_per_px: float | None, cm_per_px: float) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,9 @@ from scinet.atomic_write import atomic_write, write_text
 from scinet.download import cache_folder, download, find_file
 from scinet.errors import RasterError, SciNetError, WriteError
 from scinet.raster.grid import Grid
+from scinet.raster.pyramid.scene import PyramidScene
 from scinet.raster.raster import Raster
-from scinet.raster.scene import Scene, open_scene
+from scinet.raster.scene import Layout, Scene, open_scene
 
 LIMIT_GB = 2.0
 _OWN = re.compile(r"[0-9a-f]{32}(\.[A-Za-z0-9]{1,10})?(\.part)?")  # names as `_name` makes them
@@ -104,12 +105,42 @@ class CachedScene(Scene):
         place = column_px, row_px, width_px, height_px
         return self._cached(place, lambda: Scene.window(self, *place))
 
+    def layout(self) -> Layout:
+        """Three colours, without a request: published scenes have no others."""
+        return Layout(("red", "green", "blue"), None, (1, 2, 3), 1)
+
     def _cached(self, what: tuple[int, ...], read: Callable[[], Raster]) -> Raster:
         def ask() -> Raster:
             web.check_url(str(self.source))  # fails sooner than GDAL, and in words
             return read()
 
         return self.cache.raster(_name(str(self.source), *what), ask)
+
+
+@dataclass(frozen=True, eq=False)
+class CachedPyramid(PyramidScene):
+    """An image of a service whose overview and windows are cached."""
+
+    cache: DiskCache = field(kw_only=True)
+
+    def overview(self, max_px: int) -> Raster:
+        """As that of a `PyramidScene`, from the cache where it is there."""
+        return self.cache.raster(self._key(max_px), lambda: PyramidScene.overview(self, max_px))
+
+    def window(self, column_px: int, row_px: int, width_px: int, height_px: int) -> Raster:
+        """As that of a `PyramidScene`, from the cache where it is there."""
+        place = column_px, row_px, width_px, height_px
+        return self.cache.raster(self._key(*place), lambda: PyramidScene.window(self, *place))
+
+    def _key(self, *what: int) -> str:
+        return _name(f"{self.source!r} {self.choice} {self.grid}", *what)
+
+
+def with_cache(scene: Scene, cache: DiskCache) -> Scene:
+    """A scene whose windows are cached if a service gives them; any other as it is."""
+    if not (isinstance(scene, PyramidScene) and scene.is_remote):
+        return scene
+    return CachedPyramid(**{each.name: getattr(scene, each.name) for each in fields(scene)}, cache=cache)
 
 
 def open_cached_scene(url: str, cache: DiskCache) -> CachedScene:

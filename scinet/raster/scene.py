@@ -37,6 +37,23 @@ _MIN_CACHE_BYTES, _MAX_CACHE_BYTES = 32_000_000, 160_000_000  # of decoded block
 Place = tuple[int, int, int, int]
 
 
+@dataclass(frozen=True)
+class Layout:
+    """What a file holds, among which a reader may choose.
+
+    Attributes:
+        bands: What each band is called; "" where the file does not say.
+        alpha: The number of the band of transparency, from 1, or None.
+        shown: The numbers of the bands that are shown.
+        pages: How many images it has.
+    """
+
+    bands: tuple[str, ...]
+    alpha: int | None
+    shown: tuple[int, ...]
+    pages: int
+
+
 @dataclass(frozen=True, eq=False)
 class Scene:
     """An image that is read in parts; it keeps no file open and may be read by several threads.
@@ -237,6 +254,22 @@ class Scene:
             )
         corner = Affine.translation(column_px, row_px)
         return Raster(pixels, valid, self.transform @ corner, self.crs, self.all_notes)
+
+    def layout(self) -> Layout:
+        """The bands and pages of its file.
+
+        Raises:
+            RasterError: It cannot be read.
+        """
+        rendering = self._rendering
+        with self._open() as dataset:
+            names = [
+                described or ("" if colour.name in ("gray", "undefined", "palette") else colour.name)
+                for described, colour in zip(dataset.descriptions, dataset.colorinterp, strict=True)
+            ]
+        with open_raster(self.source, self.name, by_windows=True) as first:
+            pages = len(first.subdatasets) if first.driver == "GTiff" else 1
+        return Layout(tuple(names), rendering.alpha, tuple(rendering.bands), max(1, pages))
 
     def stretched_by(self, stretch: tuple[float, float] | None) -> "Scene":
         """The scene with another stretch, if it has more than 8 bits and `stretch` is not None."""

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
 import shapely
 import streamlit as st
+from PIL import Image
 from rasterio.transform import from_origin
 from streamlit.testing.v1 import AppTest
 
@@ -20,6 +22,7 @@ from scinet.datasets import samples
 from scinet.errors import SciNetError
 from tests.pages.samples import PROJECT, geotiff, house, map_state, png
 from tests.range_server import FOREVER, RangeServer, serve_files
+from tests.scinet.raster.pyramid.samples import tiles
 
 SCENE, SCENE_LABEL = "d41d81", "Accra d41d81, 5.2 cm/px"
 SIDE = 1100  # of the scene, px
@@ -328,12 +331,96 @@ def test_strangers_do_not_see_files_that_lead_out_of_the_folder(
             confine(path, inside)
 
 
+def band_chooser(sources: AppTest, colour: str) -> Any:
+    return next(box for box in sources.selectbox if box.label == colour)
+
+
+@pytest.mark.parametrize("source", ["Tiles", "Path"])
+def test_the_bands_of_an_image_with_many_are_chosen_with_a_preview(
+    sources: AppTest, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.random.default_rng(0).integers(1, 250, (5, 64, 64), np.uint8)
+    place = from_origin(810_000, 620_000, 0.1, 0.1)
+    profile = {"width": 64, "height": 64, "count": 5, "dtype": "uint8", "crs": "EPSG:32630", "transform": place}
+    with rasterio.open(tmp_path / "five.tif", "w", driver="GTiff", **profile) as dataset:
+        dataset.write(values)
+        dataset.descriptions = ("blue", "green", "red", "red edge", "nir")
+    (tmp_path / "index.csv").write_text("image,cm_per_px,city,split\nfive.tif,10,Village,test\n")
+    monkeypatch.setenv("SCINET_DATA", str(tmp_path))
+    sources.query_params.update({"source": source, "path": str(tmp_path / "five.tif")})
+    sources.run()
+    assert (subject(sources).raster.pixels == np.moveaxis(values[[2, 1, 0]], 0, -1)).all()
+    assert band_chooser(sources, "Red").options == ["1 blue", "2 green", "3 red", "4 red edge", "5 nir"]
+    assert sources.get("image")
+    band_chooser(sources, "Red").set_value(5).run()
+    assert (subject(sources).raster.pixels == np.moveaxis(values[[4, 1, 0]], 0, -1)).all()
+
+
+def test_a_page_of_a_tiff_is_chosen(sources: AppTest, tmp_path: Path) -> None:
+    first, second = (Image.fromarray(np.full((64, 64, 3), value, np.uint8)) for value in (50, 200))
+    first.save(tmp_path / "pages.tif", save_all=True, append_images=[second])
+    sources.query_params.update({"source": "Path", "path": str(tmp_path / "pages.tif")})
+    sources.run()
+    next(box for box in sources.text_input if box.label == "Ground resolution in cm/px").set_value("10").run()
+    assert (subject(sources).raster.pixels == 50).all()
+    next(box for box in sources.selectbox if box.label == "Page").set_value(2).run()
+    assert (subject(sources).raster.pixels == 200).all() and subject(sources).raster.cm_per_px == pytest.approx(10)
+
+
+def test_tiles_at_an_address_ask_for_zoom_and_bounds(
+    sources: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCINET_CACHE", str(tmp_path))
+    held = {f"/{z}/{x}/{y}.png": content for (z, x, y), content in tiles().items()}
+    with serve_files(held) as server:
+        sources.query_params["source"] = "Path"
+        sources.run()
+        sources.text_input(key="path").set_value(f"{server.address}/{{z}}/{{x}}/{{y}}.png").run()
+        assert "does not tell its finest zoom" in sources.session_state["seen"].problem
+        sources.text_input(key="read_zoom").set_value("18").run()
+        sources.text_input(key="read_bounds").set_value("-0.2975, 5.5755, -0.296, 5.577").run()
+        assert subject(sources).raster.cm_per_px == pytest.approx(59.4, abs=0.2)
+    assert list(tmp_path.glob("*.npz"))
+
+
+def test_a_search_of_open_aerial_map_opens_an_image(sources: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve_files({"/a.tif": geotiff()}) as server:
+        monkeypatch.setenv("SCINET_OAM_URL", server.address)
+        row = {"uuid": f"{server.address}/a.tif", "title": "Accra", "gsd": 0.05, "bbox": [0, 0, 1, 1]}
+        server.files["/meta"] = json.dumps({"results": [row]}).encode()
+        sources.query_params["source"] = "Path"
+        sources.run()
+        assert not server.asked
+        sources.text_input(key="oam_place").set_value("5.556, -0.197").run()
+        sources.button(key="oam_search").click().run()
+        assert sources.selectbox(key="oam_image").options == ["5 cm/px, no date, Accra"]
+        sources.button(key="oam_open").click().run()
+        assert subject(sources).title == "a.tif"
+
+
+def test_a_hosted_server_reads_addresses_only_where_it_says_so(
+    sources: AppTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "a.tif").write_bytes(geotiff())
+    monkeypatch.setenv("SCINET_HOSTED", "1")
+    sources.query_params.update({"source": "Path", "path": str(tmp_path / "a.tif")})
+    sources.run()
+    assert "Path" not in sources.segmented_control(key="source").options
+    monkeypatch.setenv("SCINET_ADDRESSES", "1")
+    sources.run()
+    sources.segmented_control(key="source").set_value("Path").run()
+    sources.text_input(key="path").set_value(str(tmp_path / "a.tif")).run()
+    assert "at http and https addresses only" in sources.session_state["seen"].problem
+    assert not [box for box in sources.text_input if box.key == "truth_path"]
+
+
 def test_an_upload_is_read_as_its_visitor_says(sources: AppTest) -> None:
     sources.run()
     sources.segmented_control(key="source").set_value("Upload").run()
     sources.file_uploader(key="image_file").set_value(("house.tif", geotiff(), "image/tiff")).run()
     usual = subject(sources).raster.pixels
-    sources.text_input(key="read_bands").set_value("3 2 1").run()
+    for colour, band in (("Red", 3), ("Blue", 1)):
+        band_chooser(sources, colour).set_value(band).run()
     assert (subject(sources).raster.pixels == usual[..., ::-1]).all()
     ids = house()[1].astype(np.uint8)
     ids[:10] = 255
@@ -343,8 +430,8 @@ def test_an_upload_is_read_as_its_visitor_says(sources: AppTest) -> None:
     sources.text_input(key="ignore_value").set_value("none").run()
     sources.text_input(key="building_value").set_value("1").run()
     assert subject(sources).notes == notes[:-1]
-    sources.text_input(key="read_bands").set_value("red").run()
-    assert "cannot be read as bands" in sources.session_state["seen"].problem
+    sources.text_input(key="read_stretch").set_value("low").run()
+    assert "cannot be read as stretch" in sources.session_state["seen"].problem
 
 
 def test_a_large_upload_is_explored_by_windows(sources: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from scinet.raster.bands import OPAQUE
 from scinet.raster.pyramid.decode import decode_tile
 from scinet.raster.pyramid.matrix import Box, Matrix, Pyramid
 from scinet.raster.raster import Raster
-from scinet.raster.scene import MAX_DECIMATED_PIXELS, MAX_DECIMATED_WEB_PIXELS, Place, Scene
+from scinet.raster.scene import MAX_DECIMATED_PIXELS, MAX_DECIMATED_WEB_PIXELS, Layout, Place, Scene
 from scinet.raster.stream import Band, RowStream
 
 Colours = tuple[NDArray[np.uint8], NDArray[np.bool_]]
@@ -77,6 +77,10 @@ class PyramidScene(Scene):
                 "Choose a smaller place (--bounds) or a coarser zoom (--zoom)."
             )
         return _PyramidRows(self)
+
+    def layout(self) -> Layout:
+        """Three colours; the images of a GeoPackage are told in its notes."""
+        return Layout(("red", "green", "blue"), None, (1, 2, 3), 1)
 
     def stretch_sample(self) -> None:
         """None: tiles have 8 bits and are shown as they are."""
