@@ -53,17 +53,9 @@ def choose_image_reading(asks_for_place: bool = False) -> ImageChoice:
 
 def _place() -> tuple[str, str]:
     """Draw the widgets for the zoom and the bounds of an image in tiles."""
-    left, right = st.columns([1, 2])
-    with left:
-        zoom = _text("Zoom", "read_zoom", "19", "Of an image in tiles. At the equator, 19 is about 30 cm/px, 20 is 15.")
-    with right:
-        bounds = _text(
-            "Bounds",
-            "read_bounds",
-            "-0.2 5.55 -0.19 5.56",
-            "West, south, east and north, in degrees, of an image in tiles.",
-        )
-    return zoom, bounds
+    zoom = _text("Zoom", "read_zoom", "for example 19", "Of tiles. At the equator, 19 is about 30 cm/px and 20 is 15.")
+    help_ = "Of an image in tiles: west, south, east and north, in degrees."
+    return zoom, _text("Bounds", "read_bounds", "-0.2 5.55 -0.19 5.56", help_)
 
 
 def _numbers(text: str, kind: type[Number], name: str, example: str) -> tuple[Number, ...]:

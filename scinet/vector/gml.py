@@ -66,7 +66,9 @@ def _crs_of(text: str) -> tuple[CRS, bool]:
     """A CRS and whether its coordinates are y before x."""
     if (old := re.fullmatch(r"https?://www\.opengis\.net/gml/srs/epsg\.xml#(\d+)", text)) is not None:
         return crs_from_text(f"EPSG:{old[1]}"), False
-    crs = crs_from_text(text.partition(",")[0].strip() if text.startswith("urn:ogc:def:crs,crs:") else text)
+    if (compound := re.match(r"urn:ogc:def:crs,(crs:[^,]+),", text)) is not None:  # a horizontal and a vertical one
+        text = f"urn:ogc:def:{compound[1]}"
+    crs = crs_from_text(text)
     if not _AXES_OF_THE_CRS.match(text) or "CRS84" in text:
         return crs, False
     import pyproj

@@ -1,5 +1,6 @@
 """Opens vector files from untrusted sources: the only place that does, each format by its own driver."""
 
+import re
 import sqlite3
 import tempfile
 import warnings
@@ -236,9 +237,12 @@ def _empty(name: str) -> str:
     return f"{name} is empty (0 bytes). {GIVE}"
 
 
+_UNDEFINED = re.compile(r'\w+\["Undefined', re.IGNORECASE)
+
+
 def _crs(named: str | None) -> CRS | None:
     """None for what is not on the earth, such as the undefined ones of GeoPackages."""
-    crs = crs_from_text(named) if named else None
+    crs = crs_from_text(named) if named and not _UNDEFINED.match(named) else None
     return crs if has_place_on_earth(crs) else None
 
 

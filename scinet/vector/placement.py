@@ -172,11 +172,24 @@ def _missing_grids(crs: CRS | None, scene: Grid, name: str) -> tuple[str, ...]:
     used, best = group.transformers[0].accuracy, group.unavailable_operations[0].accuracy
     if 0 <= used <= _LEAST_SHIFT_M or (best >= 0 and 0 <= used - best < _LEAST_SHIFT_M):
         return ()
-    stake = f"up to {used:g} m" if used > 0 else "several metres"
+    stake = f"up to {used:g} m" if used > 0 else _datum_shift(crs, here)
     return (
         f"{name} is in another datum than the image, and the grid file of their exact transformation is not installed: "
         f"positions are off by {stake}. Get it with: projsync --all, or give footprints in the image's CRS.",
     )
+
+
+def _datum_shift(crs: CRS, here: tuple[float, float]) -> str:
+    """How far a datum is from that of WGS 84 at a longitude and latitude, by what needs no grid file."""
+    geodetic = pyproj.CRS.from_wkt(crs.to_wkt()).geodetic_crs
+    west, south = here
+    area = TransformerArea(west - 0.01, south - 0.01, west + 0.01, south + 0.01)
+    group = TransformerGroup(geodetic, "EPSG:4326", always_xy=True, area_of_interest=area)
+    known = next((each for each in group.transformers if each.accuracy > 0), None)
+    if known is None:
+        return "several metres"
+    _, _, metres = pyproj.Geod(ellps="WGS84").inv(*here, *known.transform(*here))
+    return f"about {metres:.0f} m"
 
 
 def _centre_of(scene: Grid) -> tuple[float, float] | None:

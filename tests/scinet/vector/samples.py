@@ -7,6 +7,7 @@ import sqlite3
 import struct
 import zipfile
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,51 @@ def gml(srs: str, swapped: bool = False) -> bytes:
     )
     spaces = 'xmlns:wfs="http://www.opengis.net/wfs/2.0" xmlns:gml="http://www.opengis.net/gml/3.2"'
     return f'<?xml version="1.0"?><wfs:FeatureCollection {spaces}>{members}</wfs:FeatureCollection>'.encode()
+
+
+def citygml() -> bytes:
+    """CityGML 2 of solids: floors, roofs and walls with heights, in a compound CRS as its authors write it."""
+
+    def polygon(corners: list[tuple[float, float, float]]) -> str:
+        numbers = " ".join(f"{x:.3f} {y:.3f} {z:.1f}" for x, y, z in corners)
+        return (
+            "<gml:surfaceMember><gml:Polygon><gml:exterior><gml:LinearRing>"
+            f'<gml:posList srsDimension="3">{numbers}</gml:posList></gml:LinearRing></gml:exterior></gml:Polygon>'
+            "</gml:surfaceMember>"
+        )
+
+    def building(house: Polygon) -> str:
+        ring = list(house.exterior.coords)
+        floor, roof = ([(x, y, height) for x, y in ring] for height in (0, 4))
+        walls = [[(*a, 0), (*b, 0), (*b, 4), (*a, 4), (*a, 0)] for a, b in pairwise(ring)]
+        faces = "".join(polygon(face) for face in (floor[::-1], roof, *walls))
+        solid = (
+            f"<gml:Solid><gml:exterior><gml:CompositeSurface>{faces}</gml:CompositeSurface></gml:exterior></gml:Solid>"
+        )
+        return (
+            "<core:cityObjectMember><bldg:Building><bldg:measuredHeight>4</bldg:measuredHeight>"
+            f"<bldg:lod1Solid>{solid}</bldg:lod1Solid></bldg:Building></core:cityObjectMember>"
+        )
+
+    spaces = (
+        'xmlns:core="http://www.opengis.net/citygml/2.0" xmlns:bldg="http://www.opengis.net/citygml/building/2.0" '
+        'xmlns:gml="http://www.opengis.net/gml"'
+    )
+    crs = "urn:ogc:def:crs,crs:EPSG::32630,crs:EPSG::5783"
+    bounds = f'<gml:boundedBy><gml:Envelope srsName="{crs}" srsDimension="3"/></gml:boundedBy>'
+    members = "".join(building(house) for house in placed(UTM))
+    return f'<?xml version="1.0"?><core:CityModel {spaces}>{bounds}{members}</core:CityModel>'.encode()
+
+
+def undefined_geopackage(path: Path, srs_id: int) -> Path:
+    """A GeoPackage whose layer has one of the two undefined CRSs: 0 (geographic) or -1 (Cartesian)."""
+    write(path, crs=None)
+    with closing(sqlite3.connect(path)) as database, database:
+        for (trigger,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            database.execute(f'DROP TRIGGER "{trigger}"')
+        for table in ("gpkg_contents", "gpkg_geometry_columns"):
+            database.execute(f"UPDATE {table} SET srs_id = ?", (srs_id,))
+    return path
 
 
 def gml2() -> bytes:
@@ -248,6 +294,7 @@ def files(folder: Path) -> dict[str, bytes | Path]:
         "GeoParquet with coordinates as lists": geoparquet(folder / "lists.parquet", geometry_encoding="geoarrow"),
         "GML": gml("urn:ogc:def:crs:EPSG::4326", swapped=True),
         "GML with longitude first": gml("EPSG:4326"),
+        "CityGML": citygml(),
         "GML 2": gml2(),
         "zipped GML": archive({"houses.gml": gml2()}),
         "CSV": csv(),

@@ -1,12 +1,18 @@
 """Vector files in all formats that are read, whole and by window, and what is refused."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pyproj.transformer import TransformerGroup
+from rasterio.crs import CRS
+from rasterio.transform import Affine
+from shapely import box
 
 from scinet.errors import TruthError
 from scinet.evaluation.truth import Truth, read_truth, read_window_truth, truth_labels
@@ -14,6 +20,7 @@ from scinet.raster.geotiff import write_raster
 from scinet.raster.raster import Raster
 from scinet.raster.scene import Scene, open_scene
 from scinet.vector.choice import VectorChoice
+from scinet.vector.footprints import reproject
 from tests.scinet.vector.samples import (
     HOUSES,
     PLACE,
@@ -27,6 +34,7 @@ from tests.scinet.vector.samples import (
     geojson,
     kml,
     labelme,
+    undefined_geopackage,
     voc,
     write,
 )
@@ -37,7 +45,7 @@ KINDS = [
     *("FlatGeobuf", "FlatGeobuf as bytes", "GeoJSON lines", "GeoJSON text sequence", "GeoJSON, compressed"),
     *("Shapefile", "zipped Shapefile", "Shapefile with a path that leads out", "KML", "KMZ"),
     *("GeoParquet", "GeoParquet as bytes", "GeoParquet with coordinates as lists"),
-    *("GML", "GML with longitude first", "GML 2", "zipped GML", "CSV", "CSV as a file", "CSV, compressed"),
+    *("GML", "GML with longitude first", "CityGML", "GML 2", "zipped GML", "CSV", "CSV as a file", "CSV, compressed"),
     *("Esri JSON", "TopoJSON", "COCO", "COCO run lengths", "COCO boxes", "COCO of several images"),
     *("COCO of several classes", "YOLO polygons", "YOLO boxes", "VOC", "labelme", "PolyhedralSurface", "TIN"),
     *("GeoJSON in metres without a CRS", "GeoJSON with latitude first", "GeoPackage with latitude first"),
@@ -239,6 +247,33 @@ def test_a_crs_that_would_fit_is_named(tmp_path: Path, scene: Scene) -> None:
     for part in (None, CORNER):
         with pytest.raises(TruthError, match="Its coordinates would fit EPSG:32631"):
             labels_of(path, scene, part)
+
+
+@pytest.mark.parametrize("srs_id", [0, -1])
+def test_the_undefined_crs_of_a_geopackage_is_no_crs(tmp_path: Path, scene: Scene, srs_id: int) -> None:
+    path = undefined_geopackage(tmp_path / "houses.gpkg", srs_id)
+    for part, found in ((None, [400, 500, 600]), (CORNER, [300, 400])):
+        truth, raster = truth_of(path, scene, part)
+        assert truth.notes == ("houses names no CRS; its coordinates fit the image's, which is assumed.",)
+        assert sizes(truth_labels(truth, raster)) == found
+
+
+def test_a_datum_whose_grid_file_is_missing_is_said_with_the_metres_at_stake(tmp_path: Path) -> None:
+    nad27, nad83 = CRS.from_epsg(26718), CRS.from_epsg(26918)  # UTM 18N, in New Jersey
+    if TransformerGroup("EPSG:26718", "EPSG:26918").best_available:
+        pytest.skip("the grid files are installed")
+    place = Affine(0.1, 0, 580_000, 0, -0.1, 4_500_000)
+    raster = Raster(np.full((100, 100, 3), 100, np.uint8), np.ones((100, 100), bool), place, nad83)
+    write_raster(tmp_path / "image.tif", raster)
+    scene = open_scene(tmp_path / "image.tif")
+    (house,) = reproject(np.array([box(580_001, 4_499_992, 580_009, 4_499_998)], dtype=object), nad83, nad27)
+    gpd.GeoDataFrame(geometry=[house], crs=nad27.to_wkt()).to_file(tmp_path / "house.gpkg")
+    for part in (None, (0, 0, 50, 50)):
+        truth, _ = truth_of(tmp_path / "house.gpkg", scene, part)
+        (note,) = truth.notes
+        assert re.search(
+            r"the grid file of their exact transformation is not installed: .* off by about [34]\d m\.", note
+        )
 
 
 def test_coordinates_without_a_crs_are_taken_for_the_images(tmp_path: Path, scene: Scene) -> None:
