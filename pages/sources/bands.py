@@ -59,7 +59,7 @@ def _with_bands(scene: Scene, key: str, layout: Layout, colours: list[int]) -> t
     """Draw a chooser for each colour, which begin with the likeliest bands."""
     likely = layout.shown if len(layout.shown) == len(COLOURS) else layout.shown * len(COLOURS)
     chosen = tuple(
-        column.selectbox(
+        st.selectbox(
             colour,
             colours,
             index=colours.index(band),
@@ -67,7 +67,7 @@ def _with_bands(scene: Scene, key: str, layout: Layout, colours: list[int]) -> t
             key=f"band-{colour}-{key[:12]}",
             persist_state="session",
         )
-        for column, colour, band in zip(st.columns(3), COLOURS, likely, strict=True)
+        for colour, band in zip(COLOURS, likely, strict=True)
     )
     if chosen == likely:
         return scene, key
