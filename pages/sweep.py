@@ -10,11 +10,13 @@ from pages.app.markdown import sentence
 from pages.app.runs import MaskSettings, Run, Task
 from pages.app.state import STEPS, session
 from pages.app.subject import Subject
+from pages.sources import scope
 from pages.views.sweep import curves, downloads, film_strip, rows, running, verdicts
 from scinet.camera.camera import Camera
 from scinet.errors import CameraError
 from scinet.evaluation.grading import Grid, step_title, steps_around
 from scinet.evaluation.parts import FigureName, figure_of
+from scinet.evaluation.scores import Scores
 from scinet.evaluation.sweep_rows import SweepPoint
 from scinet.evaluation.target import Target
 from scinet.models.card import Card
@@ -82,7 +84,7 @@ def main() -> None:
     """Draw the page."""
     navigation.through_app()
     with st.sidebar:
-        choice = sources.choose()
+        choice = scope.choose(sources.choose())
         settings = choose_settings(choice.subject) if choice.subject else None
     page.show_messages(choice)
     if choice.subject is None or settings is None:
@@ -122,6 +124,8 @@ def show(subject: Subject, settings: Settings, known: list[Run]) -> None:
     """Draw what is known of a sweep: the strip always, the verdict on a model once all its steps have run."""
     native, mask, aim = subject.raster.cm_per_px, settings.mask, settings.target
     points = rows.points(known, mask)
+    for note in rows.note_on_labels(known, mask):
+        st.warning(sentence(note.replace("(--not-all-labelled)", "under Area and labels in the sidebar")))
     verdict_place = st.container()
     cells = {(run.task.cm_per_px, run.task.card.name): run for run in known}
     gsds = sorted(settings.steps_cm_per_px)
@@ -156,6 +160,8 @@ def cell_caption(point: SweepPoint, aim: Target) -> str:
     """The caption of a cell: the target's figure on the working grid, or the building area without a reference."""
     if "working" not in point.parts:
         return f"{point.building_area_m2:,.0f} m²"
+    if point.is_partial and aim.figure != "found_over_20_m2":
+        return f"Recall {Scores.of(point.tallies['working'].counts).recall:.3f}"
     value = float(figure_of(point.parts["working"].sum(axis=0), aim.figure))
     return f"{SHORT_TITLES[aim.figure]} {value:.3f}"
 

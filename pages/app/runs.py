@@ -289,7 +289,7 @@ def _evaluation(run: Run, settings: MaskSettings) -> Evaluation:
 
 def _evaluate(task: Task, probability: NDArray[np.float32] | NDArray[np.bool_], settings: MaskSettings) -> Evaluation:
     raster = working_raster(task.subject, task.cm_per_px)
-    return evaluate_mask(probability, raster, reference(task.subject), **settings._asdict())
+    return evaluate_mask(probability, raster, reference(task.subject), area=task.subject.area, **settings._asdict())
 
 
 def evaluate_on_grids(run: Run, settings: MaskSettings) -> dict[Grid, Evaluation]:
@@ -300,7 +300,9 @@ def evaluate_on_grids(run: Run, settings: MaskSettings) -> dict[Grid, Evaluation
         return {"working": on_working, "native": on_working}
 
     def make() -> Evaluation:
-        return evaluate_mask(run.probability, task.subject.raster, reference(task.subject), **settings._asdict())
+        return evaluate_mask(
+            run.probability, task.subject.raster, reference(task.subject), area=task.subject.area, **settings._asdict()
+        )
 
     key = ("native", *task.key, *settings)
     return {"working": on_working, "native": cache("derived").get_or_make(key, make, _evaluation_bytes)}

@@ -9,13 +9,15 @@ import shapely
 from scinet.camera.camera import Camera
 from scinet.evaluation.truth import Truth
 from scinet.raster.raster import Raster
+from scinet.vector.area import Area
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
     """The image to explore, with its reference buildings if there are any.
 
-    `key` is a hash of all that went into it, `sample` the name of a sample tile, `camera` that of a photo.
+    `key` is a hash of all that went into it, `sample` the name of a sample tile, `camera` that of a photo,
+    `area` the part of it that counts.
     """
 
     key: str
@@ -25,6 +27,7 @@ class Subject:
     credit: str = ""
     sample: str | None = None
     camera: Camera | None = None
+    area: Area | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ TRUTH_SUFFIXES = [
 
 def choose() -> Choice:
     """Draw the source's widgets; returns what they hold."""
-    file = _uploader(
+    file = kept_uploader(
         "Image",
         IMAGE_SUFFIXES,
         "image_file",
@@ -42,7 +42,7 @@ def choose() -> Choice:
     if file is None:
         return Choice(None, hint="Upload an image in the sidebar. Until then, the previous one stays.")
     choice = choose_image_reading()
-    digest = hash_of(_digest(file), choice)
+    digest = hash_of(digest_of(file), choice)
     try:
         scene, cm_per_px = open_scene(file.getvalue(), name=file.name, choice=choice), None
     except GsdMissingError as missing:
@@ -81,16 +81,16 @@ def ask_cm_per_px(key: str, likely: float | None = None) -> float | None:
 
 
 def _uploaded_truth() -> TruthFile | None:
-    file = _uploader(
+    file = kept_uploader(
         "Reference buildings (optional)", TRUTH_SUFFIXES, "truth_file", "A mask image, or polygons in a vector file"
     )
     if file is None:
         return None
     mask, features = choose_reference_reading()
-    return TruthFile(file.getvalue(), file.name, hash_of(_digest(file), mask, features), mask, features)
+    return TruthFile(file.getvalue(), file.name, hash_of(digest_of(file), mask, features), mask, features)
 
 
-def _uploader(label: str, suffixes: list[str], key: str, help_: str) -> UploadedFile | None:
+def kept_uploader(label: str, suffixes: list[str], key: str, help_: str) -> UploadedFile | None:
     """The file of an uploader. A visit to another page empties the uploader but does not remove the file."""
 
     def keep() -> None:
@@ -107,7 +107,7 @@ def _uploader(label: str, suffixes: list[str], key: str, help_: str) -> Uploaded
     return file
 
 
-def _digest(file: UploadedFile) -> str:
+def digest_of(file: UploadedFile) -> str:
     """The SHA-256 of an upload's bytes, computed once per file."""
     known = session().digests
     if file.file_id not in known:

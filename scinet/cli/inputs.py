@@ -1,5 +1,6 @@
 """The image of the commands that compare masks, in memory, with its reference buildings."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,17 +11,19 @@ from scinet.raster.choice import ImageChoice
 from scinet.raster.open import MAX_PIXELS
 from scinet.raster.raster import Raster
 from scinet.raster.scene import open_scene
+from scinet.vector.area import Area, read_area
 from scinet.vector.choice import VectorChoice
 
 Window = tuple[int, int, int, int]
 
 
 class Subject(NamedTuple):
-    """An image in memory, and its reference buildings if there are any."""
+    """An image in memory, its reference buildings if there are any, and the area of interest if that is a part."""
 
     name: str
     raster: Raster
     truth: Truth | None
+    area: Area | None = None
 
     @property
     def notes(self) -> list[str]:
@@ -63,3 +66,10 @@ def read_subject(
     if raster.shape == (scene.height, scene.width):
         return Subject(scene.name, raster, read_truth(truth, raster, truth.name, mask_choice, features, scene.name))
     return Subject(scene.name, raster, read_window_truth(truth, raster, scene, truth.name, mask_choice, features))
+
+
+def with_area(subject: Subject, area: Path | None, not_all_labelled: bool) -> Subject:
+    """The subject with an area of interest, and with what its reference leaves out. Raises SciNetError."""
+    if not_all_labelled and subject.truth is not None:
+        subject = subject._replace(truth=replace(subject.truth, is_partial=True))
+    return subject if area is None else subject._replace(area=read_area(area, subject.raster.grid, area.name))

@@ -277,6 +277,18 @@ camera_option = click.option(
     help='The camera whose flying heights are told: such as "DJI Mavic 3", its name in EXIF, or focal length and '
     "sensor width in mm and the picture's size in px: 8.8,13.2,5472,3648.",
 )
+area_option = click.option(
+    "--area",
+    type=PATH,
+    metavar="FILE",
+    help="The area of interest: polygons in a vector file, in any CRS. Nothing outside it counts or is traced.",
+)
+not_all_labelled_option = click.option(
+    "--not-all-labelled",
+    is_flag=True,
+    help="The reference does not name every building: only what is near those that it names is scored, and figures "
+    "that would need all of them are left out.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 
 

@@ -7,21 +7,24 @@ from typing import Any
 import click
 
 from scinet.cli.bar import Bar, print_notes
-from scinet.cli.inputs import Window, read_subject
+from scinet.cli.inputs import Window, read_subject, with_area
 from scinet.cli.models import load_models
 from scinet.cli.options import (
     IMAGE_HELP,
     SIZE,
+    area_option,
     examples,
     image_options,
     json_option,
     mask_options,
     model_option,
+    not_all_labelled_option,
     truth_options,
     working_option,
 )
 from scinet.evaluation.evaluate import evaluate_on_grids
 from scinet.evaluation.mask_values import MaskChoice
+from scinet.evaluation.partial import labels_note
 from scinet.evaluation.report import report, to_json
 from scinet.raster.choice import ImageChoice
 from scinet.segmentation.segment import segment
@@ -47,6 +50,8 @@ IN is {IMAGE_HELP}. Scores of pixels and of objects, error shares and buildings 
 @truth_options(required=True)
 @model_option()
 @working_option
+@area_option
+@not_all_labelled_option
 @image_options
 @mask_options
 @click.option("--min-area-m2", type=SIZE, default=0.0, metavar="A", help="Drop smaller components of the mask first.")
@@ -60,6 +65,8 @@ def score(
     model: str,
     device: str | None,
     cm_per_px: float | None,
+    area: Path | None,
+    not_all_labelled: bool,
     native_cm_per_px: float | None,
     image_choice: ImageChoice,
     strategy: Strategy,
@@ -69,15 +76,25 @@ def score(
 ) -> None:
     """Segment an image and compare the mask with reference buildings."""
     subject = read_subject(image, truth, window, native_cm_per_px, image_choice, mask_choice, features)
+    subject = with_area(subject, area, not_all_labelled)
     print_notes(subject.notes)
     (loaded,) = load_models([model], device)
     raster = subject.raster
     with Bar(subject.name) as bar:
         working, probability = segment(raster, loaded, cm_per_px, strategy, progress=bar.show)
     evaluations = evaluate_on_grids(
-        probability, working, raster, subject.truth, threshold=threshold, min_area_m2=min_area_m2
+        probability,
+        working,
+        raster,
+        subject.truth,
+        threshold=threshold,
+        min_area_m2=min_area_m2,
+        area=subject.area,
     )
-    content = {"notes": subject.notes, **report(subject.name, loaded.card, strategy, **evaluations)}
+    notes = [*subject.notes, *labels_note(evaluations["native"], not_all_labelled)]
+    print_notes(notes[len(subject.notes) :])
+    content = report(subject.name, loaded.card, strategy, **evaluations, is_partial=not_all_labelled)
+    content = {"notes": notes, **content}
     click.echo(to_json(content) if as_json else _text(content), nl=False)
 
 

@@ -16,6 +16,7 @@ from scinet.cli.options import (
     IMAGE_HELP,
     PATH,
     SIZE,
+    area_option,
     examples,
     image_options,
     mask_options,
@@ -31,6 +32,7 @@ from scinet.raster.scene import Scene, open_scene
 from scinet.segmentation.cost import pixels_run
 from scinet.segmentation.scene import Output, segment_to_file
 from scinet.segmentation.strategies import Strategy
+from scinet.vector.area import read_area
 from scinet.vector.footprint_file import FootprintFile
 from scinet.vector.write import check_suffix
 from scinet.web import is_url
@@ -63,6 +65,7 @@ class Writer:
     simplify_m: float
     square: bool
     resume: bool
+    area: Path | None = None
 
     def write(self, scene: Scene, out: Path, footprints: Path | None) -> None:
         """Write one scene's files and say what they hold. Raises SciNetError."""
@@ -83,6 +86,7 @@ class Writer:
                 threshold=self.threshold,
                 output=self.output,
                 footprints=file or None,
+                area=None if self.area is None else read_area(self.area, scene.grid, self.area.name),
                 resume=self.resume,
                 progress=bar.show,
             )
@@ -120,6 +124,7 @@ class Writer:
     help="Write the mask's polygons too, with area_m2 and confidence (mean probability): "
     ".gpkg, .geojson, .fgb, .parquet, .shp, .zip (Shapefile), .pmtiles or .dxf (outlines alone).",
 )
+@area_option
 @click.option("--min-area-m2", type=SIZE, default=0.0, metavar="A", help="Leave out smaller polygons.")
 @click.option("--min-hole-m2", type=SIZE, default=0.0, metavar="A", help="Fill smaller holes in polygons.")
 @click.option(
@@ -139,6 +144,7 @@ def segment(
     threshold: float,
     probability: Output | None,
     footprints: Path | None,
+    area: Path | None,
     min_area_m2: float,
     min_hole_m2: float,
     simplify_m: float,
@@ -166,6 +172,7 @@ def segment(
         simplify_m,
         square,
         resume,
+        area,
     )
     try:
         if isinstance(found, Scene):

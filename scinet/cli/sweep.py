@@ -2,7 +2,6 @@
 
 import csv
 import sys
-from functools import partial
 from pathlib import Path
 
 import click
@@ -10,23 +9,26 @@ import click
 from scinet.atomic_write import write_text
 from scinet.camera.camera import Camera
 from scinet.cli.bar import Bar, print_notes
-from scinet.cli.inputs import Window, read_subject
+from scinet.cli.inputs import Window, read_subject, with_area
 from scinet.cli.models import load_models
 from scinet.cli.options import (
     IMAGE_HELP,
     PATH,
     RESOLUTION,
+    area_option,
     camera_option,
     examples,
     image_options,
     mask_options,
     model_option,
+    not_all_labelled_option,
     truth_options,
 )
 from scinet.errors import SciNetError, WriteError
 from scinet.evaluation.evaluate import Evaluation
 from scinet.evaluation.grading import steps_around
 from scinet.evaluation.mask_values import MaskChoice
+from scinet.evaluation.partial import labels_note
 from scinet.evaluation.parts import FIGURE_NAMES
 from scinet.evaluation.report import to_json
 from scinet.evaluation.sweep import sweep_points
@@ -73,6 +75,8 @@ def _target(context: click.Context, option: click.Parameter, text: str | None) -
     show_default=True,
     help="The coarsest resolution in cm/px.",
 )
+@area_option
+@not_all_labelled_option
 @image_options
 @mask_options
 @click.option(
@@ -100,6 +104,8 @@ def sweep(
     device: str | None,
     finest: float | None,
     coarsest: float,
+    area: Path | None,
+    not_all_labelled: bool,
     native_cm_per_px: float | None,
     image_choice: ImageChoice,
     strategy: Strategy,
@@ -115,12 +121,20 @@ def sweep(
     if report_file is not None and not report_file.parent.is_dir():
         raise WriteError(f"{report_file} cannot be written: its folder does not exist.")
     subject = read_subject(image, truth, window, native_cm_per_px, image_choice, mask_choice, features)
+    subject = with_area(subject, area, not_all_labelled)
     print_notes(subject.notes)
     native = subject.raster.cm_per_px
     steps = _steps(native, finest or native, coarsest)
     loaded = load_models(models, device)
-    pictures = Pictures()
+    pictures, warnings = Pictures(), list[str]()
     architectures = {model.card.title: model.card.architecture for model in loaded}
+
+    def see(point: SweepPoint, evaluation: Evaluation) -> None:
+        if point.cm_per_px == native and point.model == loaded[0].card.title:
+            warnings.extend(labels_note(evaluation, not_all_labelled))
+        if report_file is not None:
+            pictures.add(point.model, architectures[point.model], point.cm_per_px, evaluation)
+
     with Bar(", ".join(model.card.title for model in loaded)) as bar:
         points = sweep_points(
             subject.raster,
@@ -129,24 +143,22 @@ def sweep(
             steps,
             strategy=strategy,
             threshold=threshold,
+            area=subject.area,
             progress=bar.show,
-            see=partial(_keep, pictures, architectures) if report_file else None,
+            see=see,
         )
     found = [] if target is None else verdicts(points, target, native)
-    print_notes([_sentence(each, camera) for each in found])
+    print_notes([*warnings, *(_sentence(each, camera) for each in found)])
+    notes = [*subject.notes, *warnings]
     if report_file is not None:
-        shared = SharedImage(subject.name, notes=subject.notes)
+        shared = SharedImage(subject.name, notes=notes)
         write_text(report_file, report_html(shared, native, points, pictures, target, camera))
     if as_json:
-        click.echo(to_json(sweep_content(subject.name, subject.notes, native, points, target, camera)), nl=False)
+        click.echo(to_json(sweep_content(subject.name, notes, native, points, target, camera)), nl=False)
         return
     writer = csv.DictWriter(sys.stdout, COLUMNS)
     writer.writeheader()
     writer.writerows(sweep_rows(points))
-
-
-def _keep(pictures: Pictures, architectures: dict[str, str], point: SweepPoint, evaluation: Evaluation) -> None:
-    pictures.add(point.model, architectures[point.model], point.cm_per_px, evaluation)
 
 
 def _sentence(found: Verdict, camera: Camera | None) -> str:

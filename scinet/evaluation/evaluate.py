@@ -1,7 +1,7 @@
 """What a probability comes to: the mask on a grid of the image, and its errors where there are reference buildings."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +15,7 @@ from scinet.evaluation.truth import Truth, judged_part, truth_labels
 from scinet.raster.components import Spans, components
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample_probability
+from scinet.vector.area import Area
 from scinet.vector.footprints import Footprints
 
 # Reference buildings as `read_truth` gives them, or what gives their labels int32 (H, W) on a raster's grid
@@ -65,6 +66,7 @@ def evaluate(
     *,
     threshold: float = 0.5,
     min_area_m2: float = 0.0,
+    area: Area | None = None,
 ) -> Evaluation:
     """Make a mask of a probability on a grid of the image, and compare it with the reference buildings.
 
@@ -76,6 +78,7 @@ def evaluate(
             that gives their labels int32 (H, W) on the grid of a raster, -1 where nobody judged what is there.
         threshold: Pixels above it are building.
         min_area_m2: Smaller predicted components are dropped.
+        area: The part of the image that counts: outside it there is neither mask nor reference.
 
     Returns:
         The mask and, where there is a reference, its diagnosis and objects.
@@ -88,6 +91,8 @@ def evaluate(
         >>> evaluation.prediction.shape, evaluation.diagnosis.buildings.kind.size == len(town.footprints.polygons)
         ((60, 60), True)
     """
+    if area is not None:
+        raster = replace(raster, valid=raster.valid & area.inside(raster.grid))
     is_mask = probability.dtype == np.bool_
     probability = resample_probability(probability.astype(np.float32, copy=False), raster.shape)
     prediction = mask_on(raster, probability, threshold, min_area_m2)
@@ -110,6 +115,7 @@ def evaluate_on_grids(
     *,
     threshold: float = 0.5,
     min_area_m2: float = 0.0,
+    area: Area | None = None,
 ) -> dict[Grid, Evaluation]:
     """Evaluate on the working grid and on the image's own.
 
@@ -122,13 +128,14 @@ def evaluate_on_grids(
         reference: As for `evaluate`.
         threshold: As for `evaluate`.
         min_area_m2: As for `evaluate`.
+        area: As for `evaluate`.
 
     Returns:
         The evaluations by grid; the same one twice where the working resolution is the native one.
     """
 
     def on(raster: Raster) -> Evaluation:
-        return evaluate(probability, raster, reference, threshold=threshold, min_area_m2=min_area_m2)
+        return evaluate(probability, raster, reference, threshold=threshold, min_area_m2=min_area_m2, area=area)
 
     on_working = on(working)
     return {"working": on_working, "native": on_working if working.shape == native.shape else on(native)}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scinet.evaluation.partial import near_buildings
 from scinet.raster.components import label
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample_mask
@@ -21,11 +22,13 @@ class Truth:
         buildings: Footprints, or a mask bool (H, W) on the image's native grid.
         judged: bool (H, W) on that grid, False where nobody judged what is there; None where all of it is judged.
         notes: How the file was understood, in sentences for the reader.
+        is_partial: Whether other buildings may stand there too: then only what is near these is judged.
     """
 
     buildings: Footprints | NDArray[np.bool_]
     judged: NDArray[np.bool_] | None = None
     notes: tuple[str, ...] = ()
+    is_partial: bool = False
 
 
 def truth_labels(truth: Truth | Footprints | NDArray[np.bool_], raster: Raster) -> NDArray[np.int32]:
@@ -40,10 +43,13 @@ def truth_labels(truth: Truth | Footprints | NDArray[np.bool_], raster: Raster) 
     if not isinstance(truth, Truth):
         truth = Truth(truth)
     if isinstance(truth.buildings, Footprints):
-        return rasterize(truth.buildings, raster)
-    labels = resample_mask(label(truth.buildings), raster.shape)
+        labels = rasterize(truth.buildings, raster)
+    else:
+        labels = resample_mask(label(truth.buildings), raster.shape)
     if truth.judged is not None:
         labels[~resample_mask(truth.judged, raster.shape)] = NOT_JUDGED
+    if truth.is_partial:
+        labels[~near_buildings(labels, raster)] = NOT_JUDGED
     return labels
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scinet.evaluation.diagnose import BUILDING_KINDS, COMPONENT_KINDS, Diagnosis
 from scinet.evaluation.evaluate import Evaluation
+from scinet.evaluation.partial import without_unlabelled
 from scinet.evaluation.scores import Scores
 from scinet.models.card import Card
 from scinet.raster.raster import Raster
@@ -18,7 +19,13 @@ from scinet.segmentation.strategies import Strategy, StrategyName
 
 
 def report(
-    image: str, card: Card, strategy: Strategy | StrategyName, working: Evaluation, native: Evaluation
+    image: str,
+    card: Card,
+    strategy: Strategy | StrategyName,
+    working: Evaluation,
+    native: Evaluation,
+    *,
+    is_partial: bool = False,
 ) -> dict[str, Any]:
     """Everything that is known of a mask: plain values, ready for `to_json`.
 
@@ -28,6 +35,7 @@ def report(
         strategy: What the model saw.
         working: The evaluation on the working grid.
         native: The evaluation of the same probability on the image's own grid.
+        is_partial: Whether the reference does not name every building: figures that would need that are left out.
 
     Returns:
         "image", "model", "settings", "working", "mask", and what needs reference buildings: "truth" has the working
@@ -53,8 +61,10 @@ def report(
             "share_of_valid_pixels": float(mask.sum() / raster.valid.sum()) if raster.valid.any() else nan,
             "components": working.predicted.sizes_px.size,
         },
-        "truth": None if working.diagnosis is None else _against_truth(working, working.diagnosis),
-        "native": None if native.diagnosis is None else {"grid": "native", **_scores(native, native.diagnosis)},
+        "truth": None if working.diagnosis is None else _against_truth(working, working.diagnosis, is_partial),
+        "native": None
+        if native.diagnosis is None
+        else {"grid": "native", **_scores(native, native.diagnosis, is_partial)},
     }
 
 
@@ -63,23 +73,24 @@ def to_json(content: dict[str, Any]) -> str:
     return json.dumps(_without_nan(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _against_truth(evaluation: Evaluation, diagnosis: Diagnosis) -> dict[str, Any]:
+def _against_truth(evaluation: Evaluation, diagnosis: Diagnosis, is_partial: bool) -> dict[str, Any]:
     return {
         "grid": "working",
         "counts_px": {"tp": diagnosis.counts.tp, "fp": diagnosis.counts.fp, "fn": diagnosis.counts.fn},
-        **_scores(evaluation, diagnosis),
+        **_scores(evaluation, diagnosis, is_partial),
         "buildings": _by_kind(diagnosis.buildings.kind, BUILDING_KINDS),
         "components": _by_kind(diagnosis.components.kind, COMPONENT_KINDS),
     }
 
 
-def _scores(evaluation: Evaluation, diagnosis: Diagnosis) -> dict[str, Any]:
+def _scores(evaluation: Evaluation, diagnosis: Diagnosis, is_partial: bool) -> dict[str, Any]:
     assert evaluation.objects is not None
-    return {
+    figures = {
         "scores": Scores.of(diagnosis.counts)._asdict(),
         "shares": diagnosis.shares._asdict(),
         "objects": evaluation.objects.tally.scores._asdict(),
     }
+    return {group: without_unlabelled(found) if is_partial else found for group, found in figures.items()}
 
 
 def _by_kind(kinds: NDArray[np.str_], names: Sequence[str]) -> dict[str, int]:

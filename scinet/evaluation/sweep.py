@@ -20,6 +20,7 @@ from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
 from scinet.segmentation.segment import segment
 from scinet.segmentation.strategies import Strategy, StrategyName
+from scinet.vector.area import Area
 
 _WORKERS = 2  # so that a core which one run leaves at its end has the next one's windows
 _PROGRESS_EVERY_S = 0.1
@@ -87,13 +88,14 @@ def sweep_points(
     strategy: Strategy | StrategyName = "best-scale",
     threshold: float = 0.5,
     min_area_m2: float = 0.0,
+    area: Area | None = None,
     progress: ReportProgress | None = None,
     see: Callable[[SweepPoint, Evaluation], None] | None = None,
 ) -> list[SweepPoint]:
     """What `sweep` has rows of, by model in their order.
 
-    `see` is called with each point and its evaluation on the working grid, which is not kept; the other arguments and
-    the errors are those of `sweep`.
+    `see` is called with each point and its evaluation on the working grid, which is not kept; `area` is as for
+    `evaluate`; the other arguments and the errors are those of `sweep`.
     """
     points: list[SweepPoint] = []
     native_masks: dict[int, NDArray[np.bool_]] = {}
@@ -114,13 +116,15 @@ def sweep_points(
             None if truth is None else labels_on,
             threshold=threshold,
             min_area_m2=min_area_m2,
+            area=area,
         )
         native_mask = evaluations["native"].prediction
         if step == raster.cm_per_px:
             native_masks[number] = native_mask
-        point = SweepPoint.of(models[number].card.title, step, evaluations)
+        is_partial = truth is not None and truth.is_partial
+        point = SweepPoint.of(models[number].card.title, step, evaluations, is_partial=is_partial)
         if number in native_masks:
-            point = replace(point, agreement=agreement(native_mask, native_masks[number], raster))
+            point = replace(point, agreement=agreement(native_mask, native_masks[number], evaluations["native"].raster))
         points.append(point)
         if see:
             see(point, evaluations["working"])

@@ -1,6 +1,7 @@
 """What a sweep keeps of an image at many resolutions, and the rows and verdicts that follow from it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import nan
 from typing import Any
@@ -11,6 +12,7 @@ from scinet.evaluation.diagnose import Shares, Tally
 from scinet.evaluation.evaluate import Evaluation
 from scinet.evaluation.grading import Grid
 from scinet.evaluation.object_scores import ObjectScores
+from scinet.evaluation.partial import without_unlabelled
 from scinet.evaluation.parts import Sums, figure_of, sums_by_part
 from scinet.evaluation.scores import Scores
 from scinet.evaluation.smallest_found import smallest_found_m2
@@ -34,6 +36,7 @@ class SweepPoint:
         objects: Object scores by grid; empty without reference buildings.
         smallest_found_m2: By grid the smallest building that is still found, see `smallest_found_m2`; empty likewise.
         parts: By grid the sums in each part of the image, see `sums_by_part`; empty likewise.
+        is_partial: Whether the reference does not name every building.
         agreement: IoU with the model's own mask at the native resolution; NaN where that has not run.
     """
 
@@ -45,10 +48,13 @@ class SweepPoint:
     objects: Mapping[Grid, ObjectScores] = field(default_factory=dict)
     smallest_found_m2: Mapping[Grid, float] = field(default_factory=dict)
     parts: Mapping[Grid, Sums] = field(default_factory=dict)
+    is_partial: bool = False
     agreement: float = nan
 
     @classmethod
-    def of(cls, model: str, cm_per_px: float, evaluations: Mapping[Grid, Evaluation]) -> "SweepPoint":
+    def of(
+        cls, model: str, cm_per_px: float, evaluations: Mapping[Grid, Evaluation], *, is_partial: bool = False
+    ) -> "SweepPoint":
         """The point of a model's evaluations by grid, as `evaluate_on_grids` gives them; without the agreement."""
         working = evaluations["working"]
         return cls(
@@ -68,6 +74,7 @@ class SweepPoint:
                 for grid, found in evaluations.items()
                 if found.diagnosis is not None and found.objects is not None
             },
+            is_partial,
         )
 
 
@@ -103,6 +110,10 @@ def verdicts(
     for point in points:
         if grid not in point.parts:
             raise TargetError("A target needs reference buildings to judge by. Give them, or leave the target out.")
+        if point.is_partial and target.figure != "found_over_20_m2":
+            raise TargetError(
+                "Not every building is labelled, so only a target on the share found can be judged. Choose that one."
+            )
         parts_at.setdefault(point.model, {})[point.cm_per_px] = point.parts[grid]
     return [verdict(model, parts, target, native_cm_per_px) for model, parts in parts_at.items()]
 
@@ -110,9 +121,12 @@ def verdicts(
 def _figures(point: SweepPoint, grid: Grid) -> dict[str, float]:
     figures = dict.fromkeys(FIGURES, nan)
     if grid in point.tallies:
-        figures |= Scores.of(point.tallies[grid].counts)._asdict() | point.tallies[grid].shares._asdict()
+        of_pixels = Scores.of(point.tallies[grid].counts)._asdict() | point.tallies[grid].shares._asdict()
+        figures |= without_unlabelled(of_pixels) if point.is_partial else of_pixels
     if grid in point.objects:
-        figures |= {OBJECT_COLUMNS[name]: value for name, value in point.objects[grid]._asdict().items()}
+        of_objects = point.objects[grid]._asdict()
+        of_objects = without_unlabelled(of_objects) if point.is_partial else of_objects
+        figures |= {OBJECT_COLUMNS[name]: value for name, value in of_objects.items()}
     if grid in point.parts:
         figures["found_over_20_m2"] = float(figure_of(point.parts[grid].sum(axis=0), "found_over_20_m2"))
     if grid in point.smallest_found_m2:
@@ -138,8 +152,7 @@ def sweep_content(
         target: What the reader needs; without reference buildings there are no verdicts on it.
         camera: Whose flying heights go with the verdicts.
     """
-    judged = target is not None and points and all(point.parts for point in points)
-    found = verdicts(points, target, native_cm_per_px) if judged and target else []
+    found = _verdicts_if_any(points, target, native_cm_per_px)
     return {
         "image": image,
         "notes": list(notes),
@@ -155,3 +168,9 @@ def flying_height(found: Verdict, camera: Camera | None) -> dict[str, float]:
     if camera is None or found.kept is None:
         return {}
     return {"flying_height_m": round_height_m(camera.height_m(found.kept))}
+
+
+def _verdicts_if_any(points: Sequence[SweepPoint], target: Target | None, native_cm_per_px: float) -> list[Verdict]:
+    with suppress(TargetError):
+        return [] if target is None else verdicts(points, target, native_cm_per_px)
+    return []

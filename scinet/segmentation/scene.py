@@ -28,6 +28,7 @@ from scinet.raster.scene import Scene
 from scinet.raster.stream import Band, ReadAhead, RowStream
 from scinet.segmentation.segment import probability_stream
 from scinet.segmentation.strategies import Strategy, StrategyName
+from scinet.vector.area import Area
 from scinet.vector.footprint_file import TRACED_ROWS, FootprintFile, write_footprint_file
 from scinet.vector.trace import MaskBand
 from scinet.web import is_url
@@ -63,6 +64,7 @@ def segment_to_file(
     threshold: float = 0.5,
     output: Output = "mask",
     footprints: FootprintFile | None = None,
+    area: Area | None = None,
     resume: bool = False,
     progress: ReportProgress | None = None,
 ) -> SceneMask:
@@ -82,6 +84,7 @@ def segment_to_file(
         output: "mask": uint8, 1 = building, 0 = not, 255 = nodata. "uint8": the probability in steps of 0.004,
             255 = nodata. "float32": the probability, NaN = nodata.
         footprints: Where to write the mask's polygons too, with their area and confidence (mean probability inside).
+        area: The part of the image that counts: what is outside it becomes nodata.
         resume: Whether to continue from partial results of the same call.
         progress: Called with the fraction done, in [0, 1].
 
@@ -117,6 +120,8 @@ def segment_to_file(
         "output": output,
         "choice of footprints": footprints is not None,  # their confidence needs the probability
     }
+    if area is not None:
+        settings["area"] = area.key
     check_mask_path(out, working.grid, output == "mask")
     if footprints is not None:
         footprints.check(working.grid)
@@ -125,7 +130,7 @@ def segment_to_file(
         answers = probability_stream(ReadAhead(working), model, strategy, progress)
         done = pieces.rows_done
         for band in answers.bands(done) if done < working.grid.height else ():
-            pieces.add(band.top, _layers(band, threshold, _stored(output, footprints)))
+            pieces.add(band.top, _layers(_within(area, band, working.grid), threshold, _stored(output, footprints)))
             del band  # free it while the next one is made
         found = _counts(pieces)
         if not found.valid_px:
@@ -156,6 +161,13 @@ def working_rows(scene: Scene, cm_per_px: float | None, model: Model, strategy: 
             f"Choose {least:g} cm/px or more, or cut the image."
         )
     return Resampled(scene.rows(grid.cm_per_px), grid)
+
+
+def _within(area: Area | None, band: Band, grid: Grid) -> Band:
+    """A band of the working grid whose pixels outside the area are not valid."""
+    if area is None:
+        return band
+    return replace(band, valid=band.valid & area.inside(grid.part(band.top, len(band.valid))))
 
 
 def _layers(band: Band, threshold: float, output: Output) -> dict[str, np.ndarray]:

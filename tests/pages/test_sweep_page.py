@@ -236,3 +236,21 @@ def test_a_camera_tells_the_flying_heights(sweep: AppTest) -> None:
 def test_before_a_sweep_the_strip_shows_image_and_reference(sweep: AppTest) -> None:
     assert html(sweep).count("not run yet") == 4 and "Reference" in html(sweep)
     assert any("The missing runs take about" in caption.value for caption in sweep.caption)
+
+
+def test_an_area_and_missing_labels_change_what_counts(sweep: AppTest) -> None:
+    ring = [[500000, 620000], [500003, 620000], [500003, 619993.6], [500000, 619993.6], [500000, 620000]]
+    feature = {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    crs = {"type": "name", "properties": {"name": "EPSG:32630"}}
+    content = json.dumps({"type": "FeatureCollection", "crs": crs, "features": [feature]}).encode()
+    sweep.file_uploader(key="area_file").set_value(("area.geojson", content, "application/json")).run()
+    run_all(sweep)
+    sweep.slider(key="threshold").set_value(0.05).run()  # all is building
+    table = rows.table(rows.points(known_runs(sweep), runs.MaskSettings(0.05, 1.0)))
+    assert table.loc[table["cm_per_px"] < 11, "building_area_m2"].to_numpy() == pytest.approx(3.0 * 6.4, rel=0.01)
+    sweep.toggle(key="not_all_labelled").set_value(True).run()
+    run_all(sweep)
+    assert all("Recall" in text for text in cells(sweep))
+    assert any("only a target on the share found" in info.value for info in sweep.info)
+    sweep.file_uploader(key="area_file").set_value(("area.geojson", b"{}", "application/json")).run()
+    assert any("area.geojson" in error.value for error in sweep.error)

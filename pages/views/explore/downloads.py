@@ -170,7 +170,10 @@ def _write_footprints(path: Path, result: Result, outlines: Outlines) -> None:
 def _report(result: Result) -> bytes:
     task = result.run.task
     evaluations = evaluate_on_grids(result.run, result.settings)
-    return to_json(report(task.subject.title, task.card, task.strategy, **evaluations)).encode()
+    working, native = evaluations["working"], evaluations["native"]
+    is_partial = task.subject.truth is not None and task.subject.truth.is_partial
+    content = report(task.subject.title, task.card, task.strategy, working, native, is_partial=is_partial)
+    return to_json(content).encode()
 
 
 def _bytes(suffix: str, write: Callable[[Path], None]) -> bytes:

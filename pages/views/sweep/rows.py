@@ -13,6 +13,7 @@ from pages.app.state import cache
 from pages.app.subject import Subject
 from scinet.errors import ResolutionError
 from scinet.evaluation.grading import agreement
+from scinet.evaluation.partial import labels_note
 from scinet.evaluation.sweep_rows import COLUMNS, SweepPoint, sweep_rows
 
 CELL_PX = 400
@@ -25,7 +26,11 @@ def point(run: Run, settings: MaskSettings) -> SweepPoint:
 
     def make() -> SweepPoint:
         task = run.task
-        return SweepPoint.of(task.card.title, task.cm_per_px, runs.evaluate_on_grids(run, settings))
+        evaluations = runs.evaluate_on_grids(run, settings)
+        truth = task.subject.truth
+        return SweepPoint.of(
+            task.card.title, task.cm_per_px, evaluations, is_partial=truth is not None and truth.is_partial
+        )
 
     return cache("sweep").get_or_make(("point", *run.task.key, *settings), make, lambda _: _POINT_BYTES)
 
@@ -51,6 +56,19 @@ def points(found: Iterable[Run], settings: MaskSettings) -> list[SweepPoint]:
             of_run = replace(of_run, agreement=agreement_with_native(run, native, settings))
         all_points.append(of_run)
     return all_points
+
+
+def note_on_labels(found: Iterable[Run], settings: MaskSettings) -> list[str]:
+    """What to say where a mask at native resolution lies far from any reference building: no sentence or one."""
+    native = next((run for run in found if run.task.cm_per_px == run.task.subject.raster.cm_per_px), None)
+    if native is None or (truth := native.task.subject.truth) is None:
+        return []
+    run = native
+
+    def make() -> list[str]:
+        return labels_note(runs.evaluate_on_grids(run, settings)["native"], truth.is_partial)
+
+    return cache("sweep").get_or_make(("labels", *run.task.key, *settings), make, lambda _: _POINT_BYTES)
 
 
 def table(of_runs: Iterable[SweepPoint]) -> pd.DataFrame:

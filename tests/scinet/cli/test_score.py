@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
+from numpy.typing import NDArray
 from PIL import Image
 
 from scinet.cli.main import main
 from scinet.evaluation.sweep_rows import COLUMNS
 from scinet.evaluation.truth import read_truth, truth_labels
 from scinet.raster.scene import read_raster
+from scinet.vector.read import read_footprints
+from tests.scinet.evaluation.test_partial import area_file
 
 Printed = pytest.CaptureFixture[str]
 RunJson = Callable[..., Any]
@@ -133,6 +137,38 @@ def test_a_target_that_means_nothing_is_refused(
 ) -> None:
     assert main(["sweep", str(scene), "--truth", str(truth), "--model", "unet", "--target", target]) == 2
     assert reason in capsys.readouterr().err
+
+
+def test_an_area_and_missing_labels_change_what_is_scored(
+    scene: Path, truth: Path, tmp_path: Path, run_json: RunJson, capsys: Printed
+) -> None:
+    area = area_file(tmp_path, read_raster(scene), 20, 5, 70, 45)
+    command = ["score", scene, "--truth", truth, "--model", "unet", "--threshold", 0.3]
+    whole, part = run_json(*command), run_json(*command, "--area", area)
+    assert part["mask"]["building_area_m2"] < whole["mask"]["building_area_m2"]
+    assert part["truth"]["objects"]["buildings"] == 1 < whole["truth"]["objects"]["buildings"]
+    partly = run_json(*command, "--not-all-labelled")["truth"]
+    assert partly["scores"]["iou"] is None and partly["scores"]["recall"] > 0 and partly["shares"]["false_area"] is None
+    assert main([*map(str, command), "--area", str(tmp_path / "none.gpkg")]) == 2
+    assert "none.gpkg" in capsys.readouterr().err
+
+
+def test_footprints_are_traced_inside_the_area_alone(scene: Path, tmp_path: Path) -> None:
+    raster = read_raster(scene)
+    area = area_file(tmp_path, raster, 20, 5, 70, 45)
+    out, vector = tmp_path / "mask.tif", tmp_path / "buildings.gpkg"
+    command = ["segment", scene, out, "--model", "unet", "--threshold", 0.05, "--footprints", vector, "--area", area]
+    assert main(list(map(str, command))) == 0
+    with rasterio.open(out) as file:
+        mask = file.read(1)
+    assert (mask[5:45, 20:70] != 255).all() and (np.delete(mask.ravel(), np.flatnonzero(_box(mask.shape))) == 255).all()
+    assert sum(polygon.area for polygon in read_footprints(vector).polygons) <= 50 * 40 * 0.01 + 1e-6
+
+
+def _box(shape: tuple[int, int]) -> NDArray[np.bool_]:
+    box = np.zeros(shape, bool)
+    box[5:45, 20:70] = True
+    return box
 
 
 def test_a_target_without_a_reference_is_refused(scene: Path, capsys: Printed) -> None:
