@@ -16,6 +16,7 @@ from scinet.raster.resolution import has_place_on_earth
 
 _LONLAT = CRS.from_epsg(4326)
 _MAX_BYTES = 4_000_000_000  # unpacked
+_LEAST_BYTES, _BYTES_PER_BYTE = 50_000_000, 40  # of its polygons: a dictionary can name one of them a million times
 _BATCH_ROWS = 20_000
 
 
@@ -35,6 +36,7 @@ def geoparquet_to_flatgeobuf(path: Path, out: Path, name: str) -> CRS | None:
     """
     import pyogrio
 
+    left = max(_LEAST_BYTES, _BYTES_PER_BYTE * path.stat().st_size)
     try:
         with pq.ParquetFile(path) as file:
             column, encoding, crs = _geometry_column(file.schema_arrow, name)
@@ -50,9 +52,13 @@ def geoparquet_to_flatgeobuf(path: Path, out: Path, name: str) -> CRS | None:
             schema = pa.schema([geometry, *plain])
 
             def batches() -> Iterator[pa.RecordBatch]:
+                nonlocal left
                 columns = [column, *(field.name for field in plain)]
                 for batch in file.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
                     wkb = _wkb(batch.column(column), encoding)
+                    left -= wkb.nbytes
+                    if left < 0:
+                        raise ValueError
                     yield pa.record_batch(
                         [wkb, *(batch.column(field.name).cast(field.type) for field in plain)], schema
                     )
@@ -72,6 +78,8 @@ def geoparquet_to_flatgeobuf(path: Path, out: Path, name: str) -> CRS | None:
     except Exception as error:  # pyarrow's errors are of many kinds, and pyogrio passes them on as its own
         if isinstance(error, MemoryError):
             raise
+        if left < 0:
+            raise TruthError(f"{name} unpacks to far more than its size. Save it again: ogr2ogr OUT.gpkg IN.") from None
         raise TruthError(
             f"{name} is damaged: its polygons cannot be read. Save it again as GeoParquet or GeoPackage."
         ) from None

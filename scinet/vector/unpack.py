@@ -14,9 +14,8 @@ from rasterio.crs import CRS
 
 from scinet.errors import TruthError
 from scinet.vector.annotations import AnnotatedImage, annotations_to_geojson
+from scinet.vector.child import converted
 from scinet.vector.formats import GIVE, HEAD_BYTES, PIXEL_FORMATS, Format, check_size, format_of
-from scinet.vector.geoparquet import geoparquet_to_flatgeobuf
-from scinet.vector.gml import gml_to_geojson
 from scinet.vector.kml import kml_to_geojson
 
 MAX_UNPACKED_BYTES = 2_000_000_000
@@ -88,8 +87,13 @@ def _unpacked(
     if kind == "shapefile":
         return Local(_shapefile(source, folder, name), kind)
     if kind == "geoparquet":
-        crs = geoparquet_to_flatgeobuf(_path_of(source, folder), folder / "footprints.fgb", name)
+        crs = converted(kind, _path_of(source, folder), folder / "footprints.fgb", name)
         return Local(folder / "footprints.fgb", "flatgeobuf", crs)
+    if kind == "gml":
+        stored = _path_of(source, folder)
+        check_size(stored, name)
+        crs = converted(kind, stored, folder / "footprints.geojson", name)
+        return Local(folder / "footprints.geojson", "geojson", crs)
     if kind == "csv" and not isinstance(source, bytes):
         (folder / "footprints.csv").symlink_to(Path(source).resolve())
         return Local(folder / "footprints.csv", kind)
@@ -98,10 +102,6 @@ def _unpacked(
     if kind == "kml":
         path.write_text(kml_to_geojson(content, name), encoding="utf-8")
         return Local(path, "geojson")
-    if kind == "gml":
-        text, crs = gml_to_geojson(content, name)
-        path.write_text(text, encoding="utf-8")
-        return Local(path, "geojson", crs)
     if kind in PIXEL_FORMATS:
         text, notes = annotations_to_geojson(content, kind, name, image)
         path.write_text(text, encoding="utf-8")

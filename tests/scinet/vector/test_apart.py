@@ -7,15 +7,18 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pyogrio
 import pytest
-from shapely import box, to_wkb
+from shapely import Polygon, box, to_wkb
 
 from scinet.bounded_child.process import BoundedChild
 from scinet.errors import TruthError
-from scinet.vector import child, layer
+from scinet.vector import child, layer, unpack
 from scinet.vector.read import read_footprints
 from scinet.vector.sound import is_sound
+from tests.scinet.vector.samples import files
 
 COUNT = 3000
 
@@ -101,6 +104,27 @@ def test_what_is_read_apart_is_the_same(tmp_path: Path, copies: list[str]) -> No
     assert copies == ["a.fgb"]
     assert ours.crs == theirs.crs
     assert sorted(p.wkt for p in ours.polygons) == sorted(p.wkt for p in theirs.polygons)
+
+
+@pytest.mark.parametrize("kind", ["geoparquet", "gml"])
+def test_geoparquet_and_gml_are_converted_apart(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = files(tmp_path)["GeoParquet" if kind == "geoparquet" else "GML"]
+    seen: list[str] = []
+    monkeypatch.setattr(unpack, "converted", lambda kind, *how: seen.append(kind) or child.converted(kind, *how))
+    assert len(read_footprints(path).polygons) == 3 and seen == [kind]
+    monkeypatch.setattr(child, "COPY_S", 0.001)
+    monkeypatch.setattr(child, "_child", BoundedChild("scinet.vector.child", 700_000_000))
+    with pytest.raises(TruthError, match="too much memory or time"):
+        read_footprints(path)
+
+
+def test_a_geoparquet_that_names_one_polygon_a_million_times_is_refused(tmp_path: Path) -> None:
+    ring = np.random.default_rng(0).random((50, 2))
+    wkb = pa.array([to_wkb(Polygon(ring).convex_hull)]).take(pa.array(np.zeros(500_000, np.int64)))
+    pq.write_table(pa.table({"geometry": wkb}), tmp_path / "a.parquet", compression="zstd")
+    assert (tmp_path / "a.parquet").stat().st_size < 100_000
+    with pytest.raises(TruthError, match="unpacks to far more than its size"):
+        read_footprints(tmp_path / "a.parquet")
 
 
 @pytest.mark.parametrize("seconds, memory_bytes", [(0.001, 700_000_000), (60, 1_000_000)])
