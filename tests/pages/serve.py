@@ -31,10 +31,17 @@ PATIENCE_S = 240  # a busy machine is slow
 @contextmanager
 def served(log: Path, **environment: str) -> Iterator[str]:
     """The address of the app, served on a free port with further environment variables."""
+    with started(log, "app.py", **environment) as (url, _):
+        yield url
+
+
+@contextmanager
+def started(log: Path, script: str, **environment: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The address of an app of this project, served on a free port, and its process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless=true", f"--server.port={port}"]
+    command = [sys.executable, "-m", "streamlit", "run", script, "--server.headless=true", f"--server.port={port}"]
     with log.open("wb") as out:
         server = subprocess.Popen(
             command,
@@ -46,7 +53,7 @@ def served(log: Path, **environment: str) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     try:
         _wait_for_health(url, server, log)
-        yield url
+        yield url, server
     finally:
         server.terminate()
         server.wait(30)
