@@ -23,7 +23,7 @@ LARGE_BYTES = 100_000_000
 class RangeServer:
     """Serves files by path ("/a/b.tif") or from a folder; `asked` lists (path, Range header) of all requests.
 
-    `answers` has functions by path, which get the query and give the content, for services.
+    `redirects` has addresses by path; `answers` has functions by path, which get the query and give the content.
 
     `fail` makes the next responses for a path fail:
         "403", "404", "503"  that status
@@ -41,6 +41,7 @@ class RangeServer:
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     faults: dict[str, list[str]] = field(default_factory=dict)
     closing: threading.Event = field(default_factory=threading.Event)
+    redirects: dict[str, str] = field(default_factory=dict)
     answers: dict[str, Callable[[dict[str, str]], bytes | None]] = field(default_factory=dict)
 
     def fail(self, path: str, fault: str, times: int = 1) -> None:
@@ -78,6 +79,11 @@ class _Handler(BaseHTTPRequestHandler):
         path, part = self.path.partition("?")[0], self.headers.get("Range")
         self.files.agents.add(self.headers.get("User-Agent", ""))
         self.files.asked.append((path, part))
+        if (place := self.files.redirects.get(path)) is not None:
+            self.send_response(302)
+            self.send_header("Location", place)
+            self.end_headers()
+            return
         faults = self.files.faults.get(path)
         fault = faults.pop(0) if faults else None
         answer = self.files.answers.get(path)

@@ -2,6 +2,8 @@
 
 import base64
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +12,7 @@ import rasterio
 from rasterio.errors import RasterioIOError
 
 from scinet import web, web_proxy
+from tests.conftest import PROJECT
 from tests.range_server import RangeServer, serve_files
 
 
@@ -62,6 +65,54 @@ def test_what_is_allowed_is_passed_on(monkeypatch: pytest.MonkeyPatch, served: R
     with rasterio.Env(**options), pytest.raises(RasterioIOError):  # it is not a whole image
         rasterio.open(web.gdal_path(f"{served.address}/a.tif"))
     assert "/a.tif" in {path for path, _ in served.asked}
+
+
+PUBLIC = """
+import socket
+from scinet import web, web_proxy
+
+def connect(address, timeout, source_address=None):
+    if address[0] == "public.example":
+        return socket.create_connection(("127.0.0.1", {port}), timeout)
+    raise web.PrivateAddressError(address[0])
+
+web.connect_public = connect
+web_proxy.serve()
+"""
+
+
+@pytest.fixture
+def behind_a_public_name(served: RangeServer) -> Iterator[dict[str, Any]]:
+    """GDAL's options with a proxy for which the server's public name is public, while its own address is not."""
+    program = PUBLIC.format(port=served.address.rpartition(":")[2])
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=PROJECT
+    )
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write("password\n")
+    process.stdin.flush()
+    place = {
+        "GDAL_HTTP_PROXY": f"127.0.0.1:{int(process.stdout.readline())}",
+        "GDAL_HTTP_PROXYUSERPWD": "scinet:password",
+    }
+    yield web.GDAL_OPTIONS | place | {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_HTTP_MAX_RETRY": 0}
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("target", "is_reached"),
+    [("http://public.example/a.tif", True), ("{address}/a.tif", False), ("http://[::1]/a.tif", False)],
+)
+def test_gdal_follows_a_redirect_to_public_hosts_only(
+    behind_a_public_name: dict[str, Any], served: RangeServer, target: str, is_reached: bool
+) -> None:
+    path = f"/moved{abs(hash(target))}.tif"  # GDAL remembers what an address was
+    served.redirects[path] = target.format(address=served.address)
+    with rasterio.Env(**behind_a_public_name), pytest.raises(RasterioIOError):  # it is not a whole image
+        rasterio.open(web.gdal_path(f"http://public.example{path}"))
+    asked = [path for path, _ in served.asked]
+    assert path in asked and ("/a.tif" in asked) == is_reached
 
 
 def test_with_leave_for_private_hosts_there_is_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
