@@ -61,14 +61,18 @@ class RunTime:
         """A run has ended."""
         self._runs.append((time.monotonic(), seconds))
 
-    def check(self) -> None:
-        """Raise SciNetError where a hosted session has used its time up."""
+    def check(self, running_s: float = 0.0) -> None:
+        """Raise SciNetError where a hosted session has used its time up.
+
+        Args:
+            running_s: How long the run has taken that is in progress.
+        """
         if not is_hosted():
             return
         while self._runs and self._runs[0][0] < time.monotonic() - _HOUR_S:
             self._runs.popleft()
         minutes = Limits.from_environment().run_minutes
-        if sum(seconds for _, seconds in self._runs) > 60 * minutes:
+        if running_s + sum(seconds for _, seconds in self._runs) > 60 * minutes:
             raise SciNetError(
                 f"Models have run for {minutes:g} minutes within this hour, which is all that a visit to this server "
                 "gets. Continue later, or run the app on your own machine."

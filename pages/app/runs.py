@@ -224,8 +224,13 @@ def _submit(task: Task, priority: int, *, only_when_idle: bool = False) -> Job[N
 
     def work(report: ReportProgress) -> NDArray[np.float32]:
         started_s = time.monotonic()
+
+        def report_in_time(done: float) -> None:
+            visit.run_time.check(time.monotonic() - started_s)  # which ends a run that would take hours
+            report(done)
+
         try:
-            return _probability(task, report)
+            return _probability(task, report_in_time)
         finally:
             visit.run_time.add(time.monotonic() - started_s)
 

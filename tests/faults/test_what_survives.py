@@ -62,6 +62,9 @@ ELSEWHERE = {
     ("train", "the process is killed between a checkpoint's two files"): (
         "tests/scinet/models/test_checkpoint.py::test_a_checkpoint_whose_writing_ends_between_its_files_is_the_new_one"
     ),
+    ("benchmark of an own model", "Ctrl-C"): (
+        "tests/scinet/cli/test_benchmark.py::test_an_interrupted_run_goes_on_where_it_was"
+    ),
     ("sweep", "Ctrl-C"): "tests/scinet/cli/test_score.py::test_ctrl_c_has_no_hint_to_resume",
     ("cache", "an entry is damaged"): "tests/scinet/datasets/test_web_cache.py::test_what_is_damaged_is_read_again",
 }
@@ -335,6 +338,22 @@ def _(place: Place) -> None:
     with pytest.raises(KeyboardInterrupt):
         benchmark.main(["--data", str(data), "--out", str(out), "--model", "brightness", "--model", "unet"])
     assert {row["model"] for row in json.loads((out / "benchmark.json").read_text())["rows"]} == {"brightness"}
+
+
+@survives("benchmark of an own model", "the disk is full")
+def _(place: Place, random_checkpoints: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place.monkeypatch.setenv("SCINET_CHECKPOINTS", str(random_checkpoints))
+    scores(place, "unet")
+    out = place.folder / "mine.parquet"
+    command = ["benchmark", "--model", "unet", "--data", str(place.folder / "data"), "--out", str(out)]
+    command += ["--strategy", "direct", "--device", "cpu"]
+    out.write_bytes(b"the former scores")
+    with files_of_at_most(1000):
+        assert main(command) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert out.read_bytes() == b"the former scores" and not list(place.folder.glob(".*"))
+    assert main(command) == 0
+    assert set(pd.read_parquet(out)["image"]) == {"a.png"}
 
 
 @survives("sweep", "its output goes to a full disk")

@@ -23,5 +23,8 @@ def test_a_hosted_session_runs_models_for_some_minutes_of_an_hour(monkeypatch: p
     monkeypatch.setenv("SCINET_HOSTED", "1")
     with pytest.raises(SciNetError, match="2 minutes"):
         used.check()
+    with pytest.raises(SciNetError, match="2 minutes"):
+        RunTime().check(running_s=121)
+    RunTime().check(running_s=119)
     used._runs[0] = (used._runs[0][0] - 3601, 70)
     used.check()
