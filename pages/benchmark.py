@@ -15,6 +15,7 @@ from pages.views.benchmark import (
     own_models,
     scenarios,
     tables_tab,
+    thresholds,
     tile_list,
 )
 from pages.views.benchmark.selection import Selection
@@ -27,6 +28,7 @@ SECTIONS = {
     "Tables": tables_tab.show,
     "Figure 6": figure_6.show,
     "Scenarios": scenarios.show,
+    "Threshold": thresholds.show,
     "Cost": costs.show,
     "Tiles": tile_list.show,
     "My model": own_models.show,

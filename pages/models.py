@@ -5,7 +5,7 @@ import streamlit as st
 from pages.app import custom_models, navigation
 from pages.app.benchmark_file import versioned_benchmark
 from pages.app.markdown import sentence
-from pages.views.models import add_model, facts, training_curves
+from pages.views.models import add_model, facts, summary, training_curves
 from scinet.errors import BenchmarkError
 from scinet.evaluation import bootstrap
 from scinet.evaluation.benchmark import Benchmark, dataset_title
@@ -74,9 +74,11 @@ def main() -> None:
         shown = choose(cards)
         if len(shown) == 2 and benchmark:
             show_differences(shown, benchmark)
-        facts.show(shown, benchmark)
-        st.subheader("Training curve", anchor="training")
-        training_curves.show(shown)
+        summary.show(shown)
+        with st.expander("Everything on the card", expanded=len(shown) == 2):
+            facts.show(shown, benchmark)
+        with st.expander("Training curve"):
+            training_curves.show(shown)
     else:
         st.info(f"There are no models in {checkpoints_folder()}: train one with python -m training.train.")
     if benchmark:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from scinet.evaluation.benchmark import Benchmark
     from scinet.job_queue import Job
     from scinet.models.card import Card
+    from scinet.models.recognise import Recognised
 
 Key = tuple[object, ...]  # of a cached result: all that it depends on
 Window = tuple[int, int, int, int]  # column, row, width and height in px of an image
@@ -88,6 +89,7 @@ class Session:
     scorings: "dict[str, Scoring]" = field(default_factory=dict)  # of own models, by their names
     opened_rows: "dict[str, pd.DataFrame]" = field(default_factory=dict)  # of own models, by the files' names
     read_files: dict[str, str] = field(default_factory=dict)  # by their ids: why their rows are refused, or a blank
+    own_tables: "dict[str, pd.DataFrame]" = field(default_factory=dict)  # the rows of all own models, by their names
     known_own: set[str] = field(default_factory=set)  # names of own models that have been in the list of models
     merged_version: str = ""  # of the benchmark with own models
     merged_benchmark: "Benchmark | None" = None
@@ -95,6 +97,7 @@ class Session:
 
     # Models
     custom_cards: "list[Card]" = field(default_factory=list)
+    recognised: "dict[str, Recognised | None]" = field(default_factory=dict)  # networks of files, by their ids
     added_title: str | None = None  # of the model that was added last, not yet announced
 
 
@@ -113,6 +116,8 @@ SYSTEMS = "systems"  # models of the page Benchmark
 SCENARIO, SCENARIO_CELLS = "scenario", "scenario_cells"
 SECTION, FIGURE_FORMAT, AXIS = "section", "figure_format", "axis"
 RANKED_AT, TILES_MODEL, TILES_AT, TILES_BY = "rank_at", "behind_system", "behind_gsd", "behind_by"
+
+CUSTOM_ARCHITECTURE, CUSTOM_DECODER, CUSTOM_ENCODER = "custom_architecture", "custom_decoder", "custom_encoder"
 
 # Widgets that deep links set and that another page keeps: of the image's source, and of the map
 SOURCE_WIDGETS = (

@@ -21,7 +21,7 @@ PAGES = {
     "Explore": ("?source=Tiles", "iframe[title='Map (folium)']"),
     "Sweep": ("sweep?source=Tiles", "[data-testid=stBaseButton-primary]"),
     "Benchmark": ("benchmark", ".sn-table"),
-    "Models": ("models", ".sn-table"),
+    "Models": ("models", "[data-testid=stExpander]"),
 }
 
 

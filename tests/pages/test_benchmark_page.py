@@ -17,6 +17,7 @@ from pages.views.benchmark.scored_models import models_of
 from pages.views.benchmark.selection import scored_by_all
 from scinet.evaluation.benchmark import read_benchmark
 from scinet.evaluation.benchmark_rows import LATER_COLUMNS, TILE_COLUMNS, rows_to_parquet
+from scinet.evaluation.threshold_sums import THRESHOLD_COLUMNS
 from scinet.models.architectures import NAMES
 from scinet.models.card import REPOSITORY_FOLDER
 from tests.pages.samples import PROJECT
@@ -313,6 +314,21 @@ def test_the_masks_of_the_worst_tiles_are_drawn_on_demand(scored_village: Path, 
         f"IoU {(row.shared + 1e-4) / (row.true + row.predicted - row.shared + 1e-4):.2f} →" for row in rows.itertuples()
     }
     assert {link.label for link in links} == ious
+
+
+def test_the_best_threshold_is_shown_where_rows_hold_its_sums(
+    scored_village: Path, village: Path, nine_models: Path, tmp_path, monkeypatch
+) -> None:
+    app = opened(scored_village, village, monkeypatch, section="Threshold", rank_at="20 cm/px")
+    assert "Best threshold" in html(app) and "Gain, held out" in html(app)
+    (figure,) = charts(app)
+    assert {line["name"] for line in figure["data"]} == {"Sci-Net", "UNet"}
+    folder = tmp_path / "old"
+    shutil.copytree(nine_models, folder)
+    tiles = pd.read_parquet(folder / "benchmark.parquet").drop(columns=[*THRESHOLD_COLUMNS], errors="ignore")
+    tiles.to_parquet(folder / "benchmark.parquet")
+    app = opened(folder, tmp_path, monkeypatch, section="Threshold")
+    assert any("hold no sums at other thresholds" in info.value for info in app.info)
 
 
 def test_the_methods_have_the_scores_and_both_citations(nine_models: Path, tmp_path, monkeypatch) -> None:

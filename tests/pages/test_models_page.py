@@ -116,6 +116,25 @@ def test_a_custom_model_runs_in_explore_for_its_session_alone(fresh, random_chec
     assert not session_of(other).custom_cards
 
 
+def test_a_file_is_recognised_and_its_network_offered(fresh, random_checkpoints, weights) -> None:
+    app = fresh(random_checkpoints)
+    app.file_uploader(key="custom_file").set_value([("mine.safetensors", weights, "")]).run()
+    assert any("This looks like UNet with tu-mobilenetv3_small_050" in info.value for info in app.info)
+    app.button(key="custom_use").click().run()
+    assert app.selectbox(key="custom_decoder").value == "unet"
+    assert app.text_input(key="custom_encoder").value == "tu-mobilenetv3_small_050"
+    assert not any("looks like" in info.value for info in app.info)
+    app.button(key="custom_add").click().run()
+    assert not app.error and app.success[0].value.startswith("mine is in the lists")
+
+
+def test_two_lines_say_what_a_model_is_good_for_and_made_of(fresh) -> None:
+    text = html(fresh(REPOSITORY_FOLDER))
+    card = json.loads((REPOSITORY_FOLDER / "sci-net.json").read_text())
+    assert f"{card['scores']['test micro-IoU, Accra, native GSD']:.2f} in Accra" in text
+    assert f"Trained with {sum(data['tiles'] for data in card['data']):,} tiles" in text
+
+
 def test_a_name_that_is_taken_and_too_many_are_refused(fresh, random_checkpoints, weights) -> None:
     app = add(fresh(random_checkpoints), "mine.safetensors", weights)
     app.button(key="custom_add").click().run()

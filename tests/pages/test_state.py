@@ -17,6 +17,7 @@ STREAMLIT_CACHES = {
     "pages/sources/tiles.py": ["_index"],
     "pages/views/benchmark/scenarios.py": ["_scores"],
     "pages/views/benchmark/selection.py": ["_resampled", "estimates", "scale_gains", "robustness"],
+    "pages/views/benchmark/thresholds.py": ["_on_board"],
 }
 
 

@@ -29,6 +29,7 @@ PROGRESS_S = 1.5  # how often it is drawn
 def merged(found: VersionedBenchmark) -> VersionedBenchmark:
     """The benchmark with the rows of this session's own models."""
     own = own_rows(found.benchmark)
+    session().own_tables = own
     _update_choice(own)
     if not own:
         return found

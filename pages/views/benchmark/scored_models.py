@@ -34,6 +34,11 @@ class ScoredModel:
         return f"{title} ({VARIANT_TITLES.get(variant, variant)})" if title and variant else title or self.name
 
     @property
+    def trained_as(self) -> str:
+        """The name of one of its trainings: that on board, else the first."""
+        return self.cards[0].name if self.cards else self.seeds[0]
+
+    @property
     def colour(self) -> str:
         """The colour of its marks."""
         return drawing.model_colour(self.architecture)

@@ -163,8 +163,7 @@ def _show_more(shown: int) -> None:
 
 def worst_first(rows: pd.DataFrame, model: ScoredModel, cm_per_px: float, grid: str, by: str) -> pd.DataFrame:
     """One row per tile with iou and wrong_m2, for the seed on board, or else for the first one."""
-    seed = model.cards[0].name if model.cards else model.seeds[0]
-    tiles = rows[(rows["model"] == seed) & (rows["cm_per_px"] == cm_per_px)]
+    tiles = rows[(rows["model"] == model.trained_as) & (rows["cm_per_px"] == cm_per_px)]
     counts = [Counts(r.shared, r.predicted - r.shared, r.true - r.shared) for r in tiles.itertuples()]
     side_m = tiles["native_cm_per_px" if grid == "native" else "seen_cm_per_px"] / 100
     wrong_px = tiles["predicted"] + tiles["true"] - 2 * tiles["shared"]

@@ -5,13 +5,14 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pages.app import custom_models
 from pages.app.markdown import sentence
-from pages.app.state import session
+from pages.app.state import CUSTOM_ARCHITECTURE, CUSTOM_DECODER, CUSTOM_ENCODER, session
 from scinet.errors import SciNetError
 from scinet.models import custom
 from scinet.models.architectures import NAMES, TITLES
 from scinet.models.build import MIN_SIDE_PX
 from scinet.models.card import list_models
 from scinet.models.custom import ModelSpec
+from scinet.models.recognise import recognise
 
 OTHER = "smp"
 NORMALISATIONS = {
@@ -56,6 +57,8 @@ def show() -> None:
         spec = choose_spec(architecture)
     with st.expander("What is refused, and why"):
         st.markdown(REFUSED)
+    if file is not None and not is_onnx:
+        _suggest(file, architecture)
     if st.button("Add", type="primary", key="custom_add", disabled=file is None) and file is not None:
         try:
             add(file, name.strip() or _stem(file), spec)
@@ -67,15 +70,36 @@ def show() -> None:
 def choose_architecture() -> str:
     """Draw the widgets for what a .safetensors file contains, as ``ModelSpec.architecture`` names it."""
     titles = {**TITLES, OTHER: "another of segmentation-models-pytorch"}
-    known = st.selectbox("Architecture", [*NAMES, OTHER], format_func=lambda n: titles[n], key="custom_architecture")
+    known = st.selectbox("Architecture", [*NAMES, OTHER], format_func=lambda n: titles[n], key=CUSTOM_ARCHITECTURE)
     if known != OTHER:
         return known
     left, right = st.columns(2)
-    kind = left.selectbox("Decoder", custom.SMP_ARCHITECTURES, key="custom_decoder")
+    kind = left.selectbox("Decoder", custom.SMP_ARCHITECTURES, key=CUSTOM_DECODER)
     encoder = right.text_input(
-        "Encoder", "resnet34", key="custom_encoder", max_chars=80, help="Its name in smp; those of timm begin with tu-"
+        "Encoder", "resnet34", key=CUSTOM_ENCODER, max_chars=80, help="Its name in smp; those of timm begin with tu-"
     )
     return f"{kind}/{encoder.strip()}"
+
+
+def _suggest(file: UploadedFile, architecture: str) -> None:
+    """Where the tensors are those of another network than the chosen one, say so, and offer it."""
+    if file.file_id not in session().recognised:
+        with st.spinner("Looking at the tensors"):
+            session().recognised[file.file_id] = recognise(file.getvalue())
+    found = session().recognised[file.file_id]
+    if found is None or found.architecture == architecture:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.info(f"This looks like {sentence(found.title)}.")
+        st.button(f"Use {found.title}", key="custom_use", on_click=_use, args=(found.architecture,))
+
+
+def _use(architecture: str) -> None:
+    state = st.session_state
+    kind, _, encoder = architecture.partition("/")
+    state[CUSTOM_ARCHITECTURE] = OTHER if encoder else architecture
+    if encoder:
+        state[CUSTOM_DECODER], state[CUSTOM_ENCODER] = kind, encoder
 
 
 def choose_spec(architecture: str) -> ModelSpec:

@@ -7,6 +7,7 @@ from scinet.evaluation.diagnose import diagnose
 from scinet.evaluation.scores import Scores
 from scinet.evaluation.threshold_sums import (
     THRESHOLDS,
+    best_threshold,
     has_threshold_sums,
     scores_by_threshold,
     threshold_sums,
@@ -62,3 +63,19 @@ def test_rows_without_sums_are_left_out() -> None:
     assert scores_by_threshold(both).equals(scores_by_threshold(one))
     assert has_threshold_sums(both) and not has_threshold_sums(pd.DataFrame([old]))
     assert not has_threshold_sums(pd.DataFrame({"true": [1]}))
+
+
+def test_the_best_threshold_is_that_of_the_highest_score_and_its_gain_is_held_out() -> None:
+    rows = []
+    for seed in range(4):
+        probability, raster, labels = tile(seed)
+        sums = threshold_sums(probability * np.float32(0.6), raster, labels)  # a model that is too timid
+        rows.append({"image": f"{seed}.png", "true": int((labels > 0).sum()), **sums})
+    tiles = pd.DataFrame(rows)
+    best = best_threshold(tiles, "iou")
+    table = scores_by_threshold(tiles).set_index("threshold")["iou"]
+    assert best.threshold == table.idxmax() < 0.5 and best.score == table.max()
+    halves = [scores_by_threshold(tiles.iloc[half]).set_index("threshold")["iou"] for half in ([0, 2], [1, 3])]
+    expected = np.mean([halves[1][halves[0].idxmax()], halves[0][halves[1].idxmax()]])
+    assert best.held_out == pytest.approx(expected) and best.usual == pytest.approx(np.mean([h[0.5] for h in halves]))
+    assert np.isnan(best_threshold(tiles.head(1), "iou").held_out)
