@@ -61,7 +61,8 @@ def read_truth(
     file = source if isinstance(source, bytes) else _path_or_bytes(source, name)
     if not is_vector(_head(file, name)):
         return read_mask(file, like, name=name, choice=choice)
-    footprints = read_footprints(file, name=name, choice=features, image=AnnotatedImage(image_name, like.grid))
+    image = AnnotatedImage(image_name, like.grid, like.taken)
+    footprints = read_footprints(file, name=name, choice=features, image=image)
     check_overlap(footprints, like)
     return Truth(footprints, notes=footprints.notes)
 
@@ -92,7 +93,8 @@ def read_window_truth(
     """
     if not is_vector(_head(source, name)):
         return read_mask(source, window, name=name, choice=choice)
-    footprints = read_window_footprints(source, window.grid, scene.grid, name, features, scene.name)
+    image = AnnotatedImage(scene.name, scene.grid, scene.taken)
+    footprints = read_window_footprints(source, window.grid, image, name, features)
     return Truth(footprints if footprints.polygons else np.zeros(window.shape, np.bool_), notes=footprints.notes)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import date
 from io import BytesIO
 from typing import Any
 
@@ -33,10 +34,23 @@ def photo_notes(dataset: DatasetReader) -> tuple[str, ...]:
     return (turned if orientation else ()) + ((GPS_NOTE,) if has_gps else ())
 
 
+_DATES = ("EXIF_DateTimeOriginal", "EXIF_DateTime", "TIFFTAG_DATETIME")
+
+
 def shot_of(dataset: DatasetReader) -> Shot | None:
     """What the photo says about its flight, or None."""
     tags = _flight_tags(dataset)
     return read_shot(tags, tags.get(_XMP_TAG, ""), dataset.width, dataset.height)
+
+
+def taken_on(dataset: DatasetReader) -> date | None:
+    """The day on which a photo was taken, or else of which its file is; None where it says neither."""
+    tags = dataset.tags()
+    text = next((tags[name] for name in _DATES if tags.get(name)), "")
+    try:
+        return date(*(int(part) for part in text[:10].split(":")))
+    except (TypeError, ValueError):
+        return None
 
 
 def _flight_tags(dataset: DatasetReader) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """`Raster`: an RGB image that knows its ground resolution."""
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 
 import numpy as np
@@ -22,6 +23,7 @@ class Raster:
             (x to the right, y up, origin at the upper left corner).
         crs: None where the image has no place on the earth.
         notes: What reading did to the image, in sentences for the reader.
+        taken: The day of which its file is; None where it does not say.
 
     Raises:
         ValueError: `pixels` or `valid` have another dtype or shape.
@@ -38,6 +40,7 @@ class Raster:
     transform: Affine
     crs: CRS | None
     notes: tuple[str, ...] = ()
+    taken: date | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3:

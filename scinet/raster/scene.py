@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from scinet.raster.bands import Rendering, choose_rendering, read_colours, read_
 from scinet.raster.choice import LIKELIEST, ImageChoice
 from scinet.raster.grid import Grid
 from scinet.raster.open import MAX_PIXELS, MIN_SIDE_PX, Source, grid_of, open_raster, source_bytes, source_name
-from scinet.raster.photo import shot_of
+from scinet.raster.photo import shot_of, taken_on
 from scinet.raster.raster import Raster
 from scinet.raster.resolution import parse_cm_per_px
 from scinet.raster.stream import Band, RowStream
@@ -67,6 +68,7 @@ class Scene:
         notes: What reading does to the image, in sentences for the reader.
         choice: What the reader says about the image where its file leaves it open.
         shot: What a photo says about its own flight; None where it says nothing.
+        taken: The day of which its file is; None where it does not say.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -92,6 +94,7 @@ class Scene:
     notes: tuple[str, ...] = ()
     choice: ImageChoice = LIKELIEST
     shot: Shot | None = None
+    taken: date | None = None
 
     @property
     def width(self) -> int:
@@ -253,7 +256,7 @@ class Scene:
                 f"{self.name} holds no image at column {column_px}, row {row_px}: the window is nodata. Move it."
             )
         corner = Affine.translation(column_px, row_px)
-        return Raster(pixels, valid, self.transform @ corner, self.crs, self.all_notes)
+        return Raster(pixels, valid, self.transform @ corner, self.crs, self.all_notes, self.taken)
 
     def layout(self) -> Layout:
         """The bands and pages of its file.
@@ -437,4 +440,4 @@ def _scene_of(
 ) -> Scene:
     grid, notes = grid_of(dataset, name, cm_per_px, choice)
     blocks, overviews = max(dataset.block_shapes), tuple(dataset.overviews(1))
-    return Scene(source, name, grid, blocks, overviews, notes, choice, shot_of(dataset))
+    return Scene(source, name, grid, blocks, overviews, notes, choice, shot_of(dataset), taken_on(dataset))

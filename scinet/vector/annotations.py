@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,12 @@ class AnnotatedImage:
     Attributes:
         name: Its file name.
         grid: Its size and place.
+        taken: The day of which it is, or None.
     """
 
     name: str
     grid: Grid
+    taken: date | None = None
 
 
 @dataclass(frozen=True)

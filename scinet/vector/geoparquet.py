@@ -18,6 +18,7 @@ _LONLAT = CRS.from_epsg(4326)
 _MAX_BYTES = 4_000_000_000  # unpacked
 _LEAST_BYTES, _BYTES_PER_BYTE = 50_000_000, 40  # of its polygons: a dictionary can name one of them a million times
 _BATCH_ROWS = 20_000
+_EDITED = "update_time"
 
 
 def geoparquet_to_flatgeobuf(path: Path, out: Path, name: str) -> CRS | None:
@@ -49,19 +50,19 @@ def geoparquet_to_flatgeobuf(path: Path, out: Path, name: str) -> CRS | None:
                 if field.name != column and _is_plain(field.type)
             ]
             geometry = pa.field("geometry", pa.binary(), metadata={"ARROW:extension:name": "geoarrow.wkb"})
-            schema = pa.schema([geometry, *plain])
+            edited = [pa.field(_EDITED, pa.string())] if _has_sources(file.schema_arrow) else []
+            schema = pa.schema([geometry, *plain, *edited])
 
             def batches() -> Iterator[pa.RecordBatch]:
                 nonlocal left
-                columns = [column, *(field.name for field in plain)]
+                columns = [column, *(field.name for field in plain), *("sources" for _ in edited)]
                 for batch in file.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
                     wkb = _wkb(batch.column(column), encoding)
                     left -= wkb.nbytes
                     if left < 0:
                         raise ValueError
-                    yield pa.record_batch(
-                        [wkb, *(batch.column(field.name).cast(field.type) for field in plain)], schema
-                    )
+                    values = [batch.column(field.name).cast(field.type) for field in plain]
+                    yield pa.record_batch([wkb, *values, *(_edited(batch.column("sources")) for _ in edited)], schema)
 
             pyogrio.write_arrow(
                 pa.RecordBatchReader.from_batches(schema, batches()),
@@ -84,6 +85,23 @@ def geoparquet_to_flatgeobuf(path: Path, out: Path, name: str) -> CRS | None:
             f"{name} is damaged: its polygons cannot be read. Save it again as GeoParquet or GeoPackage."
         ) from None
     return crs
+
+
+def _has_sources(schema: pa.Schema) -> bool:
+    """Whether there is a column of sources with dates, as in Overture Maps, and none of dates."""
+    if "sources" not in schema.names or _EDITED in schema.names:
+        return False
+    kind = schema.field("sources").type
+    return (
+        pa.types.is_list(kind)
+        and pa.types.is_struct(kind.value_type)
+        and any(f.name == _EDITED for f in kind.value_type)
+    )
+
+
+def _edited(sources: Any) -> Any:
+    """The date of each feature's first source."""
+    return pa.array([str(each[0].get(_EDITED) or "") if each else None for each in sources.to_pylist()], pa.string())
 
 
 def _geometry_column(schema: pa.Schema, name: str) -> tuple[str, str, CRS | None]:

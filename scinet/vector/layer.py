@@ -26,6 +26,7 @@ from scinet.raster.resolution import has_place_on_earth
 from scinet.vector.annotations import AnnotatedImage
 from scinet.vector.child import copied
 from scinet.vector.choice import VectorChoice
+from scinet.vector.dates import ATTRIBUTES, date_note
 from scinet.vector.features import likely_buildings, unusable_condition
 from scinet.vector.footprints import LONLAT
 from scinet.vector.formats import GIVE, HEAD_BYTES, Format, check_geopackage, format_of
@@ -144,7 +145,7 @@ def open_layer(
     with local_file(source, kind, name, choice.layer, image) as local, _quiet():
         try:
             with _readable(local, name) as path:
-                yield _layer(replace(local, path=path), name, choice, kind)
+                yield _dated(_layer(replace(local, path=path), name, choice, kind), head, name, image)
         except CRSError:
             raise TruthError(f"{name} names an unknown CRS. Save it in WGS 84 (longitude, latitude).") from None
         except (DataSourceError, DataLayerError, FeatureError, GeometryError, GEOSException):
@@ -197,6 +198,16 @@ def _layer(local: Local, name: str, choice: VectorChoice, given: Format) -> Vect
     if choice.where == "none" or (choice.where is None and layer.is_text and b"building" not in _head(path, name)):
         return layer  # without another look at a file that has no index
     return _filtered(layer, name, choice)
+
+
+def _dated(layer: VectorLayer, head: bytes, name: str, image: AnnotatedImage | None) -> VectorLayer:
+    """The layer with a note on the dates of its features, if they have any."""
+    if image is None or (layer.is_text and not any(each.encode() in head for each in ATTRIBUTES)):
+        return layer  # without another look at a file that has no index
+    fields = {str(each).lower(): str(each) for each in layer.info()["fields"]}
+    attribute = next((fields[each] for each in ATTRIBUTES if each in fields), None)
+    note = None if attribute is None else date_note(layer.path, attribute, layer._how, name, image.taken)
+    return layer if note is None else replace(layer, notes=(*layer.notes, note))
 
 
 def _filtered(layer: VectorLayer, name: str, choice: VectorChoice) -> VectorLayer:

@@ -83,20 +83,18 @@ def read_geometries(source: str | Path | bytes, *, name: str | None = None) -> t
 def read_window_footprints(
     source: str | Path | bytes,
     window: Grid,
-    scene: Grid,
+    image: AnnotatedImage,
     name: str,
     choice: VectorChoice | None = None,
-    image_name: str = "",
 ) -> Footprints:
     """Read the polygons of a file within a window of a scene, cut at its edges.
 
     Args:
         source: Path or bytes of a vector file.
         window: The window's grid.
-        scene: The grid of the whole scene.
+        image: The whole scene: its grid, its file name, by which annotations know it, and its date.
         name: What to call the source in a message.
         choice: Its layer, and which features are buildings; by default the likeliest.
-        image_name: The scene's file name, by which annotations know it.
 
     Returns:
         What `read_footprints` gives, cut; without a polygon where the file has footprints of the scene but none in the
@@ -105,7 +103,8 @@ def read_window_footprints(
     Raises:
         TruthError: The file cannot be read, or has nothing to do with the scene.
     """
-    with open_layer(source, name, choice, AnnotatedImage(image_name, scene)) as layer:
+    scene = image.grid
+    with open_layer(source, name, choice, image) as layer:
         polygons, placement, total = _within(layer, window, scene, name)
         area = outline(window, placement.crs)
         cut = clean_polygons(shapely.intersection(clean_polygons(polygons), area))

@@ -24,6 +24,7 @@ from scinet.evaluation.diagnose import Shares
 from scinet.evaluation.scores import Scores
 from scinet.evaluation.tile_sums import CONFIDENCE_STEPS, NUMBERS, OBJECT_METRICS, RANKED
 from scinet.models.card import Card
+from tests.scinet.raster.pyramid.samples import pmtiles, tiles, wms, wmts, write_mbtiles
 
 PLACE = from_origin(500_000, 620_000, 0.1, 0.1)
 CRS = "EPSG:32630"
@@ -97,6 +98,46 @@ def _jpeg() -> Seeds:
 @seeds_of("jp2")
 def _jp2() -> Seeds:
     return tuple(raster_file("JP2OpenJPEG", count=n, QUALITY=quality) for n, quality in ((3, 100), (1, 30)))
+
+
+@seeds_of("mbtiles")
+def _mbtiles() -> Seeds:
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [
+            write_mbtiles(Path(folder) / f"{view}", tiles(), as_view=view, bounds="-1,5,1,6") for view in (False, True)
+        ]
+        return tuple(path.read_bytes() for path in paths)
+
+
+@seeds_of("geopackage image")
+def _geopackage_image() -> Seeds:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.gpkg"
+        profile = {"height": HEIGHT, "width": WIDTH, "count": 3, "dtype": "uint8", "crs": CRS, "transform": PLACE}
+        with rasterio.open(path, "w", driver="GPKG", **profile) as dataset:
+            dataset.write(pixels())
+        return (path.read_bytes(),)
+
+
+@seeds_of("pmtiles")
+def _pmtiles() -> Seeds:
+    return (pmtiles(tiles()),)
+
+
+@seeds_of("service")
+def _service() -> Seeds:
+    item = {"type": "Feature", "stac_version": "1.0.0", "id": "a", "properties": {"gsd": 0.1, "datetime": "2020-01-01"}}
+    item["assets"] = {"visual": {"href": "a.tif", "type": "image/tiff", "roles": ["data"]}}
+    listed = {"tilejson": "3.0.0", "tiles": ["http://127.0.0.1:1/{z}/{x}/{y}"], "minzoom": 1, "maxzoom": 18}
+    return wmts("http://127.0.0.1:1", True), wms(), json.dumps(item).encode(), json.dumps(listed).encode()
+
+
+@seeds_of("world file")
+def _world_file() -> Seeds:
+    wkt = rasterio.CRS.from_string(CRS).to_wkt()
+    numbers = "500000, 0.1, 0, 620000, 0, -0.1"
+    aux = f"<PAMDataset><SRS>{wkt}</SRS><GeoTransform>{numbers}</GeoTransform></PAMDataset>"
+    return b"0.1\n0\n0\n-0.1\n500000.05\n619999.95\n", aux.encode()
 
 
 def corners(west: float, north: float) -> list[list[float]]:

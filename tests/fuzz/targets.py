@@ -27,10 +27,16 @@ from scinet.models.custom import ModelSpec, open_custom_model
 from scinet.raster.choice import ImageChoice, parse_crs, parse_nodata
 from scinet.raster.crs_text import crs_from_text
 from scinet.raster.grid import Grid
+from scinet.raster.pyramid.matrix import Pyramid
+from scinet.raster.pyramid.place import pyramid_scene
+from scinet.raster.pyramid.services import _from_xml
+from scinet.raster.pyramid.templates import open_tilejson
 from scinet.raster.raster import Raster
 from scinet.raster.resolution import parse_cm_per_px
 from scinet.raster.resumable_cog import ResumableCog
 from scinet.raster.scene import open_scene, read_raster
+from scinet.raster.stac import stac_image
+from scinet.raster.world_file import parse_world_file
 from scinet.segmentation.segment import segment
 from scinet.vector.read import read_footprints
 from tests.fuzz.seeds import CRS as UTM
@@ -86,6 +92,40 @@ def raster(content: bytes, folder: Path) -> None:
     assert band is None or band.values.shape[1:] == (scene.width, 3)
     truth = attempt(lambda: read_mask(content, image(), name="mask.tif"), folder)
     assert truth is None or truth.buildings.shape == (HEIGHT, WIDTH)
+
+
+def pyramid(content: bytes, folder: Path) -> None:
+    path = folder / "image"
+    path.write_bytes(content)
+    scene = attempt(lambda: open_scene(path, cm_per_px=10), folder)
+    if scene is None:
+        return
+    assert scene.cm_per_px > 0 and all(note.isprintable() for note in scene.all_notes)
+    check_raster(attempt(lambda: scene.overview(32), folder))
+    side_px = min(scene.width, scene.height, 300)
+    check_raster(attempt(lambda: scene.window(0, 0, side_px, side_px), folder))
+
+
+def service(content: bytes, folder: Path) -> None:
+    """What a service answers, without asking it for tiles."""
+    url, choice = "https://host.example/wmts?layer=ortho&layers=ortho", ImageChoice()
+    for act in (
+        lambda: _from_xml(content, url, 30.0, choice),
+        lambda: stac_image(content, url, "host.example"),
+        lambda: open_tilejson(content, "host.example", ImageChoice(bounds=(0, 0, 0.001, 0.001))),
+    ):
+        found = attempt(act, folder)
+        if isinstance(found, Pyramid):
+            scene = attempt(lambda found=found: pyramid_scene(url, "host.example", found, 30.0, choice), folder)
+            assert scene is None or scene.cm_per_px > 0
+
+
+def world_file(content: bytes, folder: Path) -> None:
+    place = attempt(lambda: parse_world_file(content, "a.tfw"), folder)
+    if place is not None:
+        choice = ImageChoice(place=place)
+        scene = attempt(lambda: open_scene(SEEDS["png"]()[0], cm_per_px=10, choice=choice), folder)
+        assert scene is None or scene.cm_per_px > 0
 
 
 def vector(content: bytes, folder: Path) -> None:
@@ -227,6 +267,9 @@ def link(content: bytes, folder: Path) -> None:
 TARGETS: dict[str, Target] = {
     **dict.fromkeys(("geotiff", "cog", "png", "jpeg", "jp2"), raster),
     **dict.fromkeys(("geojson", "geopackage", "flatgeobuf", "shapefile", "kml"), vector),
+    **dict.fromkeys(("mbtiles", "geopackage image", "pmtiles"), pyramid),
+    "service": service,
+    "world file": world_file,
     "index.csv": index,
     "card": card,
     "benchmark.json": lambda content, folder: benchmark(content, SEEDS["benchmark.parquet"]()[0], folder),

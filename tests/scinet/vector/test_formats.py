@@ -7,7 +7,10 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import rasterio
 from numpy.typing import NDArray
 from pyproj.transformer import TransformerGroup
 from rasterio.crs import CRS
@@ -20,7 +23,7 @@ from scinet.raster.geotiff import write_raster
 from scinet.raster.raster import Raster
 from scinet.raster.scene import Scene, open_scene
 from scinet.vector.choice import VectorChoice
-from scinet.vector.footprints import reproject
+from scinet.vector.footprints import LONLAT, reproject
 from tests.scinet.vector.samples import (
     HOUSES,
     PLACE,
@@ -32,6 +35,7 @@ from tests.scinet.vector.samples import (
     files,
     frame,
     geojson,
+    geoparquet,
     kml,
     labelme,
     undefined_geopackage,
@@ -274,6 +278,46 @@ def test_a_datum_whose_grid_file_is_missing_is_said_with_the_metres_at_stake(tmp
         assert re.search(
             r"the grid file of their exact transformation is not installed: .* off by about [34]\d m\.", note
         )
+
+
+def openstreetmap(path: Path) -> Path:
+    stamps = ["2015-03-01T10:00:00Z", "2019-05-02T10:00:00Z", "2023-01-03T10:00:00Z"]
+    path.write_text(frame(LONLAT, building="yes", timestamp=stamps).to_json())
+    return path
+
+
+def overture(path: Path) -> Path:
+    """As Overture Maps publishes buildings: the dates are those of their sources."""
+    found = pq.read_table(geoparquet(path))
+    days = ["2015-03-01T00:00:00.000Z", "2019-05-02T00:00:00.000Z", "2023-01-03T00:00:00.000Z"]
+    sources = pa.array([[{"dataset": "OpenStreetMap", "update_time": day}] for day in days])
+    pq.write_table(found.append_column("sources", sources), path)
+    return path
+
+
+@pytest.mark.parametrize("make", [openstreetmap, overture])
+@pytest.mark.parametrize("taken", ["2021:06:07 10:00:00", None])
+def test_the_dates_of_buildings_are_said_next_to_the_images(
+    tmp_path: Path, scene: Scene, make: Callable[[Path], Path], taken: str | None
+) -> None:
+    if taken:
+        with rasterio.open(tmp_path / "image.tif", "r+") as dataset:
+            dataset.update_tags(TIFFTAG_DATETIME=taken)
+    scene = open_scene(tmp_path / "image.tif")
+    image = "the image is dated 2021-06-07" if taken else "the image does not say when it was taken"
+    note = (
+        "The buildings of houses were last edited between 2015-03-01 and 2023-01-03, half of them by 2019-05-02; "
+        f"{image}. What changed in between counts as an error."
+    )
+    for part in (None, CORNER):
+        truth, _ = truth_of(make(tmp_path / "houses"), scene, part)
+        assert truth.notes == (note,)
+
+
+def test_dates_that_are_none_are_not_said(tmp_path: Path, scene: Scene) -> None:
+    path = tmp_path / "houses.gpkg"
+    frame(timestamp=["soon", "2021-13-40", ""]).to_file(path)
+    assert truth_of(path, scene, None)[0].notes == ()
 
 
 def test_coordinates_without_a_crs_are_taken_for_the_images(tmp_path: Path, scene: Scene) -> None:

@@ -14,6 +14,7 @@ from shapely import MultiPolygon, Polygon, box
 from scinet.errors import TruthError
 from scinet.evaluation.truth import read_truth, read_window_truth, truth_labels
 from scinet.raster.scene import Scene, open_scene
+from scinet.vector.annotations import AnnotatedImage
 from scinet.vector.footprints import Footprints, clean_polygons, reproject
 from scinet.vector.read import read_footprints, read_window_footprints
 
@@ -160,7 +161,7 @@ def test_a_window_of_a_file_is_the_window_of_the_whole_file(seed: int, tmp_path:
         assert len(whole.polygons) > 150, name
         for side in random.integers(8, 200, 6).tolist():
             window = scene.window(*random.integers(0, 400 - side, 2).tolist(), side, side).grid
-            part = read_window_footprints(source, window, scene.grid, name)
+            part = read_window_footprints(source, window, AnnotatedImage("", scene.grid), name)
             corners = [(0, 0), (side, 0), (side, side), (0, side)]
             outline = np.array([Polygon([window.transform @ corner for corner in corners])], dtype=object)
             wanted = clean_polygons(shapely.intersection(whole.polygons, reproject(outline, UTM, whole.crs)[0]))

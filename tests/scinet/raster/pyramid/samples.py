@@ -21,6 +21,7 @@ LONLAT = transform_bounds(
     "EPSG:4326",
     *web_mercator_matrix(ZOOM, 256).bounds_of(range(COLUMN, COLUMN + COLUMNS), range(ROW, ROW + ROWS)),
 )
+WITHIN = LONLAT[0] + 1e-8, LONLAT[1] + 1e-8, LONLAT[2] - 1e-8, LONLAT[3] - 1e-8  # by less than a pixel
 Tiles = dict[tuple[int, int, int], bytes]  # by zoom, column and row from the north
 
 
@@ -114,3 +115,35 @@ def pmtiles(held: Tiles, kind: int = 2, bounds: tuple[float, float, float, float
     head += bytes([0, 2, 1, kind, min(zooms), max(zooms)])
     head += b"".join(round(degrees * 1e7).to_bytes(4, "little", signed=True) for degrees in bounds)
     return head + bytes(127 - len(head)) + root + metadata + leaf + data
+
+
+def wmts(address: str, resource: bool, crs: str = "urn:ogc:def:crs:EPSG::3857") -> bytes:
+    west, south, east, north = WITHIN
+    matrices = "".join(
+        f"<TileMatrix><ows:Identifier>{zoom}</ows:Identifier>"
+        f"<ScaleDenominator>{web_mercator_matrix(zoom, 256).x_per_px / 0.00028!r}</ScaleDenominator>"
+        "<TopLeftCorner>-20037508.342789244 20037508.342789244</TopLeftCorner><TileWidth>256</TileWidth>"
+        f"<TileHeight>256</TileHeight><MatrixWidth>{2**zoom}</MatrixWidth><MatrixHeight>{2**zoom}</MatrixHeight>"
+        "</TileMatrix>"
+        for zoom in (17, 18)
+    )
+    url = f"{address}/tiles/{{TileMatrix}}/{{TileCol}}/{{TileRow}}.png"
+    at = f'<ResourceURL format="image/png" resourceType="tile" template="{url}"/>' if resource else ""
+    layer = f"""<Layer><ows:WGS84BoundingBox><ows:LowerCorner>{west} {south}</ows:LowerCorner>
+        <ows:UpperCorner>{east} {north}</ows:UpperCorner></ows:WGS84BoundingBox><ows:Identifier>NAME</ows:Identifier>
+        <Style isDefault="true"><ows:Identifier>default</ows:Identifier></Style><Format>image/png</Format>
+        <TileMatrixSetLink><TileMatrixSet>google</TileMatrixSet></TileMatrixSetLink>{at}</Layer>"""
+    layers = layer.replace("NAME", "ortho") + layer.replace("NAME", "map")
+    return f"""<Capabilities xmlns="http://www.opengis.net/wmts/1.0" xmlns:ows="http://www.opengis.net/ows/1.1">
+        <Contents>{layers}<TileMatrixSet><ows:Identifier>google</ows:Identifier>
+        <ows:SupportedCRS>{crs}</ows:SupportedCRS>{matrices}</TileMatrixSet></Contents></Capabilities>""".encode()
+
+
+def wms(crs: str = "EPSG:3857", form: str = "image/png") -> bytes:
+    west, south, east, north = WITHIN
+    return f"""<WMS_Capabilities version="1.3.0" xmlns="http://www.opengis.net/wms"><Capability><Request><GetMap>
+        <Format>{form}</Format></GetMap></Request><Layer><CRS>{crs}</CRS><Layer><Name>ortho</Name>
+        <EX_GeographicBoundingBox><westBoundLongitude>{west}</westBoundLongitude>
+        <eastBoundLongitude>{east}</eastBoundLongitude><southBoundLatitude>{south}</southBoundLatitude>
+        <northBoundLatitude>{north}</northBoundLatitude></EX_GeographicBoundingBox></Layer></Layer></Capability>
+        </WMS_Capabilities>""".encode()

@@ -15,11 +15,23 @@ from scinet.raster.pyramid.matrix import web_mercator_matrix
 from scinet.raster.pyramid.scene import PyramidScene
 from scinet.raster.scene import open_scene
 from tests.range_server import FOREVER, RangeServer, serve_files
-from tests.scinet.raster.pyramid.samples import COLUMN, LONLAT, ROW, ZOOM, pixels, pmtiles, png, tiles
+from tests.scinet.raster.pyramid.samples import (
+    COLUMN,
+    LONLAT,
+    ROW,
+    WITHIN,
+    ZOOM,
+    pixels,
+    pmtiles,
+    png,
+    tiles,
+    wms,
+    wmts,
+)
 
 Query = dict[str, str]
 CHOICE = ImageChoice(zoom=ZOOM, bounds=LONLAT)
-INSIDE = ImageChoice(zoom=ZOOM, bounds=tuple(np.add(LONLAT, (1e-8, 1e-8, -1e-8, -1e-8))))  # type: ignore[arg-type]
+INSIDE = ImageChoice(zoom=ZOOM, bounds=WITHIN)
 FIRST = f"/tiles/{ZOOM}/{COLUMN}/{ROW}.png"
 
 
@@ -104,35 +116,13 @@ def test_a_tile_map_service(server: RangeServer) -> None:
         open_scene(f"{server.address}/unknown.xml")
 
 
-def wmts(server: RangeServer, resource: bool, crs: str = "urn:ogc:def:crs:EPSG::3857") -> bytes:
-    west, south, east, north = INSIDE.bounds or ()
-    matrices = "".join(
-        f"<TileMatrix><ows:Identifier>{zoom}</ows:Identifier>"
-        f"<ScaleDenominator>{web_mercator_matrix(zoom, 256).x_per_px / 0.00028!r}</ScaleDenominator>"
-        "<TopLeftCorner>-20037508.342789244 20037508.342789244</TopLeftCorner><TileWidth>256</TileWidth>"
-        f"<TileHeight>256</TileHeight><MatrixWidth>{2**zoom}</MatrixWidth><MatrixHeight>{2**zoom}</MatrixHeight>"
-        "</TileMatrix>"
-        for zoom in (17, 18)
-    )
-    url = f"{server.address}/tiles/{{TileMatrix}}/{{TileCol}}/{{TileRow}}.png"
-    at = f'<ResourceURL format="image/png" resourceType="tile" template="{url}"/>' if resource else ""
-    layer = f"""<Layer><ows:WGS84BoundingBox><ows:LowerCorner>{west} {south}</ows:LowerCorner>
-        <ows:UpperCorner>{east} {north}</ows:UpperCorner></ows:WGS84BoundingBox><ows:Identifier>NAME</ows:Identifier>
-        <Style isDefault="true"><ows:Identifier>default</ows:Identifier></Style><Format>image/png</Format>
-        <TileMatrixSetLink><TileMatrixSet>google</TileMatrixSet></TileMatrixSetLink>{at}</Layer>"""
-    layers = layer.replace("NAME", "ortho") + layer.replace("NAME", "map")
-    return f"""<Capabilities xmlns="http://www.opengis.net/wmts/1.0" xmlns:ows="http://www.opengis.net/ows/1.1">
-        <Contents>{layers}<TileMatrixSet><ows:Identifier>google</ows:Identifier>
-        <ows:SupportedCRS>{crs}</ows:SupportedCRS>{matrices}</TileMatrixSet></Contents></Capabilities>""".encode()
-
-
 @pytest.mark.parametrize("resource", [True, False])
 def test_a_web_map_tile_service(server: RangeServer, resource: bool) -> None:
     held = tiles()
 
     def answer(query: Query) -> bytes | None:
         if query["REQUEST"] == "GetCapabilities":
-            return wmts(server, resource)
+            return wmts(server.address, resource)
         assert (query["LAYER"], query["TILEMATRIXSET"], query["FORMAT"]) == ("ortho", "google", "image/png")
         assert query["key"] == "abc"
         return held.get((int(query["TILEMATRIX"]), int(query["TILECOL"]), int(query["TILEROW"])))
@@ -141,16 +131,6 @@ def test_a_web_map_tile_service(server: RangeServer, resource: bool) -> None:
     check_whole(open_scene(f"{server.address}/wmts?service=WMTS&layer=ortho&key=abc"))
     with pytest.raises(RasterError, match=r"these layers: ortho, map\. Choose one by adding layer=NAME"):
         open_scene(f"{server.address}/wmts?service=WMTS")
-
-
-def wms(crs: str = "EPSG:3857", form: str = "image/png") -> bytes:
-    west, south, east, north = INSIDE.bounds or ()
-    return f"""<WMS_Capabilities version="1.3.0" xmlns="http://www.opengis.net/wms"><Capability><Request><GetMap>
-        <Format>{form}</Format></GetMap></Request><Layer><CRS>{crs}</CRS><Layer><Name>ortho</Name>
-        <EX_GeographicBoundingBox><westBoundLongitude>{west}</westBoundLongitude>
-        <eastBoundLongitude>{east}</eastBoundLongitude><southBoundLatitude>{south}</southBoundLatitude>
-        <northBoundLatitude>{north}</northBoundLatitude></EX_GeographicBoundingBox></Layer></Layer></Capability>
-        </WMS_Capabilities>""".encode()
 
 
 def test_a_web_map_service_gives_the_resolution_that_is_asked_for(server: RangeServer) -> None:
