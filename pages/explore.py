@@ -61,8 +61,11 @@ def show(subject: Subject) -> None:
         downloads.button(results)
     with below:
         worst_buildings.show(subject, results)
+        page.section("Pictures")
         pictures.show(subject, raster, results)
-    place = beside.empty()
+    with beside:
+        page.section("Numbers")
+        place = st.empty()
     shown, missing = with_native(results, settings, native)
     with place.container():
         numbers.show(subject, shown, cm_per_px)

@@ -1,7 +1,8 @@
 """Tables in HTML: headings, rows with a help text and a colour, and a footnote, on a card."""
 
+import re
 from collections.abc import Sequence
-from html import escape
+from html import escape, unescape
 
 import streamlit as st
 
@@ -47,6 +48,11 @@ class HtmlTable:
         css_class = "sn-differs" if is_emphasized else ""
         self._rows.append((css_class, attributes, _dot(colour) + title, [f"<td>{cell}</td>" for cell in cells]))
 
+    @property
+    def name(self) -> str:
+        """The title of its first heading or row, as plain text."""
+        return unescape(re.sub("<[^>]*>", "", self._rows[0][2])) if self._rows else ""
+
     def html(self) -> str:
         """The <table> element."""
         width = 1 + max((len(cells) for *_, cells in self._rows), default=0)
@@ -69,7 +75,10 @@ def column_title(title: str, tip: str = "", colour: str | None = None) -> str:
 
 def show_tables(tables: Sequence[HtmlTable], foot: str = "") -> None:
     """Draw tables on one card, next to one another where there is room, with a footnote."""
-    inside = "".join(f'<div class="sn-scroll">{table.html()}</div>' for table in tables)
+    inside = "".join(  # a focus, so that the arrow keys scroll it
+        f'<div class="sn-scroll" tabindex="0" role="group" aria-label="{escape(table.name)}">{table.html()}</div>'
+        for table in tables
+    )
     st.html(f'<div class="sn-card"><div class="sn-tables">{inside}</div><p class="sn-foot">{foot}</p></div>')
 
 

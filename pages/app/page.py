@@ -23,6 +23,11 @@ def show_heading(title: str, question: str) -> None:
     st.html(f'<h1 class="sn-heading"><span>Sci-Net explorer: {escape(title)}</span> {escape(question)}</h1>')
 
 
+def section(title: str) -> None:
+    """Draw the heading of a part of the page."""
+    st.html(f'<h2 class="sn-section">{escape(title)}</h2>')
+
+
 def show_messages(choice: "Choice") -> None:
     """Say why there is no image, or not the one that was asked for."""
     if choice.problem:

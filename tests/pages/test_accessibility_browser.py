@@ -24,6 +24,12 @@ PAGES = {
     "Models": ("models", "[data-testid=stExpander]"),
 }
 
+FOCUSED = """() => {
+    let at = document.activeElement;
+    while (at?.contentDocument) at = at.contentDocument.activeElement;
+    return (at?.getAttribute("aria-label") || at?.innerText || "").trim();
+}"""
+
 
 @pytest.fixture(scope="module")
 def address(scored_village: Path, village: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -52,3 +58,28 @@ def test_axe_finds_nothing_serious(page: Any, address: str, title: str, scheme: 
         assert text.evaluate("text => getComputedStyle(text).fill") == AXES[scheme]
     titles = page.locator("iframe").evaluate_all("frames => frames.map(frame => frame.title)")
     assert titles == (["Map (folium)"] if title == "Explore" else [])
+
+
+def test_the_tab_key_reaches_every_control_of_explore_once(page: Any, address: str) -> None:
+    page.goto(f"{address}/?source=Tiles&compare=All")
+    page.locator(".sn-table").first.wait_for()
+    page.wait_for_selector(SETTLED)
+    page.locator("h1").click()
+    stops = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        stops.append(page.evaluate(FOCUSED))
+        if stops[-1].startswith("Fullscreen: Mask"):
+            break
+    wanted = ["Ground resolution", "Exact value", "Models", "Display", "Settings", "Numbers", "Download", "Map: arrow"]
+    at = [next(i for i, stop in enumerate(stops) if stop.startswith(start)) for start in wanted]
+    assert at == sorted(at)
+    assert sum(stop.startswith("Map: arrow") for stop in stops) == 1  # not one per model
+    assert stops[-1].startswith("Fullscreen: Mask")  # beyond the map
+
+
+def test_messages_stand_where_a_narrow_screen_shows_them(page: Any, address: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{address}/?source=Upload")
+    page.get_by_test_id("stExpandSidebarButton").click()
+    page.get_by_test_id("stSidebar").get_by_text("choose the file again").wait_for()

@@ -55,6 +55,8 @@
     frame = next;
     leastZoom = map.options.minZoom;
     document.body.classList.add("fills-frame");
+    map.getContainer().setAttribute("role", "application");
+    map.getContainer().setAttribute("aria-label", "Map: arrow keys move it, + and - zoom");
     const former = memory.load();
     slots = [];
     arranged = "";

@@ -69,7 +69,7 @@ class Block:
 def show(subject: Subject, shown: Sequence[Shown], cm_per_px: float) -> None:
     """Draw the table, and remarks on it."""
     if not shown:
-        st.info("Choose a model in the sidebar to see its mask and its errors.")
+        st.info("Choose a model to see its mask and its errors.")
     elif subject.truth is None:
         _areas(shown, cm_per_px)
     else:

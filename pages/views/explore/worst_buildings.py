@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 from pandas.io.formats.style import Styler
 
-from pages.app import drawing
+from pages.app import drawing, page
 from pages.app.markdown import sentence
 from pages.app.measures import KIND_TITLES
 from pages.app.runs import Result
@@ -79,10 +79,11 @@ def show(subject: Subject, results: Sequence[Result]) -> None:
     by_title = {result.card.title: result for result in results if result.evaluation.diagnosis is not None}
     if not by_title:
         return
+    page.section("Worst buildings")
     with st.container(key="worst", gap="small"):
         left, right = st.columns([3, 2], vertical_alignment="bottom") if len(by_title) > 1 else (st.container(), None)
         kinds = left.pills(
-            "Worst buildings",
+            "Kinds",
             KINDS,
             selection_mode="multi",
             default=KINDS[:-1],
