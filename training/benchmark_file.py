@@ -11,7 +11,7 @@ import pandas as pd
 
 from scinet.atomic_write import write_bytes, write_text
 from scinet.evaluation.benchmark import STEPS_CM_PER_PX, THRESHOLD, dataset_title, nearest_step
-from scinet.evaluation.benchmark_rows import with_strategies
+from scinet.evaluation.benchmark_rows import rows_to_parquet, with_strategies
 from scinet.evaluation.bootstrap import estimates
 from scinet.evaluation.diagnose import Tally
 from scinet.evaluation.scores import macro, micro
@@ -99,7 +99,7 @@ def merged(path: Path, rows: pd.DataFrame) -> pd.DataFrame:
 
 def write_tiles(path: Path, table: pd.DataFrame) -> None:
     """Write benchmark.parquet."""
-    write_bytes(path, table.to_parquet(index=False, compression="zstd"))
+    write_bytes(path, rows_to_parquet(table))
 
 
 def write_benchmark(table: pd.DataFrame, folder: Path) -> None:

@@ -78,7 +78,14 @@ def parse_rows(content: bytes, without: Collection[str] = ()) -> pd.DataFrame:
 def rows_to_parquet(rows: pd.DataFrame) -> bytes:
     """Rows as the bytes of a Parquet file."""
     buffer = io.BytesIO()
-    rows.to_parquet(buffer, index=False, compression="zstd")
+    falling = [name for name in THRESHOLD_COLUMNS if name in rows.columns]  # their differences take a third less
+    rows.to_parquet(
+        buffer,
+        index=False,
+        compression="zstd",
+        use_dictionary=[name for name in rows.columns if name not in falling],
+        column_encoding={f"{name}.list.element": "DELTA_BINARY_PACKED" for name in falling},
+    )
     return buffer.getvalue()
 
 

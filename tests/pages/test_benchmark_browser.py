@@ -1,8 +1,11 @@
-"""The page Benchmark in a real browser: a click on a point of figure 5, and from its tiles to Explore."""
+"""The page Benchmark in a real browser: from a point to its tiles and Explore; a model of one's own in the ranking."""
 
 from contextlib import suppress
 
 import pytest
+import segmentation_models_pytorch as smp
+import torch
+from safetensors.torch import save
 
 from tests.pages.serve import CHROMIUM, SETTLED, served
 
@@ -52,3 +55,25 @@ def test_from_a_point_to_its_tiles_and_into_explore(page: Page, address: str) ->
     assert page.get_by_test_id("stException").count() == 0
     page.get_by_text("Village · ").first.wait_for()
     assert page.get_by_role("slider", name="Ground resolution").get_attribute("aria-valuetext") == "60 cm/px"
+
+
+def test_a_model_of_ones_own_from_its_file_to_its_row(page: Page, address: str) -> None:
+    torch.manual_seed(0)
+    weights = save(smp.create_model("unet", "tu-mobilenetv3_small_050", encoder_weights=None).state_dict())
+    page.goto(f"{address}/models")
+    page.wait_for_selector(SETTLED)
+    uploads = page.get_by_test_id("stFileUploader").locator("input[type=file]")
+    uploads.set_input_files({"name": "mine.safetensors", "mimeType": "application/octet-stream", "buffer": weights})
+    page.get_by_role("button", name="Use UNet with tu-mobilenetv3_small_050").click()
+    page.get_by_label("Encoder", exact=True).wait_for()
+    page.wait_for_selector(SETTLED)
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_text("mine is in the lists").first.wait_for()
+
+    page.get_by_role("link", name="Benchmark", exact=True).click()
+    page.get_by_role("tab", name="My model").click()
+    page.get_by_role("button", name="Score it on the test tiles").click()
+    page.get_by_text("2 of 2 tiles scored").wait_for()
+    page.get_by_role("tab", name="Answer").click()
+    page.locator(".sn-table th", has_text="mine").first.wait_for()
+    assert page.get_by_test_id("stException").count() == 0

@@ -190,6 +190,13 @@ def test_the_answer_says_who_reaches_the_target_and_how_far(nine_models: Path, t
 
 def test_the_papers_figures_are_next_to_ours_with_remarks(nine_models: Path, tmp_path, monkeypatch) -> None:
     text = html(opened(nine_models, tmp_path, monkeypatch, section="Tables"))
+    tiles = read_benchmark(nine_models).tiles
+    tiles = tiles[tiles["is_native"] & (tiles["grid"] == "working") & (tiles["strategy"] == "direct")]
+    sums = tiles[(tiles["model"] == "pspnet") & (tiles["dataset"] != "hot_banepa")][
+        ["true", "predicted", "shared"]
+    ].sum()
+    ours = sums["shared"] / (sums["true"] + sums["predicted"] - sums["shared"])
+    assert f"<b>{100 * ours:.2f}</b>" in text
     assert text.count("82.25") >= 2 and "gives 90.26" in text
     assert text.count("sn-printed") > 40
 
@@ -249,7 +256,10 @@ def test_every_table_can_be_reached(nine_models: Path, tmp_path, monkeypatch) ->
 
 
 def test_scores_are_drawn_against_both_costs(nine_models: Path, tmp_path, monkeypatch) -> None:
-    app = opened(nine_models, tmp_path, monkeypatch, section="Cost")
+    query = {"rank_at": "20 cm/px", "tiles_of": "Accra, 5.2 cm/px · 24 tiles"}
+    app = opened(nine_models, tmp_path, monkeypatch, section="Cost", **query)
+    (point,) = [trace for trace in charts(app)[0]["data"] if trace["name"] == "UNet"]
+    assert point["y"] == pytest.approx([estimate(nine_models, "unet", "accra", 20, "micro_iou")["value"]], abs=1e-5)
     titles = [figure["layout"]["xaxis"]["title"]["text"] for figure in charts(app)]
     assert titles == ["GMACs at 1024 px", "Seconds for 1024 px on a CPU"]
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from scinet.errors import BenchmarkError
-from scinet.evaluation.benchmark_rows import parse_rows, read_rows
+from scinet.evaluation.benchmark_rows import parse_rows, read_rows, rows_to_parquet
 from scinet.models.card import REPOSITORY_FOLDER
 
 
@@ -24,6 +24,15 @@ def parquet(table: pd.DataFrame) -> bytes:
 def test_rows_written_are_rows_read(rows: pd.DataFrame) -> None:
     found = read_rows(parquet(rows), "mine.parquet")
     assert found[["model", "shared", "cm_per_px"]].equals(rows[["model", "shared", "cm_per_px"]])
+
+
+def test_sums_at_thresholds_come_back_from_the_file(rows: pd.DataFrame) -> None:
+    sums = [None if grid == "native" else list(range(19, 0, -1)) for grid in rows["grid"]]
+    table = rows.assign(predicted_at=sums, shared_at=sums)
+    for content in (rows_to_parquet(table), rows_to_parquet(rows)):  # and without such columns
+        assert len(read_rows(content, "mine.parquet")) == len(rows)
+    found = read_rows(rows_to_parquet(table), "mine.parquet")
+    assert [None if each is None else list(each) for each in found["predicted_at"]] == sums
 
 
 def test_unknown_columns_are_dropped_and_wanted_ones_can_be_left_out(rows: pd.DataFrame) -> None:
