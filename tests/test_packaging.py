@@ -28,7 +28,7 @@ def requirements(name: str) -> set[str]:
 def test_requirements_are_those_of_the_package_with_app_and_training() -> None:
     extras = PYPROJECT["optional-dependencies"]
     assert requirements("requirements.txt") == {*PYPROJECT["dependencies"], *extras["app"], *extras["train"]}
-    assert set(extras["onnx"]) <= requirements("requirements-dev.txt")
+    assert {*extras["onnx"], *extras["dask"], *extras["ray"]} <= requirements("requirements-dev.txt")
 
 
 class Installed:

@@ -38,6 +38,19 @@ _SMALL_CACHE = {**GDAL_WRITE_OPTIONS, "GDAL_CACHEMAX": 32_000_000}
 _TYPES = {"uint8": "Byte", "float32": "Float32"}
 
 
+def pieces_folder(result: Path) -> Path:
+    """Where the pieces of a result are."""
+    return result.with_name(f"{result.name}.part")
+
+
+def discard_pieces(result: Path) -> None:
+    """Remove the pieces of a result. Raises WriteError where their folder holds anything else."""
+    folder = pieces_folder(result)
+    if folder.exists() and not all(_OWN.fullmatch(path.name) for path in folder.iterdir()):
+        raise WriteError(f"{folder} is in the way and was not made by this program. Move it elsewhere.")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 class ResumableCog:
     """The pieces of one result, in the folder `<result>.part`, which `discard` removes.
 
@@ -47,20 +60,21 @@ class ResumableCog:
         folder: Where the pieces are.
     """
 
-    def __init__(self, result: Path, grid: Grid, settings: dict[str, Any], resume: bool) -> None:
-        """Begin at the first row, or with `resume` after the last piece that is there.
+    def __init__(self, result: Path, grid: Grid, settings: dict[str, Any], resume: bool, start: int = 0) -> None:
+        """Begin at row `start`, or with `resume` after the last of the pieces that are there from that row on.
 
         Args:
             result: The file that `join` writes.
             grid: Of the whole result.
             settings: What the pieces depend on, as JSON values; pieces of other settings are not reused.
             resume: Whether to use the pieces that are there.
+            start: The first row of this process, where several processes share the rows.
 
         Raises:
             WriteError: The pieces that are there have other settings, or nothing can be written.
         """
-        self.result, self.grid = result, grid
-        self.folder = result.with_name(f"{result.name}.part")
+        self.result, self.grid, self._start = result, grid, start
+        self.folder = pieces_folder(result)
         if not result.parent.is_dir():
             raise WriteError(f"{result} cannot be written: its folder does not exist.")
         if result.is_dir():
@@ -82,8 +96,8 @@ class ResumableCog:
 
     @property
     def rows_done(self) -> int:
-        """Rows that need not be computed again."""
-        return max((bottom for _, bottom in self._spans()), default=0)
+        """The row down to which nothing need be computed again, from this process's first row on."""
+        return max((bottom for _, bottom in self._spans(self._start)), default=self._start)
 
     def add(self, top: int, layers: dict[str, NDArray[Any]]) -> None:
         """Write the rows from `top` on, of each layer (H, W), uint8 or float32; "mask" makes the piece count."""
@@ -115,14 +129,12 @@ class ResumableCog:
             sync(self.result.parent)
 
     def discard(self) -> None:
-        """Remove the pieces, but no folder that holds anything else."""
-        if self.folder.exists() and not all(_OWN.fullmatch(path.name) for path in self.folder.iterdir()):
-            raise WriteError(f"{self.folder} is in the way and was not made by this program. Move it elsewhere.")
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove the pieces; see `discard_pieces`."""
+        discard_pieces(self.result)
 
     def _drop_damaged(self) -> None:
         """Remove the first piece that cannot be read, as after a power cut: it and those below it are made again."""
-        top = 0
+        top = self._start
         while (mask := self._path("mask", top)).exists():
             try:
                 with rasterio.Env(**GDAL_WRITE_OPTIONS):
@@ -132,7 +144,7 @@ class ResumableCog:
                         top += dataset.height
             except (RasterioError, CPLE_BaseError, OSError):
                 with write_errors(self.result):
-                    mask.unlink()
+                    mask.unlink(missing_ok=True)  # another process may have seen it too
 
     def _found(self) -> dict[str, Any] | None:
         try:
@@ -140,9 +152,8 @@ class ResumableCog:
         except (OSError, ValueError):
             return None
 
-    def _spans(self) -> Iterator[tuple[int, int]]:
-        """The first row and the one after the last of each piece, without a gap from the first piece on."""
-        top = 0
+    def _spans(self, top: int = 0) -> Iterator[tuple[int, int]]:
+        """The first row and the one after the last of each piece, without a gap from row `top` on."""
         while (path := self._path("mask", top)).exists():
             with rasterio.Env(**GDAL_WRITE_OPTIONS), rasterio.open(path) as dataset:
                 bottom = top + dataset.height

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -107,47 +108,104 @@ def segment_to_file(
         >>> found.valid_px == found.grid.width * found.grid.height
         True
     """
-    out, strategy = Path(out), Strategy.of(strategy)
-    working = working_rows(scene, cm_per_px, model, strategy)
-    settings = {
-        "image": _identity(scene),
-        "model": model.card.sha256 or model.card.name,
-        "window": model.card.window_px_at(working.grid.cm_per_px),
-        "size": list(working.grid.shape),
-        "strategy": str(strategy),
-        "scales": list(strategy.scales(model.card, working.grid.cm_per_px)),
-        "threshold": threshold,
-        "output": output,
-        "choice of footprints": footprints is not None,  # their confidence needs the probability
-    }
-    if area is not None:
-        settings["area"] = area.key
-    check_mask_path(out, working.grid, output == "mask")
-    if footprints is not None:
-        footprints.check(working.grid)
-    with output_lock(out):
-        pieces = ResumableCog(out, working.grid, settings, resume)
-        answers = probability_stream(ReadAhead(working), model, strategy, progress)
+    run = SceneRun(scene, model, Path(out), cm_per_px, Strategy.of(strategy), threshold, output, footprints, area)
+    with output_lock(run.out):
+        pieces = run.pieces(resume=resume)
+        run.fill(pieces, run.grid.height, progress)
+        return run.finish(pieces)
+
+
+@dataclass(frozen=True)
+class SceneRun:
+    """A scene on its way to its files; the attributes are the arguments of `segment_to_file`."""
+
+    scene: Scene
+    model: Model
+    out: Path
+    cm_per_px: float | None
+    strategy: Strategy
+    threshold: float
+    output: Output
+    footprints: FootprintFile | None
+    area: Area | None = None
+
+    @property
+    def grid(self) -> Grid:
+        """The working grid."""
+        return self._working.grid
+
+    def pieces(self, *, resume: bool, bands: int = 1, start: int = 0) -> ResumableCog:
+        """The pieces that are there, or none yet.
+
+        Args:
+            resume: Whether to use those that are there.
+            bands: How many processes share the rows.
+            start: The first row of this one.
+
+        Raises:
+            ResolutionError, WriteError: As `segment_to_file`.
+        """
+        card, grid = self.model.card, self.grid
+        settings: dict[str, Any] = {
+            "image": _identity(self.scene),
+            "model": card.sha256 or card.name,
+            "window": card.window_px_at(grid.cm_per_px),
+            "size": list(grid.shape),
+            "strategy": str(self.strategy),
+            "scales": list(self.strategy.scales(card, grid.cm_per_px)),
+            "threshold": self.threshold,
+            "output": self.output,
+            "choice of footprints": self.footprints is not None,  # their confidence needs the probability
+        }
+        if self.area is not None:
+            settings["area"] = self.area.key
+        if bands > 1:
+            settings["number of bands"] = bands
+        check_mask_path(self.out, grid, self.output == "mask")
+        if self.footprints is not None:
+            self.footprints.check(grid)
+        return ResumableCog(self.out, grid, settings, resume, start)
+
+    def fill(self, pieces: ResumableCog, stop: int, progress: ReportProgress | None = None) -> None:
+        """Write the pieces that are missing above row `stop`."""
         done = pieces.rows_done
-        for band in answers.bands(done) if done < working.grid.height else ():
-            pieces.add(band.top, _layers(_within(area, band, working.grid), threshold, _stored(output, footprints)))
+        if done >= stop:
+            return
+        answers = probability_stream(ReadAhead(self._working), self.model, self.strategy, progress)
+        for band in answers.bands(done):
+            band = _within(self.area, band.cut(band.top, stop), self.grid)
+            pieces.add(band.top, _layers(band, self.threshold, self._stored))
+            if band.bottom == stop:
+                return
             del band  # free it while the next one is made
+
+    def finish(self, pieces: ResumableCog) -> SceneMask:
+        """Make all pieces the result, and remove them."""
         found = _counts(pieces)
         if not found.valid_px:
             pieces.discard()
-            raise RasterError(f"{scene.name} holds no image: all of its pixels are nodata or transparent.")
-        if footprints is not None:
-            bands = _mask_bands(pieces, _stored(output, footprints))
-            found = replace(
-                found, footprints=write_footprint_file(footprints, bands, working.grid, with_confidence=True)
-            )
-        note = f"{model.card.title} at {working.grid.cm_per_px:.4g} cm/px, strategy {strategy}"
-        if output == "mask":
-            pieces.join("mask", MASK, f"{note}, threshold {threshold:g}.")
+            raise RasterError(f"{self.scene.name} holds no image: all of its pixels are nodata or transparent.")
+        if self.footprints is not None:
+            bands = _mask_bands(pieces, self._stored)
+            written = write_footprint_file(self.footprints, bands, self.grid, with_confidence=True)
+            found = replace(found, footprints=written)
+        note = f"{self.model.card.title} at {self.grid.cm_per_px:.4g} cm/px, strategy {self.strategy}"
+        if self.output == "mask":
+            pieces.join("mask", MASK, f"{note}, threshold {self.threshold:g}.")
         else:
-            pieces.join("probability", PROBABILITY_UINT8 if output == "uint8" else PROBABILITY_FLOAT32, f"{note}.")
+            form = PROBABILITY_UINT8 if self.output == "uint8" else PROBABILITY_FLOAT32
+            pieces.join("probability", form, f"{note}.")
         pieces.discard()
         return found
+
+    @cached_property
+    def _working(self) -> RowStream:
+        return working_rows(self.scene, self.cm_per_px, self.model, self.strategy)
+
+    @property
+    def _stored(self) -> Output:
+        """The output whose layers are kept until the end: footprints need a probability too."""
+        return "uint8" if self.output == "mask" and self.footprints is not None else self.output
 
 
 def working_rows(scene: Scene, cm_per_px: float | None, model: Model, strategy: Strategy) -> RowStream:
@@ -179,11 +237,6 @@ def _layers(band: Band, threshold: float, output: Output) -> dict[str, np.ndarra
     elif output == "float32":
         layers["probability"] = np.where(band.valid, band.values, np.float32(np.nan))
     return layers
-
-
-def _stored(output: Output, footprints: FootprintFile | None) -> Output:
-    """The output whose layers are kept until the end: footprints need a probability too."""
-    return "uint8" if output == "mask" and footprints is not None else output
 
 
 def _mask_bands(pieces: ResumableCog, output: Output) -> Iterator[MaskBand]:

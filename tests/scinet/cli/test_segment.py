@@ -94,10 +94,10 @@ def test_a_folder_is_segmented_image_by_image(scene: Path, tmp_path: Path, capsy
         (folder / name).write_bytes(scene.read_bytes())
     (folder / "broken.tif").write_bytes(b"no image")
     command = ["segment", str(folder), str(out), "--model", "unet", "--footprints", str(tmp_path / "polygons")]
-    assert main(command) == 2
+    assert main(command) == 3
     message = capsys.readouterr().err
     assert "broken: broken.tif" in message and "1 of 3 images" in message
-    assert sorted(path.name for path in out.iterdir()) == ["a.tif", "b.tif"]
+    assert sorted(path.name for path in out.iterdir()) == ["a.tif", "b.tif", "manifest.jsonl"]
     assert pyogrio.read_info(tmp_path / "polygons" / "b.gpkg")["features"] >= 0
     (folder / "broken.tif").unlink()
     (out / "b.tif").unlink()
@@ -105,7 +105,7 @@ def test_a_folder_is_segmented_image_by_image(scene: Path, tmp_path: Path, capsy
     assert main([*command, "--resume"]) == 0
     assert (out / "b.tif").exists() and (out / "a.tif").stat().st_mtime_ns == former
     assert main(["segment", str(folder), str(tmp_path / "one.tif"), "--model", "unet"]) == 2
-    assert "has to be one too" in capsys.readouterr().err
+    assert "has to be a folder" in capsys.readouterr().err
 
 
 def test_the_image_itself_is_not_overwritten(scene: Path, capsys: Printed) -> None:
