@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
+from training.parallel import rank, share_of
 from training.resume import ignore_interrupts
 
 
@@ -47,10 +48,12 @@ class Loading:
     device: torch.device
 
     def batches(self, chips: Dataset[Any], steps: range) -> DataLoader[Any]:
-        """The batches of these steps: step `i` has the chips from `i * batch` on."""
+        """This process's share of the batches of these steps: step `i` has the chips from `i * batch` on."""
+        share = share_of(self.batch)
+        firsts = (step * self.batch + rank() * share for step in steps)
         return DataLoader(
-            Subset(chips, range(steps.start * self.batch, steps.stop * self.batch)),
-            self.batch,
+            Subset(chips, [first + number for first in firsts for number in range(share)]),
+            share,
             num_workers=self.workers,
             pin_memory=self.device.type == "cuda",
             worker_init_fn=ignore_interrupts,
@@ -71,7 +74,16 @@ def run_steps(
         learn: Called with the step's number, the images (N, 3, S, S) and the truth (N, 1, S, S); returns the loss.
         steps: Which steps to do; they have their chips by their number, wherever a run was resumed.
     """
-    bar = tqdm(loading.batches(chips, steps), title, total=len(steps), unit="step", mininterval=10, file=sys.stderr)
+    batches = loading.batches(chips, steps)
+    bar = tqdm(
+        batches,
+        title,
+        total=len(steps),
+        unit="step",
+        mininterval=10,
+        file=sys.stderr,
+        disable=None if rank() else False,
+    )
     asked = time.perf_counter()
     for step, batch in zip(steps, bar, strict=True):
         began = time.perf_counter()

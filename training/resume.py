@@ -12,6 +12,7 @@ import torch
 from scinet.atomic_write import atomic_write, write_text
 from scinet.errors import WriteError
 from training.errors import DataError
+from training.parallel import is_first
 
 
 class StopAtInterrupt:
@@ -65,7 +66,12 @@ def read_state(path: Path, identity: dict[str, Any], device: torch.device) -> di
 
 
 def save_state(state: dict[str, Any], path: Path) -> None:
-    """A kill at any moment leaves the old file or the new one. Raises DataError where the disk is full."""
+    """Write the file, in the first process; a kill at any moment leaves the old one or the new one.
+
+    Raises DataError where the disk is full.
+    """
+    if not is_first():
+        return
     try:
         with atomic_write(path) as part:
             _save(state, part)

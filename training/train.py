@@ -1,19 +1,21 @@
 """Train one of the seven models: ``python -m training.train --model sci-net --data DIR``.
 
+`torchrun --nproc-per-node 4 -m training.train ...` does the same on four GPUs: see `training.parallel`.
+
 Read from top to bottom: data, model, loop. Everything a run needs to resume after a kill is in
 ``runs/<name>/resume.pt``, written at each epoch's end, every few thousand chips and at Ctrl-C; the best weights so far
 become a checkpoint.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from torch.utils.tensorboard import SummaryWriter
 
 from scinet.models.build import build
 from scinet.models.card import Card
@@ -25,6 +27,7 @@ from training.errors import DataError
 from training.learner import Learner, validate
 from training.loop import Loading, Progress, run_steps
 from training.packed_tiles import PackedTiles, describe, labelled_tiles, resolution_range
+from training.parallel import anywhere, first_alone, is_first, process_group
 from training.provenance import describe_weights, git_revision
 from training.recipe import Recipe
 from training.resume import StopAtInterrupt, read_state, save_state, write_row
@@ -35,13 +38,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Train a model, or resume its training."""
     options = parse_arguments(arguments)
     recipe = recipe_of(options)
-    name = options.name or options.model
-    run = options.runs / name
+    run = options.runs / (options.name or options.model)
     run.mkdir(parents=True, exist_ok=True)
-    device = options.device or default_device()
+    with process_group(options.device or default_device()) as device:
+        learn(options, recipe, run, device)
 
+
+def learn(options: argparse.Namespace, recipe: Recipe, run: Path, device: torch.device) -> None:
+    """The whole run in one of its processes; the first one writes and speaks for all."""
     # Data: decoded once, shared by all runs
-    train, validation = load_tiles(options, recipe)
+    with first_alone():
+        train, validation = load_tiles(options, recipe)
     chips = Chips(train, recipe, recipe.epochs * recipe.chips_per_epoch)
 
     # Model: the same initial weights for the same seed
@@ -56,13 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     loading = Loading(recipe.batch, options.workers, device)
     save_steps = max(1, options.save_every // recipe.batch)
     first_step = state["epoch"] * recipe.steps_per_epoch + progress.steps
-    with StopAtInterrupt() as stop, SummaryWriter(str(run), purge_step=first_step) as log:
+    with StopAtInterrupt() as stop, log_of(run, first_step) as log:
         for epoch in range(state["epoch"], recipe.epochs):
             start, end = epoch * recipe.steps_per_epoch, (epoch + 1) * recipe.steps_per_epoch
             title = f"epoch {epoch + 1}/{recipe.epochs}"
             for step in run_steps(learner.learn, chips, range(start + progress.steps, end), loading, progress, title):
                 if step % 20 == 0:
-                    log.add_scalar("train/mean_loss", progress.mean_loss, step)
+                    log("train/mean_loss", progress.mean_loss, step)
+                stop.asked = anywhere(stop.asked, device)  # all processes stop after the same step
                 if stop.asked or (step + 1) % save_steps == 0:
                     save()
                 if stop.asked:
@@ -70,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if progress.steps < recipe.steps_per_epoch:
                 break
             score = validate(learner.kept, validation, recipe, device)
-            log.add_scalar("validation/micro_iou", score, end)
+            log("validation/micro_iou", score, end)
             report_epoch(run, epoch, recipe, progress, score)
             if score > state["best"]:
                 state["best"] = score
@@ -78,10 +86,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 keep_checkpoint(options.checkpoints or run, learner, card)
             state["epoch"], progress = epoch + 1, Progress()
             save()
+            stop.asked = anywhere(stop.asked, device)
             if stop.asked:
                 break
     stop.raise_if_asked()
-    print(f"{name}: best validation micro-IoU {state['best']:.4f}")
+    say(f"{run.name}: best validation micro-IoU {state['best']:.4f}")
+
+
+@contextmanager
+def log_of(run: Path, first_step: int) -> Iterator[Callable[[str, float, int], None]]:
+    """Curves for TensorBoard: a function of their name, a value and its step."""
+    if not is_first():
+        yield lambda name, value, step: None
+        return
+    from torch.utils.tensorboard import SummaryWriter  # which takes a second to import
+
+    with SummaryWriter(str(run), purge_step=first_step) as writer:
+        yield writer.add_scalar
 
 
 def load_tiles(options: argparse.Namespace, recipe: Recipe) -> tuple[list[PackedTiles], PackedTiles]:
@@ -125,7 +146,9 @@ def first_network(options: argparse.Namespace, recipe: Recipe) -> tuple[torch.nn
 
 
 def report_epoch(run: Path, epoch: int, recipe: Recipe, progress: Progress, score: float) -> None:
-    """A row of metrics.csv, and a line for people."""
+    """A row of metrics.csv, and a line for people, from the first process."""
+    if not is_first():
+        return
     write_row(
         run / "metrics.csv",
         epoch=epoch + 1,
@@ -134,11 +157,16 @@ def report_epoch(run: Path, epoch: int, recipe: Recipe, progress: Progress, scor
         seconds=progress.seconds,
         waiting=progress.waiting_share,
     )
-    print(
+    say(
         f"{run.name} epoch {epoch + 1}/{recipe.epochs}: loss {progress.mean_loss:.4f}, "
-        f"validation micro-IoU {score:.4f}, {progress.seconds:.0f} s",
-        flush=True,
+        f"validation micro-IoU {score:.4f}, {progress.seconds:.0f} s"
     )
+
+
+def say(line: str) -> None:
+    """A line for people, from the first process."""
+    if is_first():
+        print(line, flush=True)
 
 
 def card_of(
@@ -173,7 +201,9 @@ def card_of(
 
 
 def keep_checkpoint(folder: Path, learner: Learner, card: Card) -> None:
-    """Raises DataError where the disk refuses."""
+    """Write the checkpoint, in the first process. Raises DataError where the disk refuses."""
+    if not is_first():
+        return
     try:
         save_checkpoint(folder, learner.kept, card)
     except (OSError, SafetensorError) as error:

@@ -166,7 +166,7 @@ def test_a_worker_that_is_killed_costs_nothing(
     if engine != "local":
         pytest.importorskip({"dask": "distributed", "ray": "ray"}[engine])
     out = tmp_path / "masks"
-    options = command(flight, out, "--engine", engine, "--workers", 2, "--cm-per-px", 1)
+    options = command(flight, out, "--engine", engine, "--workers", 2, "--cm-per-px", 2)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT)}
     with subprocess.Popen(
         [sys.executable, "-m", "scinet", *options], cwd=PROJECT, env=environment, stderr=subprocess.PIPE, text=True
@@ -182,7 +182,7 @@ def test_a_worker_that_is_killed_costs_nothing(
     found = rows(out)
     assert {name: row["state"] for name, row in found.items()} == dict.fromkeys("abde", "done") | {"c": "failed"}
     whole = tmp_path / "whole"
-    assert main(command(flight, whole, "--cm-per-px", 1)) == 3
+    assert main(command(flight, whole, "--cm-per-px", 2)) == 3
     for name in "abde":
         assert found[name]["sha256"] == rows(whole)[name]["sha256"]
     assert not list(out.glob("*.part"))
