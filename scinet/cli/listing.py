@@ -11,13 +11,18 @@ from scinet.datasets import samples as sample_tiles
 from scinet.datasets.tiles import Tile, tiles_in
 from scinet.errors import SciNetError
 from scinet.models.card import list_models
+from scinet.models.stac import item_collection
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the models' cards as JSON.")
-def models(as_json: bool) -> None:
+@click.option("--stac", "as_stac", is_flag=True, help="Print them as STAC items with the MLM extension.")
+def models(as_json: bool, as_stac: bool) -> None:
     """List the models, with the resolutions that they were trained at and their scores."""
     cards = list_models()
+    if as_stac:
+        click.echo(json.dumps(item_collection(cards), indent=2, ensure_ascii=False))
+        return
     if as_json:
         click.echo(json.dumps([asdict(card) for card in cards], indent=2))
         return

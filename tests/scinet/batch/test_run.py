@@ -159,7 +159,7 @@ def workers_of(process: psutil.Process) -> Iterator[psutil.Process]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["local", "dask", "ray"])
+@pytest.mark.parametrize("engine", ["local"])
 def test_a_worker_that_is_killed_costs_nothing(
     engine: str, flight: Path, tmp_path: Path, random_checkpoints: Path
 ) -> None:

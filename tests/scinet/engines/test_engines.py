@@ -1,10 +1,7 @@
 """Every engine maps jobs to results or errors, whatever dies: on real workers, two processes each."""
 
 import os
-import socket
-import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -44,12 +41,9 @@ def test_jobs_end_in_results_or_errors_and_each_is_done_once_where_nothing_dies(
     assert tasks[1].attempts == 2 and ATTEMPTS <= tasks[2].attempts <= ATTEMPTS + 1
 
 
-@pytest.mark.parametrize("engine_name", ["local", "dask"])
 @pytest.mark.slow
-def test_each_worker_of_this_machine_has_gpus_of_its_own(engine_name: EngineName) -> None:
-    if engine_name == "dask":
-        pytest.importorskip("distributed")
-    with open_engine(engine_name, Resources(workers=2, gpus_per_worker=2)) as engine:
+def test_each_worker_of_this_machine_has_gpus_of_its_own() -> None:
+    with open_engine("local", Resources(workers=2, gpus_per_worker=2)) as engine:
         found = {outcome.result for outcome in engine.run(gpus, range(40))}
     assert found <= {"0,1", "2,3"} and found
 
@@ -64,23 +58,3 @@ def test_an_engine_whose_package_is_missing_says_how_to_get_it(monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(EngineError, match=r'pip install "scinet-explorer\[ray\]"'):
         open_engine("ray", Resources())
-
-
-@pytest.mark.slow
-def test_a_scheduler_that_stops_ends_the_run_with_a_sentence() -> None:
-    distributed = pytest.importorskip("distributed")
-    dask = pytest.importorskip("dask")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard", "--host", address]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as scheduler:
-        try:
-            with distributed.Client(address, timeout=60):
-                pass  # it answers
-            with dask.config.set({"scheduler-address": address}), open_engine("dask", Resources()) as engine:
-                threading.Timer(1, scheduler.kill).start()
-                with pytest.raises(EngineError, match="scheduler has stopped"):
-                    next(engine.run(square, [1, 2]))  # no worker ever takes them
-        finally:
-            scheduler.kill()
