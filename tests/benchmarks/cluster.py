@@ -1,7 +1,7 @@
 """Many scenes on many workers, simulated from measured times: ``python -m tests.benchmarks.cluster``.
 
-The jobs are those of `scinet.batch.run`, in its order: whole scenes, or rounds of bands and of joining them. A worker is
-a core, and takes the next job when it is free. Prints the hours of the run and the share of them that workers work.
+The jobs are those of `scinet.batch.run`, in its order: whole scenes, or rounds of bands and of joining them. A worker
+is a core, and takes the next job when it is free. Prints the hours of the run and the share of them that workers work.
 """
 
 import heapq

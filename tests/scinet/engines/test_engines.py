@@ -22,7 +22,7 @@ def name(request: pytest.FixtureRequest) -> EngineName:
 
 @pytest.mark.slow
 def test_jobs_end_in_results_or_errors_and_each_is_done_once_where_nothing_dies(
-    name: EngineName, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    name: EngineName, tmp_path: Path
 ) -> None:
     with open_engine(name, Resources(workers=2)) as engine:
         found = {outcome.index: outcome for outcome in engine.run(square, [1, 2, 3, 4])}
