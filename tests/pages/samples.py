@@ -3,18 +3,17 @@
 import json
 import re
 from html import unescape
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
-from PIL import Image
 from rasterio.io import MemoryFile
 from rasterio.transform import from_origin
 from streamlit.testing.v1 import AppTest
 
 from pages.app.state import SESSION, Session
+from tests.png import png
 
 PROJECT = Path(__file__).parents[2]
 
@@ -40,12 +39,6 @@ def geotiff(repeat: int = 1) -> bytes:
         with rasterio.open(memory, "w", **profile, **place) as dataset:
             dataset.write(np.moveaxis(image, -1, 0))
         return bytes(memory.read())
-
-
-def png(array: np.ndarray) -> bytes:
-    buffer = BytesIO()
-    Image.fromarray(array).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def bad_images() -> dict[str, tuple[str, bytes]]:

@@ -21,7 +21,8 @@ from scinet.evaluation.diagnose import Shares
 from scinet.evaluation.scores import Scores
 from scinet.raster.scene import read_raster
 from scinet.segmentation.segment import Segmentation
-from tests.pages.samples import bad_images, geotiff, house, map_state, png
+from tests.pages.samples import bad_images, geotiff, house, map_state
+from tests.png import png
 
 
 def html(app: AppTest) -> str:

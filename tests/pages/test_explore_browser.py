@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.pages.samples import geotiff, house, png
+from tests.pages.samples import geotiff, house
 from tests.pages.serve import CHROMIUM, PATIENCE_S, SETTLED
+from tests.png import png
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 FrameLocator, Locator, Page = sync_api.FrameLocator, sync_api.Locator, sync_api.Page

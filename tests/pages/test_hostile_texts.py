@@ -18,7 +18,8 @@ from shapely import box, to_wkb
 from streamlit.testing.v1 import AppTest
 
 from scinet.evaluation.benchmark_rows import TEXT_COLUMNS
-from tests.pages.samples import PROJECT, geotiff, house, png
+from tests.pages.samples import PROJECT, geotiff, house
+from tests.png import png
 
 HOSTILE = '"><img src=evil>![evil](evil)[evil](evil)'
 # Fields of Streamlit's messages that the browser renders as Markdown

@@ -20,7 +20,8 @@ from pages.sources import window
 from scinet import download
 from scinet.datasets import samples
 from scinet.errors import SciNetError
-from tests.pages.samples import PROJECT, geotiff, house, map_state, png
+from tests.pages.samples import PROJECT, geotiff, house, map_state
+from tests.png import png
 from tests.range_server import FOREVER, RangeServer, serve_files
 from tests.scinet.raster.pyramid.samples import tiles
 

@@ -1,7 +1,6 @@
 """Situations that people brought, end to end: the reference gives the scores that are computed by hand."""
 
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import numpy as np
 import pytest
 import rasterio
 from numpy.typing import NDArray
-from PIL import Image
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
@@ -20,6 +18,7 @@ from scinet.evaluation.mask_values import MaskChoice
 from scinet.evaluation.truth import read_truth
 from scinet.raster.raster import Raster
 from scinet.raster.scene import read_raster
+from tests.png import png
 
 UTM = CRS.from_epsg(32630)
 PLACE = Affine(0.05, 0, 809_532, 0, -0.05, 618_663)
@@ -33,12 +32,6 @@ ALL = np.ones(SHAPE, bool)
 LEFT = ALL.copy()
 LEFT[:, 64:] = False
 RING = binary_dilation(MASK, iterations=3) & ~MASK
-
-
-def png(values: NDArray[Any]) -> bytes:
-    file = BytesIO()
-    Image.fromarray(values).save(file, "PNG")
-    return file.getvalue()
 
 
 def tif(path: Path, bands: NDArray[Any], **profile: Any) -> Path:

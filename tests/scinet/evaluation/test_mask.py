@@ -17,6 +17,7 @@ from scinet.evaluation.evaluate import evaluate
 from scinet.evaluation.mask import read_mask
 from scinet.evaluation.mask_values import MaskChoice
 from scinet.raster.raster import Raster
+from tests.png import png
 
 UTM = CRS.from_epsg(32630)
 SHAPE = 60, 80
@@ -33,15 +34,6 @@ def building() -> NDArray[np.bool_]:
     mask = np.zeros(SHAPE, bool)
     mask[10:30, 10:30] = mask[40:50, 50:70] = True
     return mask
-
-
-def png(values: NDArray[Any], palette: list[int] | None = None) -> bytes:
-    file = BytesIO()
-    picture = Image.fromarray(values)
-    if palette is not None:
-        picture.putpalette(palette)
-    picture.save(file, "PNG")
-    return file.getvalue()
 
 
 def tif(path: Path, values: NDArray[Any], transform: Affine = PLACE, **profile: Any) -> Path:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import shapely
 from numpy.typing import NDArray
-from PIL import Image
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 from shapely import box
@@ -18,6 +17,7 @@ from scinet.raster.geotiff import write_mask
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample, resample_mask
 from scinet.vector.footprints import Footprints
+from tests.png import png
 
 UTM = CRS.from_epsg(32630)
 SHAPE = 60, 80
@@ -44,12 +44,6 @@ def geojson() -> bytes:
     crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32630"}}
     features = [{"type": "Feature", "properties": {}, "geometry": shapely.geometry.mapping(h)} for h in houses]
     return json.dumps({"type": "FeatureCollection", "crs": crs, "features": features}).encode()
-
-
-def png(mask: NDArray[np.bool_]) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(mask).save(file, "PNG")
-    return file.getvalue()
 
 
 @pytest.mark.parametrize("kind", ["bytes", "path", "text path", "open file"])

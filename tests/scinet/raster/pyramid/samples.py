@@ -1,7 +1,6 @@
 """One image in tiles, and the files and folders that hold it."""
 
 import gzip
-import io
 import json
 import sqlite3
 from contextlib import closing
@@ -9,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from rasterio.warp import transform_bounds
 
 from scinet.raster.pyramid.matrix import web_mercator_matrix
 from scinet.raster.pyramid.pmtiles import tile_number
+from tests.png import png
 
 ZOOM, COLUMN, ROW, COLUMNS, ROWS = 18, 130_855, 127_004, 3, 2  # in Accra, 59 cm/px
 LONLAT = transform_bounds(
@@ -29,12 +28,6 @@ def pixels() -> NDArray[np.uint8]:
     """RGB (512, 768, 3) in blocks of 4 px, so that a coarser zoom is exact."""
     blocks = np.random.default_rng(0).integers(0, 256, (128, 192, 3), np.uint8)
     return np.kron(blocks, np.ones((4, 4, 1), np.uint8))
-
-
-def png(values: NDArray[np.uint8]) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(values).save(file, "PNG")
-    return file.getvalue()
 
 
 def tiles() -> Tiles:

@@ -16,13 +16,13 @@ from scinet.raster.choice import ImageChoice, parse_crs
 from scinet.raster.pyramid import database
 from scinet.raster.pyramid.matrix import web_mercator_matrix
 from scinet.raster.scene import open_scene, read_raster
+from tests.png import png
 from tests.scinet.raster.pyramid.samples import (
     COLUMN,
     ROW,
     ZOOM,
     pixels,
     pmtiles,
-    png,
     tiles,
     write_folder,
     write_mbtiles,

@@ -14,6 +14,7 @@ from scinet.raster.pyramid import fetch
 from scinet.raster.pyramid.matrix import web_mercator_matrix
 from scinet.raster.pyramid.scene import PyramidScene
 from scinet.raster.scene import open_scene
+from tests.png import png
 from tests.range_server import FOREVER, RangeServer, serve_files
 from tests.scinet.raster.pyramid.samples import (
     COLUMN,
@@ -23,7 +24,6 @@ from tests.scinet.raster.pyramid.samples import (
     ZOOM,
     pixels,
     pmtiles,
-    png,
     tiles,
     wms,
     wmts,
