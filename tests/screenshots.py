@@ -29,7 +29,7 @@ def main() -> None:
             sweep(page, address)
             for name, query in (("benchmark", ""), ("models", "?compare_with=UNet")):
                 page.goto(f"{address}/{name}{query}")
-                page.locator("[data-testid=stPlotlyChart] .main-svg").first.wait_for()
+                page.locator(".sn-answer, [data-testid=stExpander]").first.wait_for()
                 save(page, name)
         browser.close()
 

@@ -72,7 +72,8 @@ class Benchmark:
     @property
     def strategies(self) -> list[str]:
         """The keys of BENCHMARK_STRATEGIES by which models were scored."""
-        return [name for name in BENCHMARK_STRATEGIES if name in set(self.tiles["strategy"])]
+        scored = set(self.tiles["strategy"].unique())
+        return [name for name in BENCHMARK_STRATEGIES if name in scored]
 
     @property
     def has_objects(self) -> bool:

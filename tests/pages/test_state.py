@@ -15,6 +15,7 @@ STREAMLIT_CACHES = {
     "pages/sources/path.py": ["_open"],
     "pages/sources/scenes.py": ["_open", "_open_web", "_labels"],
     "pages/sources/tiles.py": ["_index"],
+    "pages/views/benchmark/filters.py": ["_facts"],
     "pages/views/benchmark/scenarios.py": ["_scores"],
     "pages/views/benchmark/selection.py": ["_resampled", "estimates", "scale_gains", "robustness"],
     "pages/views/benchmark/thresholds.py": ["_on_board"],

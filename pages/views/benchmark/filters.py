@@ -1,6 +1,7 @@
 """The choices of the page Benchmark: models, strategy and grid in the sidebar, the rest above the tabs."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -12,7 +13,7 @@ from pages.views.benchmark.places import tile_sets
 from pages.views.benchmark.scored_models import ScoredModel, models_of
 from pages.views.benchmark.selection import Selection
 from scinet.evaluation.benchmark import Benchmark
-from scinet.models.card import list_models
+from scinet.models.card import Card, list_models
 
 USUAL_CM_PER_PX = 15.0
 USUAL_TARGET = 0.7
@@ -21,10 +22,12 @@ USUAL_TARGET = 0.7
 def choose(found: VersionedBenchmark) -> Selection:
     """Draw all widgets; the resolution is left out where the models have no scores."""
     scored, version = found
+    cards = list_models()
+    facts = _facts("|".join([version, *(f"{card.name} {card.sha256}" for card in cards)]), scored, cards)
     with st.sidebar:
-        models, strategy, grid = _choose_models(scored)
+        models, strategy, grid = _choose_models(facts)
     ground, places, score, least = st.columns([3.2, 2.6, 2, 1.2], vertical_alignment="bottom")
-    sets = tile_sets(scored.tiles, list_models())
+    sets = facts.sets
     tile_set = places.selectbox(
         "Kind of place",
         list(sets),
@@ -60,8 +63,22 @@ def choose(found: VersionedBenchmark) -> Selection:
         return replace(chosen, cm_per_px=_choose_resolution(gsds)) if gsds else chosen
 
 
-def _choose_models(scored: Benchmark) -> tuple[tuple[ScoredModel, ...], str, str]:
-    models = models_of(list(dict.fromkeys(scored.tiles["model"])))
+class _Facts(NamedTuple):
+    """What the widgets offer: the trainings and strategies that were scored, and the images of each set of tiles."""
+
+    trainings: list[str]
+    strategies: list[str]
+    sets: dict[str, list[str]]
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _facts(key: str, _scored: Benchmark, _cards: list[Card]) -> _Facts:
+    trainings = [str(name) for name in _scored.tiles["model"].unique()]
+    return _Facts(trainings, _scored.strategies, tile_sets(_scored.tiles, _cards))
+
+
+def _choose_models(facts: _Facts) -> tuple[tuple[ScoredModel, ...], str, str]:
+    models = models_of(facts.trainings)
     names = st.multiselect(
         "Models",
         list(models),
@@ -71,7 +88,7 @@ def _choose_models(scored: Benchmark) -> tuple[tuple[ScoredModel, ...], str, str
         bind="query-params",
         help="Of a model that was trained with several seeds, the mean is shown.",
     )
-    strategies = scored.strategies
+    strategies = facts.strategies
     strategy = st.selectbox(
         "Strategy",
         strategies,
