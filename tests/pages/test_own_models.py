@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.app import runs
 from pages.app.scoring import Scoring
+from pages.views.benchmark import places
 from scinet.evaluation import tile_scoring
 from scinet.evaluation.benchmark import read_benchmark
 from scinet.evaluation.benchmark_rows import read_rows, rows_to_parquet
@@ -106,3 +107,15 @@ def test_a_cancelled_run_keeps_its_tiles_and_goes_on(
     scoring.join()
     assert asked.count("east.png") == 1 and scoring.progress == 1.0
     assert set(scoring.rows()["image"]) == {"east.png", "west.png"}
+
+
+def test_tiles_that_only_own_models_were_scored_on_are_sets_of_their_own(scored_village: Path) -> None:
+    tiles = read_benchmark(scored_village).tiles
+    own = tiles[tiles["model"] == "unet"].assign(model="mine", image=lambda rows: "mine/" + rows["image"])
+    known = frozenset(tiles["image"])
+    sets = places.tile_sets(pd.concat([tiles, own]), [], known)
+    assert {name: set(images) for name, images in sets.items()} == {
+        "Village, 10 cm/px": {"east.png", "west.png"},
+        "Own tiles: Village, 10 cm/px": {"mine/east.png", "mine/west.png"},
+    }
+    assert sets["Village, 10 cm/px"] == places.tile_sets(tiles, [], known)["Village, 10 cm/px"]

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pages.app.benchmark_file import VersionedBenchmark
 from pages.app.measures import GRID_HELP
-from pages.app.state import RANKED_AT, SYSTEMS
+from pages.app.state import RANKED_AT, SYSTEMS, session
 from pages.views.benchmark.metrics import METRIC_HELP, METRIC_TITLES, SCORE_TITLES, STRATEGY_HELP, STRATEGY_TITLES
 from pages.views.benchmark.places import tile_sets
 from pages.views.benchmark.scored_models import ScoredModel, models_of
@@ -74,7 +74,7 @@ class _Facts(NamedTuple):
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _facts(key: str, _scored: Benchmark, _cards: list[Card]) -> _Facts:
     trainings = [str(name) for name in _scored.tiles["model"].unique()]
-    return _Facts(trainings, _scored.strategies, tile_sets(_scored.tiles, _cards))
+    return _Facts(trainings, _scored.strategies, tile_sets(_scored.tiles, _cards, session().benchmark_images))
 
 
 def _choose_models(facts: _Facts) -> tuple[tuple[ScoredModel, ...], str, str]:

@@ -1,5 +1,7 @@
 """Which test tiles the page Benchmark is about: all, those of a city, or those of places like the training or not."""
 
+from collections.abc import Collection
+
 import pandas as pd
 
 from scinet.evaluation import benchmark, yardstick
@@ -8,7 +10,9 @@ from scinet.models.card import Card
 LIKE_TRAINING, UNLIKE_TRAINING = "Places like the training", "Places unlike the training"
 
 
-def tile_sets(tiles: pd.DataFrame, cards: list[Card]) -> dict[str, list[str]]:
+def tile_sets(
+    tiles: pd.DataFrame, cards: list[Card], of_benchmark: Collection[str] | None = None
+) -> dict[str, list[str]]:
     """Images by the name of their set: `benchmark.tile_sets`, and the finest tiles by whether models know the place.
 
     A place is like the training where the cards of all models name its data set.
@@ -16,7 +20,13 @@ def tile_sets(tiles: pd.DataFrame, cards: list[Card]) -> dict[str, list[str]]:
     Args:
         tiles: Rows of tiles.
         cards: Of the models on board.
+        of_benchmark: The benchmark's images, if rows of own models may be among the rows: other images, which no model
+            of the benchmark was scored on, form sets of their own.
     """
+    if of_benchmark is not None:
+        is_known = tiles["image"].isin(of_benchmark)
+        own = benchmark.tile_sets(tiles[~is_known]) if not is_known.all() else {}
+        return tile_sets(tiles[is_known], cards) | {f"Own tiles: {name}": images for name, images in own.items()}
     sets = benchmark.tile_sets(tiles)
     finest = sets.get(benchmark.ALL_SETS, [])
     trained = [{str(data.get("dataset")) for data in card.data} for card in cards if card.data]
