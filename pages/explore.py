@@ -16,7 +16,7 @@ from pages.app.subject import Subject
 from pages.map.contents import Contents
 from pages.map.target import target_of
 from pages.map.view import Stage, show_map
-from pages.views.explore import ahead, controls, downloads, intro, numbers, pictures, worst_buildings
+from pages.views.explore import ahead, band, controls, downloads, intro, numbers, pictures, worst_buildings
 from pages.views.explore.ahead import Plan
 from pages.views.explore.numbers import Shown
 from pages.views.explore.resolution import steps
@@ -41,6 +41,16 @@ def show(subject: Subject) -> None:
     native = subject.raster.cm_per_px
     session().ahead = None  # somebody is here: what was computed ahead of time stops
     chosen = controls.choose(subject)
+    band.show(
+        subject,
+        chosen.models.cards,
+        chosen.models.strategy,
+        chosen.mask,
+        chosen.target,
+        chosen.camera,
+        steps(subject),
+        chosen.cm_per_px,
+    )
     notices = st.container()
     bar = ThinBar(st.container(key="thin_bar").empty())
     cm_per_px, cards, settings = chosen.cm_per_px, chosen.models.cards, chosen.mask

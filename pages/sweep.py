@@ -13,7 +13,6 @@ from pages.app.subject import Subject
 from pages.sources import scope
 from pages.views.sweep import curves, downloads, film_strip, rows, running, verdicts
 from scinet.camera.camera import Camera
-from scinet.errors import CameraError
 from scinet.evaluation.grading import Grid, step_title, steps_around
 from scinet.evaluation.parts import FigureName, figure_of
 from scinet.evaluation.scores import Scores
@@ -46,7 +45,7 @@ class Settings:
 def choose_settings(subject: Subject) -> Settings:
     """Draw the widgets of the sidebar below the source."""
     aim = target.choose_target()
-    camera = _choose_camera(subject)
+    camera = target.choose_valid_camera(subject.camera)
     models = controls.choose_models()
     native = subject.raster.cm_per_px
     options = steps_around(native)
@@ -110,14 +109,6 @@ def main() -> None:
     sweep = running.running_sweep(subject)
     if sweep and missing:
         running.advance(tasks, missing, sweep, bar)
-
-
-def _choose_camera(subject: Subject) -> Camera | None:
-    try:
-        return target.choose_camera(subject.camera)
-    except CameraError as error:
-        st.error(sentence(str(error)))
-        return None
 
 
 def show(subject: Subject, settings: Settings, known: list[Run]) -> None:

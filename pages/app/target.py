@@ -2,7 +2,9 @@
 
 import streamlit as st
 
+from pages.app.markdown import sentence
 from scinet.camera.camera import Camera, known_cameras, round_height_m
+from scinet.errors import CameraError
 from scinet.evaluation.parts import FigureName
 from scinet.evaluation.target import FIGURE_TITLES, Target
 
@@ -52,6 +54,15 @@ def choose_camera(of_photo: Camera | None) -> Camera | None:
     if name == BY_HAND:
         return _by_hand()
     return cameras.get(name)
+
+
+def choose_valid_camera(of_photo: Camera | None) -> Camera | None:
+    """As `choose_camera`; says what is wrong with one by hand, which then does not count."""
+    try:
+        return choose_camera(of_photo)
+    except CameraError as error:
+        st.error(sentence(str(error)))
+        return None
 
 
 def _by_hand() -> Camera:

@@ -2,7 +2,9 @@
 
 import csv
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,8 +25,10 @@ from scinet.cli.options import (
     model_option,
     not_all_labelled_option,
     truth_options,
+    working_option,
 )
 from scinet.errors import SciNetError, WriteError
+from scinet.evaluation.degradation_sweep import degradation_rows
 from scinet.evaluation.evaluate import Evaluation
 from scinet.evaluation.grading import steps_around
 from scinet.evaluation.mask_values import MaskChoice
@@ -32,9 +36,10 @@ from scinet.evaluation.partial import labels_note
 from scinet.evaluation.parts import FIGURE_NAMES
 from scinet.evaluation.report import to_json
 from scinet.evaluation.sweep import sweep_points
-from scinet.evaluation.sweep_rows import COLUMNS, SweepPoint, flying_height, sweep_content, sweep_rows, verdicts
+from scinet.evaluation.sweep_rows import SweepPoint, flying_height, sweep_content, sweep_rows, verdicts
 from scinet.evaluation.target import Target, Verdict, parse_target
 from scinet.raster.choice import ImageChoice
+from scinet.raster.degrade import DEGRADATION_NAMES, UNITS, DegradationName
 from scinet.segmentation.strategies import Strategy
 from scinet.share.report import Pictures, SharedImage, report_html
 from scinet.vector.choice import VectorChoice
@@ -87,6 +92,13 @@ def _target(context: click.Context, option: click.Parameter, text: str | None) -
 )
 @camera_option
 @click.option(
+    "--degrade",
+    type=click.Choice(DEGRADATION_NAMES),
+    help="Instead of resolutions, sweep what else a sensor does, at one resolution: blur (px, width of the point "
+    "spread function), noise (grey levels) or jpeg (quality). Rows have the relative drop of each figure.",
+)
+@working_option
+@click.option(
     "--report",
     "report_file",
     type=PATH,
@@ -112,12 +124,18 @@ def sweep(
     threshold: float,
     target: Target | None,
     camera: Camera | None,
+    degrade: DegradationName | None,
+    cm_per_px: float | None,
     report_file: Path | None,
     as_json: bool,
 ) -> None:
     """Segment an image at many resolutions and score the masks."""
     if target is not None and truth is None:
         raise SciNetError("A target needs reference buildings to judge by: give them with --truth.")
+    if degrade is not None and (target is not None or report_file is not None):
+        raise SciNetError("--target and --report belong to a sweep of resolutions: leave them out with --degrade.")
+    if degrade is None and cm_per_px is not None:
+        raise SciNetError("--cm-per-px is the resolution of --degrade; a sweep of resolutions takes --from and --to.")
     if report_file is not None and not report_file.parent.is_dir():
         raise WriteError(f"{report_file} cannot be written: its folder does not exist.")
     subject = read_subject(image, truth, window, native_cm_per_px, image_choice, mask_choice, features)
@@ -126,6 +144,22 @@ def sweep(
     native = subject.raster.cm_per_px
     steps = _steps(native, finest or native, coarsest)
     loaded = load_models(models, device)
+    if degrade is not None:
+        with Bar(", ".join(model.card.title for model in loaded)) as bar:
+            rows = degradation_rows(
+                subject.raster,
+                subject.truth,
+                loaded,
+                degrade,
+                cm_per_px or native,
+                strategy=strategy,
+                threshold=threshold,
+                area=subject.area,
+                progress=bar.show,
+            )
+        content = {"image": subject.name, "notes": subject.notes, "unit": UNITS[degrade], "rows": rows}
+        _print_rows(rows, to_json(content) if as_json else None)
+        return
     pictures, warnings = Pictures(), list[str]()
     architectures = {model.card.title: model.card.architecture for model in loaded}
 
@@ -153,12 +187,18 @@ def sweep(
     if report_file is not None:
         shared = SharedImage(subject.name, notes=notes)
         write_text(report_file, report_html(shared, native, points, pictures, target, camera))
-    if as_json:
-        click.echo(to_json(sweep_content(subject.name, notes, native, points, target, camera)), nl=False)
+    content = sweep_content(subject.name, notes, native, points, target, camera)
+    _print_rows(sweep_rows(points), to_json(content) if as_json else None)
+
+
+def _print_rows(rows: Sequence[dict[str, Any]], as_json: str | None) -> None:
+    """Print rows as CSV, or the JSON that has them."""
+    if as_json is not None:
+        click.echo(as_json, nl=False)
         return
-    writer = csv.DictWriter(sys.stdout, COLUMNS)
+    writer = csv.DictWriter(sys.stdout, list(rows[0]))
     writer.writeheader()
-    writer.writerows(sweep_rows(points))
+    writer.writerows(rows)
 
 
 def _sentence(found: Verdict, camera: Camera | None) -> str:

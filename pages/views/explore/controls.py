@@ -10,10 +10,13 @@ from pages.app.controls import Models, choose_cards, choose_mask, choose_strateg
 from pages.app.runs import MaskSettings
 from pages.app.state import SOURCE, session
 from pages.app.subject import Subject
+from pages.app.target import choose_target, choose_valid_camera
 from pages.map.contents import ALL, COMPARISONS, IMAGE, OPACITY, SWIPE, MapView
 from pages.map.layers import STYLES
 from pages.views.explore.resolution import choose_resolution
+from scinet.camera.camera import Camera
 from scinet.datasets import sample_results
+from scinet.evaluation.target import Target
 from scinet.models.card import Card
 
 STYLES_HELP = (
@@ -34,6 +37,8 @@ class Controls:
     models: Models
     view: MapView
     mask: MaskSettings
+    target: Target
+    camera: Camera | None
     numbers_beside: bool
     place: DeltaGenerator
 
@@ -79,6 +84,8 @@ def choose(subject: Subject) -> Controls:
                 help="OpenStreetMap around the image, fetched from the internet by your browser",
             )
             strategy = choose_strategy()
+            target = choose_target()
+            camera = choose_valid_camera(subject.camera)
         numbers_beside = st.toggle(
             "Numbers",
             key="numbers",
@@ -86,7 +93,7 @@ def choose(subject: Subject) -> Controls:
             help="Shows the numbers beside the map instead of below it",
         )
     view = MapView(style or STYLES[0], compare or SWIPE, left, right, opacity / 100, has_outlines, has_base_map)
-    return Controls(cm_per_px, Models(cards, strategy), view, mask, numbers_beside, line)
+    return Controls(cm_per_px, Models(cards, strategy), view, mask, target, camera, numbers_beside, line)
 
 
 def _opens_with_all(subject: Subject) -> bool:

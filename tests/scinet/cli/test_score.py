@@ -139,6 +139,21 @@ def test_a_target_that_means_nothing_is_refused(
     assert reason in capsys.readouterr().err
 
 
+def test_a_degradation_has_rows_by_amount_with_the_relative_drop(
+    scene: Path, truth: Path, run_json: RunJson, capsys: Printed
+) -> None:
+    command = ["sweep", scene, "--truth", truth, "--model", "unet", "--threshold", 0.45, "--device", "cpu"]
+    rows = run_json(*command, "--degrade", "noise")["rows"]
+    assert [row["amount"] for row in rows] == [0, 2, 5, 10, 20, 40] and rows[0]["drop_iou"] == 0.0
+    clean = run_json("score", scene, "--truth", truth, "--model", "unet", "--threshold", 0.45, "--device", "cpu")
+    assert rows[0]["iou"] == pytest.approx(clean["truth"]["scores"]["iou"])
+    assert rows[-1]["drop_iou"] == pytest.approx((rows[0]["iou"] - rows[-1]["iou"]) / rows[0]["iou"])
+    assert main([*map(str, command), "--degrade", "noise", "--target", "iou=0.5"]) == 2
+    assert "leave them out" in capsys.readouterr().err
+    assert main([*map(str, command), "--cm-per-px", "20"]) == 2
+    assert "resolution of --degrade" in capsys.readouterr().err
+
+
 def test_an_area_and_missing_labels_change_what_is_scored(
     scene: Path, truth: Path, tmp_path: Path, run_json: RunJson, capsys: Printed
 ) -> None:
