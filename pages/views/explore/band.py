@@ -77,7 +77,9 @@ def slider_style(found: Verdict, steps_cm_per_px: Sequence[float]) -> str:
     for i, step in enumerate(steps_cm_per_px):
         start, end = max(0.0, (i - 0.5) / last), min(1.0, (i + 0.5) / last)
         stops.append(f"{STATE_COLOURS[found.state(step)]} {100 * start:.1f}% {100 * end:.1f}%")
+    # Just below the track, which is 6 px narrower than its box on either side, and above the numbers of its ends
+    place = "left 6px bottom 10px / calc(100% - 12px) 5px no-repeat"
     return (
         ".st-key-gsd [data-testid=stSlider] > div:last-of-type "
-        f"{{ background: linear-gradient(to right, {', '.join(stops)}) left bottom / 100% 5px no-repeat; }}"
+        f"{{ background: linear-gradient(to right, {', '.join(stops)}) {place}; }}"
     )
