@@ -25,6 +25,7 @@ from scinet.evaluation.grading import Grid
 from scinet.evaluation.truth import truth_labels
 from scinet.job_queue import Job, JobQueue
 from scinet.models.card import Card
+from scinet.models.confidence import Counts, Estimate, logit_histogram
 from scinet.progress import ReportProgress
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
@@ -295,6 +296,19 @@ def _evaluation(run: Run, settings: MaskSettings) -> Evaluation:
 def _evaluate(task: Task, probability: NDArray[np.float32] | NDArray[np.bool_], settings: MaskSettings) -> Evaluation:
     raster = working_raster(task.subject, task.cm_per_px)
     return evaluate_mask(probability, raster, reference(task.subject), area=task.subject.area, **settings._asdict())
+
+
+def estimate(result: Result) -> dict[str, Estimate]:
+    """The scores that a result is likely to have, by name; nothing where that was not measured for its model."""
+    calibration, evaluation = result.card.calibration, result.evaluation
+    if calibration is None:
+        return {}
+
+    def make() -> Counts:
+        return logit_histogram(result.run.probability, evaluation.raster.valid)
+
+    histogram = cache("derived").get_or_make(("histogram", *result.run.task.key), make, lambda counts: counts.nbytes)
+    return calibration.estimate(histogram, evaluation.raster.cm_per_px, result.settings.threshold)
 
 
 def evaluate_on_grids(run: Run, settings: MaskSettings) -> dict[Grid, Evaluation]:

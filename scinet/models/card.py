@@ -14,6 +14,7 @@ from scinet import json_values
 from scinet.download import cache_folder
 from scinet.errors import CheckpointError
 from scinet.models.architectures import NAMES, TITLES
+from scinet.models.confidence import Calibration
 
 LEAST_WINDOW_PX = 128
 LARGEST_WINDOW_PX = 1152  # for the sake of `least_window_m`: memory goes with the area
@@ -45,6 +46,7 @@ class Card:
             that sees a part of a large roof breaks it. See `window_px_at`.
         scales: For "unknown" and "known" places, rows of a working resolution in cm/px and the two scales at which
             the model does best there, the better first; see `scales_at`.
+        calibration: What its probabilities tell of its masks where nobody trained it; None where that was not measured.
         mean: Of the inputs' normalisation, for every channel of an image in [0, 1].
         std: Of the inputs' normalisation.
         settings: The recipe, and what deviates from the paper's; of a custom model its file, mean and std.
@@ -78,6 +80,7 @@ class Card:
     is_custom: bool = False
     least_window_m: float | None = None
     scales: dict[str, Sequence[Sequence[float]]] = field(default_factory=dict)
+    calibration: Calibration | None = None
 
     @property
     def title(self) -> str:
@@ -198,6 +201,10 @@ def _metres(value: Any, name: str) -> float | None:
     return None if value is None else json_values.positive(value, name)
 
 
+def _calibration(value: Any, name: str) -> Calibration | None:
+    return None if value is None else Calibration.from_json(json_values.mapping(value, name))
+
+
 def _objects(value: Any, name: str) -> list[dict[str, Any]]:
     return [json_values.mapping(each, f"an entry of {name}") for each in json_values.sequence(value, name)]
 
@@ -206,6 +213,7 @@ _NAME = re.compile(r"(?!\.)[^/\\\x00-\x1f\x7f]{1,200}")
 _OPTIONAL: dict[str, Callable[[Any, str], Any]] = {
     "window_m": _metres,
     "least_window_m": _metres,
+    "calibration": _calibration,
     "mean": json_values.number,
     "std": json_values.positive,
     "settings": json_values.mapping,

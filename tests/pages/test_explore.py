@@ -394,3 +394,17 @@ def test_a_typed_resolution_becomes_a_step(app: AppTest) -> None:
     exact_value(app).set_value("far").run()
     assert app.select_slider(key="gsd").value == 33.3
     assert "“far” is not a resolution" in app.toast[0].value
+
+
+def test_without_a_reference_scores_are_estimated_where_that_was_measured(
+    app: AppTest, random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "checkpoints"
+    shutil.copytree(random_checkpoints, folder)
+    card = json.loads((folder / "unet.json").read_text())
+    line = {"slope": 1.0, "intercept": 0.0, "low": -1.0, "high": 1.0}
+    card["calibration"] = {"temperatures": [[10.0, 1.0]], "lines": {"iou": line}, "coverage": 0.9}
+    (folder / "unet.json").write_text(json.dumps(card))
+    monkeypatch.setenv("SCINET_CHECKPOINTS", str(folder))
+    upload(app.run(), "house.tif", geotiff())
+    assert "IoU, about" in html(app) and "Object F1, about" not in html(app)

@@ -29,9 +29,15 @@ from scinet.errors import BenchmarkError
 from scinet.evaluation import scores
 from scinet.evaluation.benchmark import dataset_title, scored_strategy
 from scinet.models.card import Card
+from scinet.models.confidence import Estimate
 from scinet.segmentation.cost import pixels_run
 
 MAX_COLUMNS = 3  # of more models, each has a row
+ESTIMATE_TITLES = {"iou": "IoU, about", "object_f1": "Object F1, about"}
+ESTIMATE_HELP = (
+    "There is no reference: this is what the model's own probabilities make likely. Below it is the interval that held "
+    "the score of 9 in 10 images of places where the model was not trained. It supposes that there are buildings."
+)
 AREA_ROWS = (
     ("Building area", "predicted building area", "{:,.0f} m²"),
     ("Share of image", "of the valid pixels", "{:.1%}"),
@@ -124,8 +130,25 @@ def _areas(shown: Sequence[Shown], cm_per_px: float) -> None:
         ]
         block.lines.append(Line(title, cells, tip))
     foot = "Scores need reference buildings: upload a mask of the same size, GeoJSON or GeoPackage along with the image"
-    blocks = [block, _cost(shown), *_test_scores(shown, cm_per_px)]
+    blocks = [*_estimates(shown), block, _cost(shown), *_test_scores(shown, cm_per_px)]
     _show_blocks(blocks, shown, foot + _without_specks(shown))
+
+
+def _estimates(shown: Sequence[Shown]) -> list[Block]:
+    """What the scores are likely to be, from the models' probabilities, if that was measured for one of them."""
+    found = [runs.estimate(each.result) for each in shown]
+    lines = [
+        Line(title, [_interval(known.get(name)) for known in found], ESTIMATE_HELP)
+        for name, title in ESTIMATE_TITLES.items()
+        if any(name in known for known in found)
+    ]
+    return [Block("Estimated scores", lines)] if lines else []
+
+
+def _interval(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return DASH
+    return f'<b>{estimate.value:.2f}</b><small class="sn-under">{estimate.low:.2f} to {estimate.high:.2f}</small>'
 
 
 def _objects(shown: Sequence[Shown]) -> Block:

@@ -1,0 +1,110 @@
+"""Calibration and estimates without a reference, on probabilities whose truth is known."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from scinet.models.confidence import (
+    BINS,
+    Calibration,
+    Line,
+    calibrated,
+    calibration_error,
+    expected_iou,
+    fit_line,
+    fit_temperature,
+    logit,
+    logit_histogram,
+)
+
+
+def drawn(temperature: float, count: int = 200_000) -> tuple[np.ndarray, np.ndarray]:
+    """Histograms of all pixels and of buildings of a model that is too sure by a temperature."""
+    random = np.random.default_rng(0)
+    true = random.uniform(-4, 4, count)
+    probability = (1 / (1 + np.exp(-temperature * true))).astype(np.float32)
+    is_building = random.random(count) < 1 / (1 + np.exp(-true))
+    return logit_histogram(probability), logit_histogram(probability, is_building)
+
+
+def test_every_probability_has_its_place() -> None:
+    histogram = logit_histogram(np.float32([0, 1e-9, 0.4999, 0.5001, 1]))
+    assert histogram.sum() == 5
+    assert histogram[0] == 2 and histogram[-1] == 1
+    assert histogram[BINS // 2 - 1] == 1 and histogram[BINS // 2] == 1
+
+
+def test_pixels_can_be_left_out() -> None:
+    assert logit_histogram(np.float32([0.2, 0.9]), np.array([True, False])).nonzero()[0] < BINS // 2
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_the_temperature_of_a_model_is_found(temperature: float) -> None:
+    whole, buildings = drawn(temperature)
+    assert fit_temperature(whole, buildings) == pytest.approx(temperature, rel=0.05)
+    assert calibration_error(whole, buildings, temperature) < 0.01
+
+
+def test_a_model_that_is_too_sure_has_an_error() -> None:
+    whole, buildings = drawn(3.0)
+    assert calibration_error(whole, buildings) > 0.05
+    assert np.isnan(calibration_error(whole * 0, whole * 0))
+
+
+def test_the_expected_iou_is_the_true_one_of_a_calibrated_model() -> None:
+    whole, buildings = drawn(1.0)
+    predicted = slice(BINS // 2, None)
+    union = whole[predicted].sum() + buildings[: BINS // 2].sum()
+    assert expected_iou(whole) == pytest.approx(buildings[predicted].sum() / union, abs=0.01)
+    assert expected_iou(whole * 0) == 0
+
+
+def test_a_higher_threshold_is_expected_to_miss_more() -> None:
+    whole, _ = drawn(1.0)
+    assert expected_iou(whole, threshold=0.9) < expected_iou(whole, threshold=0.5)
+
+
+def test_a_temperature_brings_probabilities_to_the_middle() -> None:
+    assert np.all(np.abs(calibrated(2.0) - 0.5) < np.abs(calibrated(1.0) - 0.5))
+
+
+def test_a_line_is_found() -> None:
+    expected = np.linspace(0.2, 0.9, 20)
+    true = 1 / (1 + np.exp(-(0.8 * logit(expected) - 0.5)))
+    line = fit_line(expected, true)
+    assert (line.slope, line.intercept) == pytest.approx((0.8, -0.5))
+
+
+def test_the_nearest_temperature_counts() -> None:
+    calibration = Calibration(((10, 1.5), (40, 3.0)))
+    assert [calibration.temperature_at(step) for step in (5, 19, 21, 80)] == [1.5, 1.5, 3.0, 3.0]
+
+
+def test_an_image_without_valid_pixels_has_no_estimate() -> None:
+    calibration = Calibration(((10, 1.0),), {"iou": Line(1, 0)})
+    assert calibration.estimate(np.zeros(BINS, np.int64), 10) == {}
+
+
+def test_a_calibration_is_read_as_it_was_written() -> None:
+    calibration = Calibration(((10.0, 1.5), (40.0, 3.0)), {"iou": Line(0.8, -0.5, -1, 1)}, 0.9)
+    assert Calibration.from_json(json.loads(json.dumps(asdict(calibration)))) == calibration
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"temperatures": []},
+        {"temperatures": [[10, -1]]},
+        {"temperatures": [[10]]},
+        {"lines": {"beauty": {"slope": 1, "intercept": 0, "low": 0, "high": 0}}},
+        {"lines": {"iou": {"slope": 1, "intercept": 0}}},
+        {"lines": {"iou": [1, 0, 0, 0]}},
+        {"coverage": 0},
+    ],
+)
+def test_a_damaged_calibration_is_refused(change: dict[str, object]) -> None:
+    good = Calibration(((10.0, 1.5),), {"iou": Line(0.8, -0.5, -1, 1)})
+    with pytest.raises((ValueError, KeyError)):
+        Calibration.from_json({**asdict(good), **change})
