@@ -30,10 +30,11 @@ def section(title: str) -> None:
 
 def show_messages(choice: "Choice") -> None:
     """Say why there is no image, or not the one that was asked for."""
-    if choice.problem:
-        st.error(sentence(choice.problem))
-    if choice.hint:
-        st.info(sentence(choice.hint))
+    with st.container(key="messages"):
+        if choice.problem:
+            st.error(sentence(choice.problem))
+        if choice.hint:
+            st.info(sentence(choice.hint))
 
 
 def image_facts(subject: "Subject") -> None:

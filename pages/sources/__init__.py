@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import streamlit as st
 
-from pages.app import page
 from pages.app.hosting import allows_addresses
 from pages.app.navigation import keep_choices
 from pages.app.state import SOURCE, session
@@ -45,8 +44,6 @@ def choose() -> Choice:
         choice = _SOURCES[source if source in names else names[0]]()
     except SciNetError as error:
         choice = Choice(None, problem=str(error))
-    with st.container(key="beside_source"):  # shown where the sidebar covers the page, see style.css
-        page.show_messages(choice)
     if choice.subject is not None:
         session().subject = choice.subject
         return choice

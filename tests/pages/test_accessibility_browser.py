@@ -81,5 +81,16 @@ def test_the_tab_key_reaches_every_control_of_explore_once(page: Any, address: s
 def test_messages_stand_where_a_narrow_screen_shows_them(page: Any, address: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{address}/?source=Upload")
+    message = page.get_by_text("choose the file again")
+    message.wait_for()
+    page.wait_for_selector(SETTLED)
     page.get_by_test_id("stExpandSidebarButton").click()
-    page.get_by_test_id("stSidebar").get_by_text("choose the file again").wait_for()
+    page.locator("[data-testid=stSidebar][data-collapsed=false]").wait_for()
+    page.wait_for_timeout(1500)  # the sidebar slides in
+    assert message.evaluate(
+        """message => {
+            const box = message.getBoundingClientRect();
+            const top = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+            return message.contains(top);
+        }"""
+    )
