@@ -15,13 +15,14 @@ from scinet.raster.resample import resample
 from scinet.segmentation.segment import segment
 from scinet.segmentation.strategies import Strategy, StrategyName
 from scinet.vector.area import Area
+from scinet.vector.footprints import Footprints
 
 DROPS = ("iou", "f1", "object_f1")  # the figures whose relative drop is told
 
 
 def degradation_rows(
     raster: Raster,
-    truth: Truth | None,
+    truth: Truth | Footprints | None,
     models: Sequence[Model],
     name: DegradationName,
     cm_per_px: float,
@@ -61,7 +62,7 @@ def degradation_rows(
             image = Degradation(name, amount).apply(clean)
             probability = segment(image, model, strategy=Strategy.of(strategy)).probability
             found = evaluate(probability, image, truth, threshold=threshold, area=area)
-            is_partial = truth is not None and truth.is_partial
+            is_partial = isinstance(truth, Truth) and truth.is_partial
             point = SweepPoint.of(
                 model.card.title, cm_per_px, {"working": found, "native": found}, is_partial=is_partial
             )

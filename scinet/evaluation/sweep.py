@@ -21,6 +21,7 @@ from scinet.raster.resample import resample
 from scinet.segmentation.segment import segment
 from scinet.segmentation.strategies import Strategy, StrategyName
 from scinet.vector.area import Area
+from scinet.vector.footprints import Footprints
 
 _WORKERS = 2  # so that a core which one run leaves at its end has the next one's windows
 _PROGRESS_EVERY_S = 0.1
@@ -28,7 +29,7 @@ _PROGRESS_EVERY_S = 0.1
 
 def sweep(
     raster: Raster,
-    truth: Truth | None,
+    truth: Truth | Footprints | None,
     models: Sequence[Model],
     steps_cm_per_px: Sequence[float],
     *,
@@ -41,7 +42,8 @@ def sweep(
 
     Args:
         raster: The image.
-        truth: Its reference buildings as `read_truth` gives them; without them, rows have the agreement alone.
+        truth: Its reference buildings as `read_truth` gives them, or footprints; without them, rows have the agreement
+            alone.
         models: The models, whose titles differ.
         steps_cm_per_px: The working resolutions. The agreement is with the mask at `raster.cm_per_px`, where that
             is one of them.
@@ -81,7 +83,7 @@ def sweep(
 
 def sweep_points(
     raster: Raster,
-    truth: Truth | None,
+    truth: Truth | Footprints | None,
     models: Sequence[Model],
     steps_cm_per_px: Sequence[float],
     *,
@@ -121,7 +123,7 @@ def sweep_points(
         native_mask = evaluations["native"].prediction
         if step == raster.cm_per_px:
             native_masks[number] = native_mask
-        is_partial = truth is not None and truth.is_partial
+        is_partial = isinstance(truth, Truth) and truth.is_partial
         point = SweepPoint.of(models[number].card.title, step, evaluations, is_partial=is_partial)
         if number in native_masks:
             point = replace(point, agreement=agreement(native_mask, native_masks[number], evaluations["native"].raster))

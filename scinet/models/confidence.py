@@ -151,8 +151,8 @@ def calibration_error(histogram: Counts, buildings: Counts, temperature: float =
 
     Example:
         >>> all_pixels = logit_histogram(np.full(4, 0.75, np.float32))
-        >>> round(calibration_error(all_pixels, all_pixels // 2), 1)
-        0.2
+        >>> round(calibration_error(all_pixels, all_pixels // 2), 2)
+        0.25
     """
     if not histogram.sum():
         return math.nan

@@ -14,7 +14,6 @@ from scinet.raster.grid import Grid
 from scinet.vector.annotations import AnnotatedImage
 from scinet.vector.choice import VectorChoice
 from scinet.vector.footprints import Footprints, in_pixels
-from scinet.vector.read import read_footprints
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +55,8 @@ def read_area(source: str | Path | bytes, image: Grid, name: str) -> Area:
     Raises:
         TruthError: It cannot be read, lies outside the image, or covers no pixel of it.
     """
+    from scinet.vector.read import read_footprints  # pyogrio takes a second to import
+
     polygons = read_footprints(source, name=name, choice=VectorChoice(where="none"), image=AnnotatedImage("", image))
     area = Area(polygons)
     # A grid of at most some million pixels tells as well, and fits in memory whatever the image

@@ -175,7 +175,7 @@ def test_the_ranking_follows_the_resolution_and_the_score(nine_models: Path, tmp
 
 
 def test_the_answer_says_who_reaches_the_target_and_how_far(nine_models: Path, tmp_path, monkeypatch) -> None:
-    query = {"rank_at": "20 cm/px", "tiles_of": "Accra, 5.2 cm/px · 24 tiles", "systems": "UNet", "target": "0.6"}
+    query = {"rank_at": "20 cm/px", "tiles_of": "Accra, 5.2 cm/px · 24 tiles", "systems": "UNet", "pass_mark": "0.6"}
     app = opened(nine_models, tmp_path, monkeypatch, **query)
     by_step = {
         step: estimate(nine_models, "unet", "accra", step, "micro_iou") for step in (7.5, 10, 15, 20, 30, 40, 60)
@@ -184,7 +184,7 @@ def test_the_answer_says_who_reaches_the_target_and_how_far(nine_models: Path, t
     sure = int(by_step[20]["low"] >= 0.6)
     assert f"reached by 1 of 1 models, by {sure} of them for sure" in html(app) or not sure
     assert f"reaches it up to {held:g} cm/px" in html(app)
-    app.number_input(key="target").set_value(0.95).run()
+    app.number_input(key="pass_mark").set_value(0.95).run()
     assert "No model reaches the target of 0.95" in html(app) and '<span class="sn-worse">no</span>' in html(app)
 
 

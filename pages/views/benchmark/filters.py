@@ -52,7 +52,7 @@ def choose(found: VersionedBenchmark) -> Selection:
         USUAL_TARGET,
         0.05,
         format="%.2f",
-        key="target",
+        key="pass_mark",  # Sweep has another "target"
         bind="query-params",
         help="The score that your work needs: what reaches it passes.",
     )
