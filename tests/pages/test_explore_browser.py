@@ -82,11 +82,14 @@ def linked(places: list[tuple[float, float, float]]) -> bool:
 def test_fly_to_a_building_and_side_by_side(page: Page, address: str) -> None:
     page.goto(f"{address}/?source=Upload&town_gsd=20+cm/px")
     page.get_by_text("choose the file again").wait_for()
-    uploads = page.get_by_test_id("stFileUploader").locator("input[type=file]")
-    uploads.first.set_input_files({"name": "village.tif", "mimeType": "image/tiff", "buffer": geotiff(repeat=4)})
+    uploads = page.get_by_test_id("stFileUploader")
+    uploads.first.locator("input[type=file]").set_input_files(
+        {"name": "village.tif", "mimeType": "image/tiff", "buffer": geotiff(repeat=4)}
+    )
     page.get_by_text("256 × 256 px").wait_for()
     truth = np.tile(house()[1], (4, 4))
-    uploads.nth(1).set_input_files({"name": "truth.png", "mimeType": "image/png", "buffer": png(truth)})
+    reference = uploads.filter(has_text="Reference buildings").locator("input[type=file]")
+    reference.set_input_files({"name": "truth.png", "mimeType": "image/png", "buffer": png(truth)})
     page.get_by_text("Worst buildings").wait_for()
     frame = settle(page)
     frame.locator("body").evaluate("body => { body.dataset.once = 'yes'; }")  # lost if the map loads again

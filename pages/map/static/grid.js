@@ -23,8 +23,8 @@
       while (this.maps.length < count) {
         const map = L.map(L.DomUtil.create("div", "cell", this.box), {
           ...first.options, center: null, layers: [], zoomControl: false, attributionControl: false,
-          keyboard: false,                 // one stop of the Tab key moves all
         });
+        map.getContainer().tabIndex = -1;  // one stop of the Tab key moves all
         this.maps.push(map);
         this._align(map);
         this._follow(map);
