@@ -23,7 +23,7 @@ def test_run_and_open_a_cell_in_explore(page: Page, address: str) -> None:
     assert page.get_by_test_id("stException").count() == 0
     assert page.get_by_test_id("stPlotlyChart").count() == 7
     images = page.locator(".st-key-strip img")
-    assert images.count() == 4
+    assert images.count() == 8  # image, reference and two models at two resolutions
     assert images.evaluate_all("all => all.every((image) => image.complete && image.naturalWidth > 0)")
 
     with page.expect_download() as download:
