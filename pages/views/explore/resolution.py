@@ -21,6 +21,8 @@ def choose_resolution(subject: Subject) -> float:
         session().own_step = None
     if RESOLUTION not in st.session_state:
         _open_link(st.query_params.get(RESOLUTION), native)
+    if session().typed_step is not None:
+        st.session_state[RESOLUTION], session().typed_step = session().typed_step, None
     session().slider_of = subject.key
     chosen = st.select_slider(
         "Ground resolution",
@@ -31,7 +33,7 @@ def choose_resolution(subject: Subject) -> float:
         bind="query-params",
         help="In cm/px. The image is resampled to this resolution before the models see it.",
     )
-    _field(f"{chosen:.4g}", native)
+    _field(float(chosen), native)
     if session().resolution_problem:
         st.toast(sentence(session().resolution_problem or ""), icon=":material/error:")
         session().resolution_problem = None
@@ -45,25 +47,30 @@ def steps(subject: Subject) -> list[float]:
     return usual if own is None or own in usual else sorted([*usual, own])
 
 
-def _field(shown: str, native: float) -> None:
-    """Draw the field. Each value has its own: from one for all, the browser would send the value before the last as if
-    it had been typed, when the slider moves on before a run has ended."""
-    key = f"own_gsd_{shown}"
+def _field(chosen: float, native: float) -> None:
+    """Draw the field. Each value has its own, and what is typed is read where it is drawn, not in a callback: when the
+    slider moves on before a run has ended, the browser sends fields that have gone as if somebody had typed."""
+    shown = f"{chosen:.4g}"
     with st.container(key="own_gsd", width="content"):
-        st.text_input(
-            "Exact value", shown, key=key, width=88, on_change=_take_typed, args=(key, native), placeholder="cm/px"
+        typed = st.text_input(
+            "Exact value", shown, key=f"own_gsd_{session().typed_steps}_{shown}", width=88, placeholder="cm/px"
         )
-
-
-def _take_typed(key: str, native: float) -> None:
-    typed = str(st.session_state[key])
+    if typed == shown:
+        session().refused_step = None
+    if typed in (shown, session().refused_step):
+        return
     try:
-        st.session_state[RESOLUTION] = _accept(typed, native)
+        step = _accept(typed, native)
     except ValueError:
+        session().refused_step = typed
         session().resolution_problem = (
             f"“{typed}” is not a resolution from {MIN_CM_PER_PX:g} to {MAX_CM_PER_PX:g} cm/px: type a number such as "
             "15 or 33,3."
         )
+        return
+    if step != chosen:
+        session().typed_step, session().typed_steps = step, session().typed_steps + 1
+        st.rerun()
 
 
 def _open_link(text: str | None, native: float) -> None:
