@@ -74,8 +74,8 @@ class Session:
     own_step: float | None = None  # cm/px that were typed or linked, beside the usual steps
     typed_step: float | None = None  # typed beside the slider, which takes it when it is drawn next
     typed_steps: int = 0  # how many have been typed
-    refused_step: str | None = None  # what was typed last and is no resolution
-    resolution_problem: str | None = None  # why what was typed is no resolution, not yet shown
+    refused_step: str | None = None  # what was typed last, if it is not a resolution
+    resolution_problem: str | None = None  # why what was typed is not a resolution, until it is shown
     ahead: "Job[Any] | None" = None  # a run at a neighbouring step, which nobody waits for
     sent_of: Key | None = None  # what the steps depend on that the browser knows already
     sent_steps: set[float] = field(default_factory=set)  # those steps, in cm/px

@@ -37,7 +37,7 @@ def choose_target() -> Target:
 
 
 def choose_camera(of_photo: Camera | None) -> Camera | None:
-    """Draw the widgets of the camera. Raises CameraError where it is given by hand and there is no such lens.
+    """Draw the widgets of the camera. Raises CameraError where it is given by hand and no lens is like that.
 
     Args:
         of_photo: That of the image itself, if it is a photo that names it.

@@ -80,7 +80,7 @@ class Camera:
 
 @lru_cache(maxsize=1)
 def known_cameras() -> dict[str, Camera]:
-    """Cameras of common drones by the model's name in their photos' EXIF, from the sheets of their makers."""
+    """Cameras of common drones by the model's name in their photos' EXIF, each with its maker's page as `source`."""
     with _TABLE.open(newline="", encoding="utf-8") as file:
         return {
             row["exif_model"]: Camera.of_equivalent(

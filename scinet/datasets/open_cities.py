@@ -102,11 +102,13 @@ def choose_scenes(names: Sequence[str]) -> list[PublishedScene]:
 def base_url(typed: str | None = None) -> str:
     """Where the challenge is published: as typed, else SCINET_OCAIC_URL, else its home. Without a slash at the end.
 
-    Raises SciNetError for what is no http or https address.
+    Raises SciNetError for what is not an http or https address.
     """
     url = (typed or os.environ.get("SCINET_OCAIC_URL") or BASE_URL).strip().rstrip("/")
     if not is_url(url):
-        raise SciNetError(f"{url[:80]!r} is no http or https address. Give the one above {TIER}, such as {BASE_URL}.")
+        raise SciNetError(
+            f"{url[:80]!r} is not an http or https address. Give the one above {TIER}, such as {BASE_URL}."
+        )
     return url
 
 

@@ -38,7 +38,7 @@ class Shares(NamedTuple):
     omission       1 - TP / sum g               building area lost to the background
     fragmentation  1 - sum_i max_j n_ij / TP    found area that lies outside its building's largest piece
     merging        1 - sum_j max_i n_ij / TP    found area that lies in another building's component
-    false_area     1 - TP / sum p               predicted area that is no building
+    false_area     1 - TP / sum p               predicted area that is not building
     holes          hole area / sum g            area of buildings inside holes of the mask (part of omission)
     """
 

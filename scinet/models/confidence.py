@@ -111,7 +111,7 @@ class Calibration:
         return cls(
             tuple((json_values.positive(row[0], "cm/px"), json_values.positive(row[1], "temperature")) for row in rows),
             {name: _line(json_values.mapping(line, "a line")) for name, line in lines.items()},
-            json_values.positive(values["coverage"], "coverage"),
+            _share(values["coverage"]),
         )
 
 
@@ -188,6 +188,13 @@ def logit(value: float | Sequence[float] | Floats) -> Floats:
 
 def _sigmoid(value: float | Floats) -> Floats:
     share: Floats = 1 / (1 + np.exp(-np.asarray(value, float)))
+    return share
+
+
+def _share(value: Any) -> float:
+    share = json_values.positive(value, "coverage")
+    if share >= 1:
+        raise ValueError("coverage is not below 1")
     return share
 
 

@@ -74,7 +74,7 @@ def _field(chosen: float, native: float) -> None:
 
 
 def _open_link(text: str | None, native: float) -> None:
-    """Make the value of a link a step. One that is no resolution leaves the image at its own, as it says."""
+    """Make the value of a link a step. One that is not a resolution leaves the image at its own, and says so."""
     if text is None:
         return
     try:

@@ -70,5 +70,5 @@ def test_where_the_challenge_is_published(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("SCINET_OCAIC_URL", "http://127.0.0.1:1/mirror/")
     assert base_url() == "http://127.0.0.1:1/mirror"
     assert base_url("https://host/x") == "https://host/x"
-    with pytest.raises(SciNetError, match="no http or https address"):
+    with pytest.raises(SciNetError, match="not an http or https address"):
         base_url("/a/folder")

@@ -102,6 +102,8 @@ def test_a_calibration_is_read_as_it_was_written() -> None:
         {"lines": {"iou": {"slope": 1, "intercept": 0}}},
         {"lines": {"iou": [1, 0, 0, 0]}},
         {"coverage": 0},
+        {"coverage": 1.5},
+        {"lines": {"iou": {"slope": float("nan"), "intercept": 0, "low": 0, "high": 0}}},
     ],
 )
 def test_a_damaged_calibration_is_refused(change: dict[str, object]) -> None:
