@@ -20,6 +20,7 @@ from scinet.raster.scene import Scene
 from scinet.segmentation.cost import pixels_run
 from scinet.segmentation.scene import Output, SceneMask, SceneRun
 from scinet.segmentation.strategies import Strategy
+from scinet.share.qgis_style import write_footprint_style
 from scinet.vector.area import read_area
 from scinet.vector.footprint_file import FootprintFile
 from scinet.web import is_url
@@ -126,13 +127,14 @@ def write_run(
         pieces = run.pieces(resume=resume, bands=bands)
         run.fill(pieces, run.grid.height, progress)
         found = run.finish(pieces)
+    style = write_footprint_style(run.footprints.path, run.out, run.output) if run.footprints is not None else None
     seconds = time.monotonic() - begin
     with write_errors(run.out), run.out.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return Written(seconds, sha256, _lines(run, found, seconds))
+    return Written(seconds, sha256, _lines(run, found, seconds, style))
 
 
-def _lines(run: SceneRun, found: SceneMask, seconds: float) -> list[str]:
+def _lines(run: SceneRun, found: SceneMask, seconds: float, style: Path | None) -> list[str]:
     through = pixels_run(found.grid, run.model.card, run.strategy, one_size=run.model.one_size)
     lines = [
         f"{run.out}: {found.grid.width} x {found.grid.height} px at {found.grid.cm_per_px:.3g} cm/px, "
@@ -141,7 +143,8 @@ def _lines(run: SceneRun, found: SceneMask, seconds: float) -> list[str]:
         f"pixel of the mask ({run.strategy})",
     ]
     if run.footprints is not None:
-        lines.append(f"{run.footprints.path}: {found.footprints} footprints")
+        styled = f"; QGIS draws them as {style.name} says" if style else ""
+        lines.append(f"{run.footprints.path}: {found.footprints} footprints{styled}")
     return lines
 
 

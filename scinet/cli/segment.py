@@ -20,12 +20,14 @@ from scinet.cli.options import (
     model_option,
     working_option,
 )
+from scinet.cli.qgis import write_run_project
 from scinet.errors import SciNetError
 from scinet.raster.choice import ImageChoice
 from scinet.raster.pyramid.folder import is_tile_folder
 from scinet.raster.scene import open_scene
 from scinet.segmentation.scene import Output
 from scinet.segmentation.strategies import Strategy
+from scinet.share.qgis import check_project_path
 from scinet.vector.footprint_file import FootprintFile
 from scinet.vector.write import check_suffix
 from scinet.web import is_url
@@ -75,6 +77,12 @@ EXAMPLES = examples(
     "--simplify-m", type=SIZE, default=0.0, metavar="D", help="Let outlines deviate from pixel edges by up to D m."
 )
 @click.option("--square", is_flag=True, help="Give polygons straight walls and square corners.")
+@click.option(
+    "--qgis",
+    type=PATH,
+    metavar="PROJECT.qgz",
+    help="Write a QGIS project too, with the image, the mask and the footprints in colours; or PROJECT.qgs.",
+)
 @click.option("--resume", is_flag=True, help="Continue where the same command was stopped.")
 @many_options
 def segment(
@@ -94,6 +102,7 @@ def segment(
     min_hole_m2: float,
     simplify_m: float,
     square: bool,
+    qgis: Path | None,
     resume: bool,
 ) -> int:
     """Write the building masks of images of any size; returns the exit status."""
@@ -116,10 +125,14 @@ def segment(
         raise SciNetError("Give an image and the file to write, or any number of scenes and the folder --to DIR.")
     if many is None and _is_folder_of_images(images[0]):
         images, many = images[:1], Many(Path(images[1]))
+    if qgis is not None:
+        if many is not None:
+            raise SciNetError("--qgis is for one image. Open the masks of --to DIR in QGIS by dragging the folder in.")
+        check_project_path(qgis)
     try:
         if many is not None:
             return segment_many(images, settings, many, footprints, resume)
-        _segment_one(images[0], Path(images[1]), settings, resume)
+        _segment_one(images[0], Path(images[1]), settings, qgis, resume)
         return 0
     except KeyboardInterrupt:
         raise KeyboardInterrupt("The same command with --resume continues from here.") from None
@@ -129,7 +142,7 @@ def _is_folder_of_images(image: str) -> bool:
     return not is_url(image) and Path(image).is_dir() and not is_tile_folder(Path(image))
 
 
-def _segment_one(image: str, out: Path, settings: Settings, resume: bool) -> None:
+def _segment_one(image: str, out: Path, settings: Settings, qgis: Path | None, resume: bool) -> None:
     """Write one image's files and say what they hold. Raises SciNetError."""
     scene = open_scene(image, cm_per_px=settings.native_cm_per_px, choice=settings.choice)
     footprints = settings.shapes.path if settings.shapes else None
@@ -142,3 +155,6 @@ def _segment_one(image: str, out: Path, settings: Settings, resume: bool) -> Non
         written = write_run(run, time.monotonic(), resume=resume, progress=bar.show)
     for line in written.lines:
         print(line)
+    if qgis is not None:
+        print_notes(write_run_project(qgis, run))
+        print(f"{qgis}: a project for QGIS")

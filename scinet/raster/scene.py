@@ -47,12 +47,14 @@ class Layout:
         alpha: The number of the band of transparency, from 1, or None.
         shown: The numbers of the bands that are shown.
         pages: How many images it has.
+        stretch: The values that become black and white; None where they are shown as they are.
     """
 
     bands: tuple[str, ...]
     alpha: int | None
     shown: tuple[int, ...]
     pages: int
+    stretch: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,7 +274,7 @@ class Scene:
             ]
         with open_raster(self.source, self.name, by_windows=True) as first:
             pages = len(first.subdatasets) if first.driver == "GTiff" else 1
-        return Layout(tuple(names), rendering.alpha, tuple(rendering.bands), max(1, pages))
+        return Layout(tuple(names), rendering.alpha, tuple(rendering.bands), max(1, pages), rendering.stretch)
 
     def stretched_by(self, stretch: tuple[float, float] | None) -> "Scene":
         """The scene with another stretch, if it has more than 8 bits and `stretch` is not None."""

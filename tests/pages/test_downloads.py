@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pyogrio
@@ -25,6 +26,7 @@ from scinet.models.checkpoint import Model
 from scinet.raster.geotiff import write_raster
 from scinet.raster.raster import Raster
 from scinet.raster.scene import open_scene
+from scinet.safe_xml import parse_xml
 from scinet.segmentation.scene import segment_to_file
 from scinet.segmentation.segment import segment
 from scinet.segmentation.strategies import Strategy
@@ -51,7 +53,7 @@ def result(crs: CRS | None) -> Result:
 
 def test_the_files_of_a_georeferenced_image() -> None:
     found = {file.label: file for file in downloads.files(result(CRS.from_epsg(32630)), downloads.Outlines())}
-    mask, probability, geopackage, geojson, report = (file.make() for file in found.values())
+    mask, probability, geopackage, geojson, style, report = (file.make() for file in found.values())
     assert found["Mask .tif"].name == "Accra-house-1_sci-net_10cm-per-px_mask.tif"
     with rasterio.open(BytesIO(mask)) as dataset:
         assert dataset.crs.to_epsg() == 32630 and dataset.nodata == 255
@@ -61,6 +63,7 @@ def test_the_files_of_a_georeferenced_image() -> None:
     assert pyogrio.read_info(BytesIO(geopackage))["features"] == 2
     kinds = [feature["properties"]["kind"] for feature in json.loads(geojson)["features"]]
     assert kinds == ["good", "false"]
+    assert all(f'value="{kind}"'.encode() in style for kind in kinds)
     content = json.loads(report)
     assert content["truth"]["buildings"]["found"] == 1
     assert content["native"]["scores"] == content["truth"]["scores"]
@@ -75,21 +78,36 @@ def test_names_of_files_are_plain_whatever_the_model_is_called() -> None:
 
 def test_without_georeference_there_is_no_geojson() -> None:
     found = downloads.files(result(None), downloads.Outlines())
-    assert len(found) == 4 and not any(file.name.endswith(".geojson") for file in found)
+    assert len(found) == 5 and not any(file.name.endswith(".geojson") for file in found)
     with rasterio.open(BytesIO(found[0].make())) as dataset:
         assert dataset.crs is None and dataset.transform == Affine(0.1, 0, 0, 0, -0.1, 0)
+
+
+def test_the_qgis_project_is_a_folder_with_all_that_it_names(tmp_path: Path) -> None:
+    found = downloads.qgis_project([result(CRS.from_epsg(32630))])
+    with ZipFile(BytesIO(found.make())) as archive:
+        archive.extractall(tmp_path)
+    (folder,) = tmp_path.iterdir()
+    assert found.name == f"{folder.name}.zip"
+    root = parse_xml((folder / "Accra-house-1.qgs").read_bytes().partition(b"\n")[2])
+    sources = [layer.findtext("datasource").partition("|")[0] for layer in root.iter("maplayer")]
+    assert len(sources) == 3 and all((folder / source).is_file() for source in sources)
+    footprints = folder / sources[0]
+    assert footprints.with_suffix(".qml").is_file() and pyogrio.read_info(footprints)["features"] == 2
+    with rasterio.open(folder / sources[-1]) as image, rasterio.open(folder / sources[1]) as mask:
+        assert image.count == 4 and image.bounds == mask.bounds
 
 
 def test_a_step_makes_no_files(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_file(*_: object) -> None:
         raise AssertionError("a file")
 
-    for name in ("write_mask", "write_probability", "write_footprints", "report"):
+    for name in ("write_mask", "write_probability", "write_raster", "write_footprints", "report"):
         monkeypatch.setattr(downloads, name, no_file)
     app.run()
-    assert not app.exception and len(app.get("download_button")) == 10
+    assert not app.exception and len(app.get("download_button")) == 13  # six of each model, and the project
     app.selectbox(key="tile").set_value("west.png").run()
-    assert not app.exception and len(app.get("download_button")) == 8
+    assert not app.exception and len(app.get("download_button")) == 11
     assert any("No GeoJSON" in caption.value for caption in app.caption)
 
 

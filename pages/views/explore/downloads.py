@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
+from zipfile import ZipFile
 
 import numpy as np
 import streamlit as st
@@ -13,7 +15,10 @@ import streamlit as st
 from pages.app.markdown import sentence
 from pages.app.runs import Result, evaluate_on_grids
 from scinet.evaluation.report import report, to_json
-from scinet.raster.geotiff import MASK_NODATA, write_mask, write_probability
+from scinet.raster.geotiff import MASK_NODATA, write_mask, write_probability, write_raster
+from scinet.share.pictures import model_colour
+from scinet.share.qgis import Group, Layer, footprint_layer, project_text
+from scinet.share.qgis_style import footprint_style, image_pipe, mask_pipe
 from scinet.vector.footprint_file import write_footprints
 
 
@@ -44,24 +49,22 @@ def button(results: Sequence[Result]) -> None:
     tip = "Masks, probabilities, footprints and reports of the models"
     with st.popover("Download", disabled=not results, help=tip):
         outlines = _choose_outlines(results[0].settings.min_area_m2) if results else TRACED
+        if results:
+            _download(qgis_project(results, outlines), "download-qgis")
         for result in results:
             st.markdown(f"**{sentence(result.card.title)}**, {result.run.task.cm_per_px:.3g} cm/px")
             with st.container(horizontal=True, gap="small"):
                 for file in files(result, outlines):
-                    st.download_button(
-                        file.label,
-                        file.make,
-                        file.name,
-                        file.mimetype,
-                        on_click="ignore",
-                        help=file.help,
-                        key=f"download-{result.card.name}-{file.label}",
-                    )
+                    _download(file, f"download-{result.card.name}-{file.label}")
         if results and results[0].evaluation.raster.crs is None:
             st.caption(
                 "No GeoJSON: it needs longitude and latitude, and this image has no georeference. "
                 "The coordinates in the files are in metres from its upper left corner, x to the right and y up."
             )
+
+
+def _download(file: File, key: str) -> None:
+    st.download_button(file.label, file.make, file.name, file.mimetype, on_click="ignore", help=file.help, key=key)
 
 
 def _choose_outlines(min_area_m2: float) -> Outlines:
@@ -129,6 +132,13 @@ def files(result: Result, outlines: Outlines = TRACED) -> list[File]:
             lambda: _bytes(".geojson", lambda path: _write_footprints(path, result, outlines)),
         ),
         File(
+            "Style .qml",
+            f"{stem}_footprints.qml",
+            "application/xml",
+            "The colours of the footprints: QGIS loads this file with them if both are in one folder",
+            lambda: footprint_style(with_kinds=result.evaluation.diagnosis is not None).encode(),
+        ),
+        File(
             "Report .json",
             f"{stem}_report.json",
             "application/json",
@@ -137,6 +147,43 @@ def files(result: Result, outlines: Outlines = TRACED) -> list[File]:
         ),
     ]
     return [file for file in found if raster.crs is not None or not file.name.endswith(".geojson")]
+
+
+def qgis_project(results: Sequence[Result], outlines: Outlines = TRACED) -> File:
+    """A zip of a QGIS project with its files: the image, and the mask and footprints of each model, the first shown."""
+    task = results[0].run.task
+    subject, title = task.subject, _plain(task.subject.title) or "image"
+    folder = f"{title}_{task.cm_per_px:.4g}cm-per-px_qgis"
+
+    def make() -> bytes:
+        buffer, groups = BytesIO(), list[Group]()
+        with ZipFile(buffer, "w") as archive:
+            for result in results:
+                found = {file.label: file for file in files(result, outlines)}
+                mask, footprints, style = (found[label] for label in ("Mask .tif", "Footprints .gpkg", "Style .qml"))
+                for file in (mask, footprints, style):
+                    archive.writestr(f"{folder}/{file.name}", file.make())
+                colour, has_kinds = model_colour(result.card.architecture), result.evaluation.diagnosis is not None
+                layers = [
+                    footprint_layer("Footprints", f"./{footprints.name}", colour, with_kinds=has_kinds),
+                    Layer("Mask", f"./{mask.name}", mask_pipe(colour)),
+                ]
+                name = f"{result.card.title}, {task.cm_per_px:.3g} cm/px"
+                groups.append(Group(name, layers, is_shown=not groups))
+            image = f"{title}.tif"
+            archive.writestr(f"{folder}/{image}", _bytes(".tif", lambda path: write_raster(path, subject.raster)))
+            groups.append(Group("", [Layer("Image", f"./{image}", image_pipe((1, 2, 3), 4), subject.credit)]))
+            archive.writestr(f"{folder}/{title}.qgs", project_text(subject.title, subject.raster.grid, groups))
+        return buffer.getvalue()
+
+    return File(
+        "QGIS project .zip",
+        f"{folder}.zip",
+        "application/zip",
+        "Image, masks and footprints of all models in one project, in the colours of the map. Unpack it and open the "
+        ".qgs file.",
+        make,
+    )
 
 
 def _write_mask(path: Path, result: Result) -> None:
