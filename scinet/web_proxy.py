@@ -23,14 +23,18 @@ from urllib.parse import urlsplit
 
 from scinet import web
 
-_USER = "scinet"
 _HEAD_BYTES = 65_536
 _IDLE_S, _CONNECTION_S = 30, 300
 _BUFFER_BYTES = 262_144
 
 
-def gdal_options() -> dict[str, Any]:
-    """GDAL's options for addresses, with the proxy where strangers' addresses must not lead to private hosts."""
+def gdal_options(deadline_s: float | None = None) -> dict[str, Any]:
+    """GDAL's options for addresses, with the proxy where strangers' addresses must not lead to private hosts.
+
+    Args:
+        deadline_s: After so long the proxy closes all connections that are made with these options, and refuses others.
+            GDAL limits single requests only, of which a file may need any number before it is open.
+    """
     if web.private_is_allowed() or urllib.request.getproxies().keys() & {"http", "https", "all"}:
         return web.GDAL_OPTIONS  # whoever runs the program says so, or has set a proxy that decides
     for name in ("no_proxy", "NO_PROXY"):
@@ -39,9 +43,22 @@ def gdal_options() -> dict[str, Any]:
     return web.GDAL_OPTIONS | {
         "GDAL_HTTP_PROXY": address,
         "GDAL_HTTPS_PROXY": address,
-        "GDAL_HTTP_PROXYUSERPWD": f"{_USER}:{password}",
+        "GDAL_HTTP_PROXYUSERPWD": f"{_user(deadline_s)}:{password}",
         "GDAL_PROXY_AUTH": "BASIC",
     }
+
+
+def _user(deadline_s: float | None) -> str:
+    """The user's name, which says by the system's clock when connections end."""
+    return f"until-{'ever' if deadline_s is None else round(time.time() + deadline_s, 3)}"
+
+
+def _left_s(user: str) -> float:
+    """How long a user's connection may last from now."""
+    word, _, until = user.partition("-")
+    if word != "until":
+        raise ValueError("unknown user")
+    return _CONNECTION_S if until == "ever" else min(_CONNECTION_S, float(until) - time.time())
 
 
 class _Proxy:
@@ -78,28 +95,31 @@ _proxy = _Proxy()
 def serve() -> None:
     """The program: serve until the standard input is closed."""
     password = sys.stdin.readline().strip()
-    credentials = b"basic " + base64.b64encode(f"{_USER}:{password}".encode())
     with socket.create_server(("127.0.0.1", 0)) as listener:
         print(listener.getsockname()[1], flush=True)
-        Thread(target=_accept, args=(listener, credentials), daemon=True).start()
+        Thread(target=_accept, args=(listener, password), daemon=True).start()
         sys.stdin.read()
 
 
-def _accept(listener: socket.socket, credentials: bytes) -> None:
+def _accept(listener: socket.socket, password: str) -> None:
     while True:
         connection, _ = listener.accept()
-        Thread(target=_handle, args=(connection, credentials), daemon=True).start()
+        Thread(target=_handle, args=(connection, password), daemon=True).start()
 
 
-def _handle(client: socket.socket, credentials: bytes) -> None:
+def _handle(client: socket.socket, password: str) -> None:
     with client, suppress(OSError, ValueError, UnicodeError):
         client.settimeout(_IDLE_S)
         head, rest = _read_head(client)
         request, *headers = head.split(b"\r\n")
         given = {line.partition(b":")[0].lower(): line.partition(b":")[2].strip() for line in headers}
-        scheme, _, text = given.get(b"proxy-authorization", b"").partition(b" ")
-        if not secrets.compare_digest(scheme.lower() + b" " + text, credentials):
+        user, given_password = _credentials(given.get(b"proxy-authorization", b""))
+        if not secrets.compare_digest(given_password.encode(), password.encode()):
             _refuse(client, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED)
+            return
+        ends = time.monotonic() + _left_s(user)
+        if ends <= time.monotonic():
+            _refuse(client, HTTPStatus.GATEWAY_TIMEOUT)
             return
         method, target, version = request.split(b" ")
         place = urlsplit(f"//{target.decode()}" if method == b"CONNECT" else target.decode())
@@ -123,7 +143,16 @@ def _handle(client: socket.socket, credentials: bytes) -> None:
                 lines = [b" ".join((method, path.encode(), version)), *kept, b"Connection: close"]
                 rest = b"\r\n".join(lines) + b"\r\n\r\n" + rest
             server.sendall(rest)
-            _pass_on(client, server)
+            _pass_on(client, server, ends)
+
+
+def _credentials(header: bytes) -> tuple[str, str]:
+    """The user and the password of a header for basic authentication; two empty ones where there are none."""
+    scheme, _, text = header.partition(b" ")
+    if scheme.lower() != b"basic":
+        return "", ""
+    user, _, password = base64.b64decode(text).decode().partition(":")
+    return user, password
 
 
 def _read_head(client: socket.socket) -> tuple[bytes, bytes]:
@@ -143,13 +172,14 @@ def _refuse(client: socket.socket, status: HTTPStatus) -> None:
     client.sendall(text.encode())
 
 
-def _pass_on(client: socket.socket, server: socket.socket) -> None:
-    """Pass bytes both ways until one end closes, nothing comes for a while, or a connection has lasted too long."""
-    ends = time.monotonic() + _CONNECTION_S
+def _pass_on(client: socket.socket, server: socket.socket, ends: float) -> None:
+    """Pass bytes both ways until one end closes, nothing comes for a while, or `ends` by the monotonic clock."""
     with selectors.DefaultSelector() as both:
         both.register(client, selectors.EVENT_READ, server)
         both.register(server, selectors.EVENT_READ, client)
-        while (ready := both.select(_IDLE_S)) and time.monotonic() < ends:
+        while ready := both.select(max(0.0, min(_IDLE_S, ends - time.monotonic()))):
+            if time.monotonic() >= ends:
+                return
             for key, _ in ready:
                 source, other = key.fileobj, key.data
                 assert isinstance(source, socket.socket)

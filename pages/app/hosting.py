@@ -3,9 +3,12 @@
 import os
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pages.app.processor_clock import CLOCK
 from scinet.errors import SciNetError
 
 _HOUR_S = 3600
@@ -29,13 +32,13 @@ class Limits:
         sessions: Visitors at a time.
         upload_mb: Of the files that a session holds.
         runs: Of one session that wait or run.
-        run_minutes: That the models may run for a session within an hour.
+        processor_minutes: Of processor time that runs may take for a session within an hour.
     """
 
     sessions: float = 20
     upload_mb: float = 1000
     runs: float = 12
-    run_minutes: float = 20
+    processor_minutes: float = 40
 
     @classmethod
     def from_environment(cls) -> "Limits":
@@ -52,8 +55,8 @@ def _number(variable: str, default: float) -> float:
 
 
 @dataclass
-class RunTime:
-    """How long models have run for a session within the last hour."""
+class ProcessorTime:
+    """The processor time that runs have taken for a session within the last hour."""
 
     _runs: deque[tuple[float, float]] = field(default_factory=deque)  # when each ended, and its seconds
 
@@ -61,21 +64,30 @@ class RunTime:
         """A run has ended."""
         self._runs.append((time.monotonic(), seconds))
 
+    @contextmanager
+    def spend(self) -> Iterator[Callable[[], None]]:
+        """A run, which takes processor time while the context is open. Gives a function that checks as `check` does."""
+        with CLOCK.run() as taken_s:
+            try:
+                yield lambda: self.check(taken_s())
+            finally:
+                self.add(taken_s())
+
     def check(self, running_s: float = 0.0) -> None:
         """Raise SciNetError where a hosted session has used its time up.
 
         Args:
-            running_s: How long the run has taken that is in progress.
+            running_s: What the run has taken that is in progress.
         """
         if not is_hosted():
             return
         while self._runs and self._runs[0][0] < time.monotonic() - _HOUR_S:
             self._runs.popleft()
-        minutes = Limits.from_environment().run_minutes
+        minutes = Limits.from_environment().processor_minutes
         if running_s + sum(seconds for _, seconds in self._runs) > 60 * minutes:
             raise SciNetError(
-                f"Models have run for {minutes:g} minutes within this hour, which is all that a visit to this server "
-                "gets. Continue later, or run the app on your own machine."
+                f"Models have taken {minutes:g} minutes of processor time within this hour, which is all that a visit "
+                "to this server gets. Continue later, or run the app on your own machine."
             )
 
 

@@ -150,7 +150,7 @@ def run(task: Task, progress: Callable[[float], None], threshold: float | None =
     known = cached_run(task, threshold)
     if known is not None:
         return known
-    session().run_time.check()
+    session().processor_time.check()
     with _submit(task, priority=0) as job:
         while not job.wait(POLL_S):
             progress(job.progress)
@@ -194,7 +194,7 @@ def as_they_finish(
             while todo and len(waiting) < most:
                 task = todo.popleft()
                 try:
-                    session().run_time.check()
+                    session().processor_time.check()
                     waiting.append((task, jobs.enter_context(_submit(task, priority=0))))
                 except SciNetError as error:
                     yield task, error
@@ -224,16 +224,13 @@ def _submit(task: Task, priority: int, *, only_when_idle: bool = False) -> Job[N
     visit = session()
 
     def work(report: ReportProgress) -> NDArray[np.float32]:
-        started_s = time.monotonic()
+        with visit.processor_time.spend() as check:
 
-        def report_in_time(done: float) -> None:
-            visit.run_time.check(time.monotonic() - started_s)  # which ends a run that would take hours
-            report(done)
+            def report_in_time(done: float) -> None:
+                check()  # which ends a run that would take hours
+                report(done)
 
-        try:
             return _probability(task, report_in_time)
-        finally:
-            visit.run_time.add(time.monotonic() - started_s)
 
     return job_queue().submit(task.key, work, pixels, priority, visit.id, only_when_idle=only_when_idle)
 

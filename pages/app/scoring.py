@@ -19,7 +19,7 @@ from scinet.models.card import Card
 from scinet.progress import ReportProgress, time_left
 
 if TYPE_CHECKING:
-    from pages.app.hosting import RunTime
+    from pages.app.hosting import ProcessorTime
     from pages.app.state import Session
 
 STRATEGIES = ("direct", "best-scale")
@@ -78,7 +78,7 @@ class Scoring:
         self._stop, self.problem = Event(), ""
         self._started_s, self._started_at = time.monotonic(), self.progress
         visit = session()
-        work = (weakref.ref(visit), visit.id, visit.run_time, self._stop)
+        work = (weakref.ref(visit), visit.id, visit.processor_time, self._stop)
         self._thread = Thread(target=self._run, args=work, name="scoring", daemon=True)
         self._thread.start()
 
@@ -91,14 +91,14 @@ class Scoring:
         if self._thread is not None:
             self._thread.join()
 
-    def _run(self, visit: "weakref.ref[Session]", owner: str, run_time: "RunTime", stop: Event) -> None:
+    def _run(self, visit: "weakref.ref[Session]", owner: str, spent: "ProcessorTime", stop: Event) -> None:
         try:
             for tile in self.tiles:
                 image = tile.image.relative_to(self.folder).as_posix()
                 if image in self.done:
                     continue
-                run_time.check()
-                rows = self._of_tile(tile, visit, owner, run_time, stop)
+                spent.check()
+                rows = self._of_tile(tile, visit, owner, spent, stop)
                 if rows is None:
                     return
                 self.tables.append(pd.DataFrame(rows))
@@ -107,18 +107,15 @@ class Scoring:
             self.problem = str(error)
 
     def _of_tile(
-        self, tile: Tile, visit: "weakref.ref[Session]", owner: str, run_time: "RunTime", stop: Event
+        self, tile: Tile, visit: "weakref.ref[Session]", owner: str, spent: "ProcessorTime", stop: Event
     ) -> list[dict[str, Any]] | None:
         """The rows of a tile; None if they are not wanted any more."""
 
         def work(report: ReportProgress) -> list[dict[str, Any]]:
             from scinet.evaluation.tile_scoring import score_tile
 
-            started_s = time.monotonic()
-            try:
+            with spent.spend():
                 return score_tile(runs.model_of(self.card), self.folder, STRATEGIES, tile, report)
-            finally:
-                run_time.add(time.monotonic() - started_s)
 
         pixels = tile.shape[0] * tile.shape[1] if tile.shape else 0
         key = ("score", self.card.name, self.card.sha256, str(tile.image))

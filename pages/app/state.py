@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import streamlit as st
 
-from pages.app.hosting import RunTime
+from pages.app.hosting import ProcessorTime
 from pages.app.result_cache import ResultCache
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Session:
     """What a session remembers, apart from the values of widgets, which Streamlit keeps by the widgets' keys."""
 
     id: str = field(default_factory=lambda: uuid4().hex)
-    run_time: RunTime = field(default_factory=RunTime)
+    processor_time: ProcessorTime = field(default_factory=ProcessorTime)
     entered_through_app: bool = False
     page: str | None = None  # the hash of the page that ran last
 

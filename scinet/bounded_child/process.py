@@ -33,6 +33,14 @@ _CAUSES = {
 no_longer_wanted: ContextVar[Event | None] = ContextVar("no_longer_wanted", default=None)
 
 
+_processes: "weakref.WeakSet[_Process]" = weakref.WeakSet()
+
+
+def children_processor_s() -> float:
+    """Seconds of processor time of the children that run, each as of its latest answer."""
+    return sum(process.processor_s for process in tuple(_processes) if process.is_alive)
+
+
 class ChildError(Exception):
     """A call has no result.
 
@@ -155,6 +163,8 @@ class _Process:
         self._cause = "crash"
         self._idle: Timer | None = None
         self.is_alive = True
+        self.processor_s = 0.0  # at its latest answer
+        _processes.add(self)
         Thread(target=self._receive, name="bounded child", daemon=True).start()
 
     def call(self, function: str, message: Message, timeout_s: float) -> Message:
@@ -223,6 +233,7 @@ class _Process:
         ):
             while True:
                 message = receive(cast(BinaryIO, pipe), MAX_ANSWER_BYTES)
+                self.processor_s = float(message.values["processor_s"])
                 with self._guard:
                     answer = self._waiting.get(message.values["call"])
                 if answer is not None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from threading import Lock
@@ -60,9 +61,10 @@ class _Server:
             self._running -= 1
             if not self._running:
                 limit_time(0)
+        about = {"call": message.values["call"], "processor_s": time.process_time()}
         try:
             with self._sending:
-                send(self._answers, Message({**answer.values, "call": message.values["call"]}, answer.arrays))
+                send(self._answers, Message(answer.values | about, answer.arrays))
         except BaseException:
             os._exit(1)  # the parent sees that it has ended
 

@@ -4,7 +4,7 @@ import math
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,6 +37,8 @@ MAX_BLOCK_BYTES = 10 * MAX_PIXELS
 BYTES_PER_PX = 16  # of an image with as many pixels as are allowed: four bands of float32
 
 MIN_SIDE_PX = 8
+
+_OPENING_S = 60  # for all requests that it takes to open the file at an address
 
 _CODECS = {"JXL": "JPEG XL"}
 
@@ -109,17 +111,18 @@ def open_raster(
     drivers, options = (["GTiff"], _GDAL_OPTIONS | gdal_options()) if by_url else (_DRIVERS, _GDAL_OPTIONS)
     opened = False
     try:
-        with warnings.catch_warnings(), rasterio.Env(**options):
+        with warnings.catch_warnings(), rasterio.Env(**options), ExitStack() as files:
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            if by_url:
-                _read_directories(str(path), drivers)
-            with _dataset(path, content, drivers, overview) as first, _page(first, page, overview, name) as stored:
-                opened = True
-                if is_decoded or not (by_windows and stored.driver == "GTiff"):
-                    check_size(stored, name, max_pixels)
-                check_blocks(stored, name)
-                with upright(stored, path or content) as turned, warped_by_gcps(turned) as dataset:
-                    yield dataset
+            with rasterio.Env(**(gdal_options(_OPENING_S) if by_url else {})):
+                if by_url:
+                    _read_directories(str(path), drivers)
+                first = files.enter_context(_dataset(path, content, drivers, overview))
+                stored = files.enter_context(_page(first, page, overview, name))
+            opened = True
+            if is_decoded or not (by_windows and stored.driver == "GTiff"):
+                check_size(stored, name, max_pixels)
+            check_blocks(stored, name)
+            yield files.enter_context(warped_by_gcps(files.enter_context(upright(stored, path or content))))
     except (RasterioError, CPLE_BaseError, OSError, UnicodeDecodeError) as error:
         raise RasterError(_why_not(error, name, by_url=by_url, opened=opened)) from None
     except MemoryError:

@@ -257,21 +257,21 @@ def main() -> None:
     tile = tile_of_1024_px(folder)
     link = {"source": "Tiles", "city": tile["city"], "tile": Path(tile["image"]).stem, "compare": "All"}
     link["models"] = [card.title for card in list_models()]
+    print(f"{'':34} {'until the picture shows':28} {'messages':>11}  {'files':>11}", flush=True)
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
-        rows = first_visits(browser, Path(scratch))
+        for row in first_visits(browser, Path(scratch)):
+            print(row, flush=True)
         with served(Path(scratch) / "log.txt", SCINET_DATA=str(folder)) as address:
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             page.set_default_timeout(1000 * PATIENCE_S)
             measured, new = measure(Reader(page), f"{address}/?{urlencode(link, doseq=True)}")
-            rows += measured
         browser.close()
     native = float(tile["cm_per_px"])
     steps = [step for step in STEPS_CM_PER_PX if step > 1.02 * native][:REPEATS]
     forward = forward_seconds(folder / tile["image"], native, steps)
-    print(f"{tile['image']}, {native:g} cm/px; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    print(f"{'':34} {'until the picture shows':28} {'messages':>11}  {'files':>11}")
-    for row in rows:
+    print(f"\n{tile['image']}, {native:g} cm/px; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    for row in measured:
         print(row)
     ratios = [whole / alone for whole, alone in zip(new.seconds, forward, strict=True)]
     print(

@@ -183,6 +183,24 @@ def test_a_grid_of_all_cells_in_step(page: Page, address: str) -> None:
     assert len(lefts) == 2
 
 
+def test_settings_stay_open_while_the_map_asks_for_more_steps(page: Page, address: str) -> None:
+    page.goto(f"{address}/?source=Tiles&tile=east&compare=All")
+    page.frame_locator(FRAME).get_by_text("IoU").nth(1).wait_for()
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_test_id("stPopoverBody").wait_for()
+    page.evaluate(
+        """() => {
+            window.asked = 0;
+            addEventListener("click", (event) => { if (event.target.closest(".st-key-more_steps")) asked++; }, true);
+            const { dataset } = document.querySelector(".sn-map-known");
+            dataset.known = JSON.stringify({ ...JSON.parse(dataset.known), againMs: 10 });
+        }"""
+    )
+    page.wait_for_function("asked > 0")
+    page.wait_for_timeout(1000)
+    assert page.get_by_test_id("stPopoverBody").is_visible()
+
+
 def middle(locator: Locator) -> tuple[float, float]:
     box = locator.bounding_box()
     assert box is not None

@@ -104,7 +104,7 @@ def test_runs_stop_when_nobody_takes_their_results_any_more(task: Task, monkeypa
 
 def test_a_run_that_uses_up_a_hosted_sessions_time_ends(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCINET_HOSTED", "1")
-    monkeypatch.setenv("SCINET_MAX_RUN_MINUTES", "0.0001")
+    monkeypatch.setenv("SCINET_MAX_PROCESSOR_MINUTES", "0.0001")
     with pytest.raises(SciNetError, match="all that a visit to this server gets"):
         runs.run(task, lambda _: None)
 

@@ -4,6 +4,7 @@ import base64
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,6 +32,15 @@ def served() -> Iterator[RangeServer]:
         yield server
 
 
+@pytest.fixture
+def allowed(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, str]]:
+    """The place and the password of a proxy that connects to this machine too."""
+    monkeypatch.setenv("SCINET_ALLOW_PRIVATE", "1")  # of the proxy's process
+    proxy = web_proxy._Proxy()
+    yield proxy.started()
+    del proxy  # its process ends when nobody holds it
+
+
 def test_gdal_does_not_reach_this_machine(options: dict[str, Any], served: RangeServer) -> None:
     with rasterio.Env(**options), pytest.raises(RasterioIOError):
         rasterio.open(web.gdal_path(f"{served.address}/a.tif"))
@@ -56,15 +66,38 @@ def test_a_tunnel_to_a_private_host_is_refused(options: dict[str, Any], target: 
     assert answer(options["GDAL_HTTP_PROXY"], request.encode()).startswith(b"HTTP/1.1 403")
 
 
-def test_what_is_allowed_is_passed_on(monkeypatch: pytest.MonkeyPatch, served: RangeServer) -> None:
-    monkeypatch.setenv("SCINET_ALLOW_PRIVATE", "1")  # of the proxy's process
-    proxy = web_proxy._Proxy()
-    place, password = proxy.started()
-    options = web.GDAL_OPTIONS | {"GDAL_HTTP_PROXY": place, "GDAL_HTTP_PROXYUSERPWD": f"scinet:{password}"}
+def test_what_is_allowed_is_passed_on(allowed: tuple[str, str], served: RangeServer) -> None:
+    place, password = allowed
+    options = web.GDAL_OPTIONS | {"GDAL_HTTP_PROXY": place, "GDAL_HTTP_PROXYUSERPWD": f"until-ever:{password}"}
     options["GDAL_DISABLE_READDIR_ON_OPEN"] = "EMPTY_DIR"
     with rasterio.Env(**options), pytest.raises(RasterioIOError):  # it is not a whole image
         rasterio.open(web.gdal_path(f"{served.address}/a.tif"))
     assert "/a.tif" in {path for path, _ in served.asked}
+
+
+def get(place: str, user: str, password: str, target: str) -> bytes:
+    """What comes until the connection is closed."""
+    credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
+    host, port = place.split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(f"GET {target} HTTP/1.1\r\nProxy-Authorization: Basic {credentials}\r\n\r\n".encode())
+        return b"".join(iter(lambda: connection.recv(10_000), b""))
+
+
+def test_after_its_deadline_a_user_is_refused(allowed: tuple[str, str], served: RangeServer) -> None:
+    place, password = allowed
+    target = f"{served.address}/a.tif"
+    assert get(place, f"until-{time.time() + 60}", password, target).startswith(b"HTTP/1.0 200")
+    assert get(place, f"until-{time.time() - 1}", password, target).startswith(b"HTTP/1.1 504")
+    for unknown in ("until-tomorrow", "somebody"):
+        assert get(place, unknown, password, target) == b""
+
+
+def test_a_connection_is_closed_at_its_deadline(allowed: tuple[str, str]) -> None:
+    place, password = allowed
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it takes the connection and never answers
+        target = f"http://127.0.0.1:{silent.getsockname()[1]}/a.tif"
+        assert get(place, f"until-{time.time() + 0.5}", password, target) == b""  # within the socket's own 20 s
 
 
 PUBLIC = """
@@ -93,7 +126,7 @@ def behind_a_public_name(served: RangeServer) -> Iterator[dict[str, Any]]:
     process.stdin.flush()
     place = {
         "GDAL_HTTP_PROXY": f"127.0.0.1:{int(process.stdout.readline())}",
-        "GDAL_HTTP_PROXYUSERPWD": "scinet:password",
+        "GDAL_HTTP_PROXYUSERPWD": "until-ever:password",
     }
     yield web.GDAL_OPTIONS | place | {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_HTTP_MAX_RETRY": 0}
     process.kill()

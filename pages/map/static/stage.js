@@ -80,7 +80,16 @@
     const known = changed("known");
     if (!known) return;
     for (const [step, cells] of Object.entries(known.steps)) remember(known.of, step, cells);
-    if (known.againMs) setTimeout(() => page.querySelector(".st-key-more_steps button")?.click(), known.againMs);
+    if (known.againMs) setTimeout(askForMore, known.againMs);
+  }
+
+  // The click reaches Streamlit, whose root is inside the body, but not the document, where open menus take any click
+  // elsewhere as a reason to close.
+  function askForMore() {
+    const contain = (event) => event.stopPropagation();
+    page.body.addEventListener("click", contain);
+    page.querySelector(".st-key-more_steps button")?.click();
+    page.body.removeEventListener("click", contain);
   }
 
   function draw(state, quickly) {

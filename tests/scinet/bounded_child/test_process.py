@@ -14,7 +14,7 @@ import pytest
 
 from scinet.bounded_child import process
 from scinet.bounded_child.messages import Message, receive, send
-from scinet.bounded_child.process import BoundedChild, ChildError, no_longer_wanted
+from scinet.bounded_child.process import BoundedChild, ChildError, children_processor_s, no_longer_wanted
 from scinet.errors import RasterError
 
 WORK = "tests.scinet.bounded_child.work"
@@ -138,6 +138,12 @@ def test_a_child_that_nobody_holds_ends() -> None:
     gc.collect()
     while exists(running):
         time.sleep(0.05)
+
+
+def test_the_processor_time_of_a_child_is_known(child: BoundedChild) -> None:
+    before_s = children_processor_s()
+    child.call("be_busy", {"seconds": 0.3}, timeout_s=LONG_S)
+    assert children_processor_s() - before_s >= 0.3
 
 
 def test_an_answer_of_too_many_bytes_is_not_taken(child: BoundedChild, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,3 +42,10 @@ def refuse(_: Message) -> Message:
 
 def fail(_: Message) -> Message:
     raise KeyError("first line\nsecond line")
+
+
+def be_busy(message: Message) -> Message:
+    end_s = time.process_time() + message.values["seconds"]
+    while time.process_time() < end_s:
+        pass
+    return Message({})
