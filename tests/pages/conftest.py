@@ -11,6 +11,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from pages.app.state import SESSION, Session
+from scinet.models.card import REPOSITORY_FOLDER
 from tests.pages.samples import PROJECT, house
 from tests.pages.serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, served
 from training import benchmark
@@ -103,3 +104,13 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     ]
     assert requests and not outside
     assert not failures
+
+
+@pytest.fixture(scope="session")
+def nine_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The benchmark on board, of nine models, of which only UNet is on board."""
+    folder = tmp_path_factory.mktemp("nine")
+    for pattern in ("benchmark.*", "unet.*"):
+        for path in REPOSITORY_FOLDER.glob(pattern):
+            shutil.copy(path, folder)
+    return folder

@@ -15,6 +15,7 @@ from pages.app.measures import PIXEL_TITLES
 from pages.app.runs import MaskSettings, Run, Task
 from pages.app.state import cache
 from pages.app.subject import Subject
+from pages.views.benchmark.mask_figure import CELL_PX, FigureCell, MaskFigure
 from scinet.errors import SciNetError
 from scinet.evaluation import scores
 from scinet.evaluation.benchmark import THRESHOLD
@@ -22,7 +23,6 @@ from scinet.evaluation.grading import step_title
 from scinet.models.card import Card
 from scinet.segmentation.strategies import Strategy
 
-CELL_PX = 320
 SETTINGS = MaskSettings(THRESHOLD)
 
 
@@ -35,7 +35,10 @@ class TileRow(NamedTuple):
 
 
 def show(rows: Sequence[TileRow], cards: Sequence[Card], strategy: Strategy, key: str) -> None:
-    """Draw one row per tile: the image, the reference and one mask per model; what has not run yet can be run."""
+    """Draw one row per tile: the image, the reference and one mask per model; what has not run yet can be run.
+
+    The grid can be downloaded as one picture.
+    """
     tasks = {
         (i, card.name): Task(row.subject, card, row.cm_per_px, _plain(strategy, card))
         for i, row in enumerate(rows)
@@ -46,15 +49,22 @@ def show(rows: Sequence[TileRow], cards: Sequence[Card], strategy: Strategy, key
     if missing:
         found |= _offer_runs({at: tasks[at] for at in missing}, key)
     _legend()
+    titles = ["Image", "Reference", *(card.title for card in cards)]
+    legend = {colour: PIXEL_TITLES[kind] for kind, colour in drawing.PIXEL_COLOURS.items()}
+    figure = MaskFigure(titles, legend, sorted({row.subject.credit for row in rows if row.subject.credit}))
     with st.container(key=f"masks-{key}"):
         heads = st.columns(2 + len(cards), gap="small", wrap=False)
-        for column, title in zip(heads, ["Image", "Reference", *(card.title for card in cards)], strict=True):
+        for column, title in zip(heads, titles, strict=True):
             column.html(f'<div class="sn-step"><b>{escape(title)}</b></div>')
         for i, row in enumerate(rows):
             columns = st.columns(2 + len(cards), gap="small", wrap=False)
-            _pictures(columns[0], columns[1], row)
+            cells = _pictures(columns[0], columns[1], row)
             for column, card in zip(columns[2:], cards, strict=True):
-                _mask(column, row, card, found[i, card.name], strategy)
+                cells.append(_mask(column, row, card, found[i, card.name], strategy))
+            figure.rows.append(cells)
+    st.download_button(
+        "Download as PNG", figure.png, f"sci-net_{key}.png", "image/png", key=f"figure-{key}", on_click="ignore"
+    )
 
 
 def _plain(strategy: Strategy, card: Card) -> Strategy:
@@ -91,12 +101,14 @@ def _legend() -> None:
     st.html(f'<div class="sn-legend">{"".join(parts)}</div>')
 
 
-def _pictures(image: DeltaGenerator, reference: DeltaGenerator, row: TileRow) -> None:
+def _pictures(image: DeltaGenerator, reference: DeltaGenerator, row: TileRow) -> list[FigureCell]:
     raster = runs.working_raster(row.subject, row.cm_per_px)
     key = ("picture", row.subject.key, row.cm_per_px)
     picture = cache("sweep").get_or_make(key, lambda: drawing.image_picture(raster, CELL_PX, CELL_PX), len)
     image.image(picture, width="stretch", alt=f"{row.subject.title} at {row.cm_per_px:.3g} cm/px")
-    image.html(f'<div class="sn-step">{escape(row.subject.title)}, {row.cm_per_px:.3g} cm/px</div>')
+    caption = f"{row.subject.title}, {row.cm_per_px:.3g} cm/px"
+    image.html(f'<div class="sn-step">{escape(caption)}</div>')
+    mask = None
     if row.subject.truth is not None:
         buildings = runs.truth_on(row.subject, raster) > 0
         key = ("reference", row.subject.key, row.cm_per_px)
@@ -104,15 +116,16 @@ def _pictures(image: DeltaGenerator, reference: DeltaGenerator, row: TileRow) ->
             key, lambda: drawing.overlay_picture(raster, buildings.astype(np.uint8), ["#FFFFFF"], 0.75, CELL_PX), len
         )
         reference.image(mask, width="stretch", alt=f"Reference buildings of {row.subject.title}")
+    return [FigureCell(picture, caption), FigureCell(mask)]
 
 
-def _mask(column: DeltaGenerator, row: TileRow, card: Card, run: Run | None, strategy: Strategy) -> None:
+def _mask(column: DeltaGenerator, row: TileRow, card: Card, run: Run | None, strategy: Strategy) -> FigureCell:
     if run is None:
         column.html('<div class="sn-awaited">not run yet</div>')
-        return
+        return FigureCell(caption="not run yet")
     evaluation = runs.evaluate(run, SETTINGS).evaluation
     if evaluation.diagnosis is None:
-        return
+        return FigureCell()
     diagnosis = evaluation.diagnosis
     score = scores.iou(diagnosis.counts)
 
@@ -138,3 +151,4 @@ def _mask(column: DeltaGenerator, row: TileRow, card: Card, run: Run | None, str
             "right_pane": "Image",
         },
     )
+    return FigureCell(picture, f"IoU {score:.2f}")
