@@ -31,9 +31,8 @@ def test_every_picture_is_as_wide_as_a_cell_and_keeps_its_shape() -> None:
 
 
 def test_what_has_not_run_is_grey_and_long_titles_stay_in_their_column() -> None:
-    figure = MaskFigure(
-        ["A title that is far too long for its column" * 2, "UNet"], {}, [[cell(RED, 64, 64), FigureCell()]]
-    )
+    headings = ["A title that is far too long for its column" * 2, "UNet"]
+    figure = MaskFigure(headings, {}, rows=[[cell(RED, 64, 64), FigureCell()]])
     pixels = drawn(figure)
     assert area_px(pixels, (0xE6, 0xE8, 0xEB)) == CELL_PX**2
     gap = pixels[:30, 12 + CELL_PX : 12 + CELL_PX + 10]
@@ -47,8 +46,7 @@ def test_the_legend_has_each_colour_once() -> None:
 
 
 def test_each_credit_has_a_line() -> None:
-    without, with_two = (
-        drawn(MaskFigure(["Image"], {}, credits, [[FigureCell()]])) for credits in ([], ["CC-BY", "ODbL"])
-    )
+    without = drawn(MaskFigure(["Image"], {}, rows=[[FigureCell()]]))
+    with_two = drawn(MaskFigure(["Image"], {}, ["CC-BY", "ODbL"], rows=[[FigureCell()]]))
     assert with_two.shape[0] - without.shape[0] == 60
     assert (with_two[-60:, :200] < 128).any()
