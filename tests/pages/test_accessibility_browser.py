@@ -39,6 +39,15 @@ def address(scored_village: Path, village: Path, tmp_path_factory: pytest.TempPa
         yield url
 
 
+def serious_findings(page: Any) -> list[tuple[str, list[str], str]]:
+    """What axe-core finds on the page and in its frames: rule, place and HTML."""
+    for frame in page.frames:
+        frame.evaluate(AXE)
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")
+    serious = [each for each in found["violations"] if each["impact"] in ("serious", "critical")]
+    return [(each["id"], node["target"], node["html"][:200]) for each in serious for node in each["nodes"]]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("title", PAGES)
 def test_axe_finds_nothing_serious(page: Any, address: str, title: str, scheme: str) -> None:
@@ -49,11 +58,7 @@ def test_axe_finds_nothing_serious(page: Any, address: str, title: str, scheme: 
     page.wait_for_selector(SETTLED)
     page.wait_for_timeout(1500)  # fading and animations change colours
     assert page.get_by_role("heading", level=1).inner_text().startswith(f"Sci-Net explorer: {title}")
-    for frame in page.frames:
-        frame.evaluate(AXE)
-    found = page.evaluate("axe.run({resultTypes: ['violations']})")
-    serious = [each for each in found["violations"] if each["impact"] in ("serious", "critical")]
-    assert not [(each["id"], node["target"], node["html"][:200]) for each in serious for node in each["nodes"]]
+    assert not serious_findings(page)
     for text in page.locator(".xtick text").all()[:1]:
         assert text.evaluate("text => getComputedStyle(text).fill") == AXES[scheme]
     titles = page.locator("iframe").evaluate_all("frames => frames.map(frame => frame.title)")
@@ -76,6 +81,25 @@ def test_the_tab_key_reaches_every_control_of_explore_once(page: Any, address: s
     assert at == sorted(at)
     assert sum(stop.startswith("Map: arrow") for stop in stops) == 1  # not one per model
     assert stops[-1].startswith("Fullscreen: Mask")  # beyond the map
+
+
+def test_the_arrow_keys_reach_every_section_of_benchmark(page: Any, address: str) -> None:
+    page.goto(f"{address}/benchmark")
+    tabs = page.get_by_role("tab")
+    page.locator(".sn-table").first.wait_for()
+    tabs.first.focus()
+    for number in range(tabs.count()):
+        if number:
+            page.keyboard.press("ArrowRight")
+            page.keyboard.press("Enter")
+        tab = tabs.nth(number)
+        page.wait_for_function("tab => tab.ariaSelected === 'true'", arg=tab.element_handle())
+        page.wait_for_timeout(500)
+        page.wait_for_selector(SETTLED)
+        assert tab.evaluate("tab => tab === document.activeElement"), tab.inner_text()
+        assert not serious_findings(page), tab.inner_text()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('[role=tabpanel]') !== null")
 
 
 def test_messages_stand_where_a_narrow_screen_shows_them(page: Any, address: str) -> None:
