@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from scinet.evaluation.sweep import sweep
     from scinet.evaluation.truth import read_truth
     from scinet.models.card import Card, list_models
-    from scinet.models.checkpoint import Model, load_model
+    from scinet.models.checkpoint import load_model
+    from scinet.models.model import Model
     from scinet.raster.geotiff import write_mask
     from scinet.raster.raster import Raster
     from scinet.raster.scene import Scene, open_scene, read_raster
@@ -36,7 +37,7 @@ __version__ = "0.2.0"
 
 _MODULES = {
     "Card": "models.card",
-    "Model": "models.checkpoint",
+    "Model": "models.model",
     "Raster": "raster.raster",
     "Scene": "raster.scene",
     "SciNetError": "errors",

@@ -11,7 +11,8 @@ from rasterio.transform import Affine
 
 from scinet.models.build import build
 from scinet.models.card import Card
-from scinet.models.checkpoint import Model, save_checkpoint
+from scinet.models.checkpoint import save_checkpoint
+from scinet.models.model import Model
 from scinet.raster.raster import Raster
 
 PROJECT = Path(__file__).parent.parent

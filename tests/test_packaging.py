@@ -27,7 +27,8 @@ def requirements(name: str) -> set[str]:
 
 def test_requirements_are_those_of_the_package_with_app_and_training() -> None:
     extras = PYPROJECT["optional-dependencies"]
-    assert requirements("requirements.txt") == {*PYPROJECT["dependencies"], *extras["app"], *extras["train"]}
+    needed = {*PYPROJECT["dependencies"], *extras["full"], *extras["app"], *extras["train"]}
+    assert requirements("requirements.txt") == needed - {"scinet-explorer[full]"}
     assert {*extras["onnx"], *extras["dask"], *extras["ray"]} <= requirements("requirements-dev.txt")
 
 

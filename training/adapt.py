@@ -19,9 +19,10 @@ from torch import Tensor, nn
 
 from scinet.evaluation.scores import Counts, iou
 from scinet.models.card import Card
-from scinet.models.checkpoint import Model, load_trained
+from scinet.models.checkpoint import load_trained
 from scinet.models.device import default_device
 from scinet.models.fuse import for_inference
+from scinet.models.model import Model
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample, resample_probability
 from scinet.segmentation.segment import segment

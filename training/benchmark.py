@@ -25,8 +25,9 @@ from scinet.evaluation.benchmark import BENCHMARK_STRATEGIES
 from scinet.evaluation.tile_scoring import measure_traits, score_tile
 from scinet.evaluation.tile_traits import TRAITS
 from scinet.models.card import Card, checkpoints_folder
-from scinet.models.checkpoint import Model, load_model
+from scinet.models.checkpoint import load_model
 from scinet.models.device import parse_device
+from scinet.models.model import Model
 from training.benchmark_file import (
     merged,
     native_summary,

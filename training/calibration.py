@@ -23,7 +23,7 @@ from scinet.atomic_write import write_text
 from scinet.evaluation.evaluate import evaluate
 from scinet.evaluation.object_scores import MATCH_IOU
 from scinet.evaluation.scores import Counts, f1, iou
-from scinet.models.checkpoint import Model, load_model
+from scinet.models.checkpoint import load_model
 from scinet.models.confidence import (
     SCORES,
     Calibration,
@@ -35,6 +35,7 @@ from scinet.models.confidence import (
     logit,
     logit_histogram,
 )
+from scinet.models.model import Model
 from scinet.raster.raster import Raster
 from scinet.segmentation.segment import segment
 from training.leave_out import FOLDS, STEPS_CM_PER_PX, evenly, fold_name

@@ -24,9 +24,9 @@ from scinet.errors import SciNetError
 from scinet.models.architectures import NAMES
 from scinet.models.build import build
 from scinet.models.card import Card, checkpoints_folder
-from scinet.models.checkpoint import Model
 from scinet.models.device import has_bfloat16
 from scinet.models.fuse import for_inference
+from scinet.models.model import Model
 from scinet.raster.raster import Raster
 from scinet.segmentation.segment import segment
 from training.benchmark_file import write_json

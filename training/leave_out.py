@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from scinet.atomic_write import write_text
 from scinet.evaluation.scores import Counts, iou
-from scinet.models.checkpoint import Model, load_model
+from scinet.models.checkpoint import load_model
+from scinet.models.model import Model
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample_probability
 from scinet.segmentation.segment import segment

@@ -27,7 +27,8 @@ from scinet.datasets.samples import Sample, samples
 from scinet.evaluation.grading import steps_around
 from scinet.evaluation.tile_scoring import FINEST_AGAINST_NATIVE
 from scinet.models.card import Card, list_models
-from scinet.models.checkpoint import Model, load_model
+from scinet.models.checkpoint import load_model
+from scinet.models.model import Model
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
 from scinet.segmentation.segment import segment

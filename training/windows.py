@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from rasterio.transform import Affine
 
 from scinet.evaluation.scores import Counts, iou
-from scinet.models.checkpoint import Model, load_model
+from scinet.models.checkpoint import load_model
+from scinet.models.model import Model
 from scinet.raster.raster import Raster
 from scinet.segmentation.cost import pixels_run
 from scinet.segmentation.segment import segment

@@ -11,7 +11,7 @@ from scinet.errors import CheckpointError
 from scinet.models.card import Card, list_models
 
 if TYPE_CHECKING:
-    from scinet.models.checkpoint import Model
+    from scinet.models.model import Model
 
 MAX_PER_SESSION = 4
 

@@ -32,7 +32,7 @@ from scinet.raster.resample import resample
 from scinet.segmentation.strategies import Strategy
 
 if TYPE_CHECKING:  # at run time where a model runs: PyTorch takes seconds to import
-    from scinet.models.checkpoint import Model
+    from scinet.models.model import Model
 
 _NUMBER_BYTES = 100  # of a number in a cache, about
 POLL_S = 0.05  # how often a page that waits for a run looks whether its user has moved on
@@ -263,11 +263,9 @@ def model_of(card: Card) -> "Model":
 
     if card.is_custom:
         return custom_models.network(card)
-    return cache("models").get_or_make((card.name, card.sha256), lambda: load_model(card.name), _model_bytes)
-
-
-def _model_bytes(model: "Model") -> int:
-    return sum(tensor.nbytes for tensor in model.network.state_dict().values())
+    return cache("models").get_or_make(
+        (card.name, card.sha256), lambda: load_model(card.name), lambda model: model.size_bytes
+    )
 
 
 def evaluate(run: Run, settings: MaskSettings) -> Result:

@@ -8,7 +8,12 @@ from threading import Thread
 import streamlit as st
 
 # PyTorch, and what a run imports with it; plotly; the form for custom models
-MODULES = ("scinet.segmentation.segment", "scinet.models.custom", "plotly.graph_objects")
+MODULES = (
+    "scinet.segmentation.segment",
+    "scinet.segmentation.torch_forward",
+    "scinet.models.custom_weights",
+    "plotly.graph_objects",
+)
 
 
 @st.cache_resource(show_spinner=False)

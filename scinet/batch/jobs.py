@@ -10,8 +10,8 @@ from pathlib import Path
 from scinet.atomic_write import write_errors
 from scinet.batch.scenes import SceneSource
 from scinet.errors import WriteError
-from scinet.models.checkpoint import Model
 from scinet.models.memory import tune_memory
+from scinet.models.model import Model
 from scinet.models.named import open_model
 from scinet.output_lock import output_lock
 from scinet.progress import ReportProgress

@@ -18,7 +18,7 @@ from scinet.evaluation.benchmark_rows import read_rows, rows_to_parquet, scored_
 from scinet.evaluation.diagnose import Tally
 from scinet.evaluation.scores import iou
 from scinet.evaluation.tile_scoring import score_tile, tiles_to_score
-from scinet.models.checkpoint import Model
+from scinet.models.model import Model
 from scinet.output_lock import output_lock
 
 SAVED_EVERY_S = 60

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from scinet.models.checkpoint import Model
+from scinet.models.model import Model
 from scinet.models.named import open_model
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from scinet.evaluation.evaluate import evaluate
 from scinet.evaluation.sweep_rows import SweepPoint, sweep_rows
 from scinet.evaluation.truth import Truth
-from scinet.models.checkpoint import Model
+from scinet.models.model import Model
 from scinet.progress import ReportProgress
 from scinet.raster.degrade import AMOUNTS, Degradation, DegradationName
 from scinet.raster.raster import Raster

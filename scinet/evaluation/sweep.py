@@ -14,7 +14,7 @@ from scinet.evaluation.grading import agreement
 from scinet.evaluation.sweep_rows import SweepPoint, sweep_rows
 from scinet.evaluation.truth import Truth, truth_labels
 from scinet.job_queue import Job, JobQueue
-from scinet.models.checkpoint import Model
+from scinet.models.model import Model
 from scinet.progress import ReportProgress
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample

@@ -22,7 +22,7 @@ from scinet.evaluation.threshold_sums import threshold_sums
 from scinet.evaluation.tile_sums import object_sums
 from scinet.evaluation.tile_traits import tile_traits
 from scinet.evaluation.truth import Truth, read_truth, truth_labels
-from scinet.models.checkpoint import Model
+from scinet.models.model import Model
 from scinet.progress import ReportProgress
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample

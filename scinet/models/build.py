@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from scinet.errors import CheckpointError
 from scinet.models import baselines
 from scinet.models.architectures import NAMES
+from scinet.models.model import MIN_SIDE_PX
 from scinet.models.sci_net import ENCODER, sci_net
 
 _BUILDERS: dict[str, Callable[[], nn.Module]] = {
@@ -23,7 +24,6 @@ _BUILDERS: dict[str, Callable[[], nn.Module]] = {
     "manet": baselines.manet,
     "hrnet": baselines.HRNet,
 }
-MIN_SIDE_PX = 32
 
 
 class AnySize(nn.Module):

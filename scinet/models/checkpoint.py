@@ -7,7 +7,7 @@ Nothing here unpickles: a checkpoint from a stranger can hold wrong numbers, but
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -23,31 +23,9 @@ from scinet.models.card import Card, cached_weights, checkpoints_folder, read_ca
 from scinet.models.device import default_device
 from scinet.models.fuse import for_inference
 from scinet.models.memory import give_back
+from scinet.models.model import Model
 
 _CARD = "card"  # in the header's metadata
-
-
-@dataclass(frozen=True)
-class Model:
-    """A network that is ready to segment.
-
-    Attributes:
-        network: Maps float32 (N, 3, H, W), normalised as the card says, to logits (N, 1, H, W).
-        card: What the model is.
-        device: Where the network is.
-        one_size: Whether it takes windows of the card's size only, as some ONNX files do.
-
-    Example:
-        >>> from scinet import load_model
-        >>> model = load_model("unet")
-        >>> model.card.title, model.one_size
-        ('UNet', False)
-    """
-
-    network: nn.Module
-    card: Card
-    device: torch.device
-    one_size: bool = False
 
 
 def save_checkpoint(folder: Path, network: nn.Module, card: Card) -> Card:

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from scinet.models.checkpoint import Model, load_model
+from scinet.errors import CheckpointError
 from scinet.models.custom import SUFFIXES, open_custom_file
-from scinet.models.device import parse_device
+from scinet.models.model import Model
+from scinet.models.packages import need_pytorch
 
 
 def open_model(name: str, device_name: str | None = None) -> Model:
@@ -12,12 +13,21 @@ def open_model(name: str, device_name: str | None = None) -> Model:
 
     Args:
         name: One of `list_models()`, or the path of a .safetensors or .onnx file with its JSON next to it.
-        device_name: "cpu", "cuda" or "mps"; by default the best that is available.
+        device_name: "cpu", "cuda" or "mps"; by default the best that is available. ONNX files run on the CPU.
 
     Raises:
         CheckpointError: There is no such model or device, or a file is damaged.
     """
+    path = Path(name)
+    if path.suffix.lower() == ".onnx":
+        if device_name not in (None, "cpu"):
+            raise CheckpointError(f"{path.name} is an ONNX file, which runs on the CPU: leave out the device.")
+        return open_custom_file(path)
+    need_pytorch(f"{path.name} is a model with weights" if path.suffix else f"{name} is a model on board, with weights")
+    from scinet.models.checkpoint import load_model  # PyTorch takes seconds to import
+    from scinet.models.device import parse_device
+
     device = parse_device(device_name) if device_name else None
-    if Path(name).suffix.lower() in SUFFIXES:
-        return open_custom_file(Path(name), device)
+    if path.suffix.lower() in SUFFIXES:
+        return open_custom_file(path, device)
     return load_model(name, device)

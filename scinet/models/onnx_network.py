@@ -3,42 +3,44 @@
 The packages onnx and onnxruntime are optional: ``pip install scinet-explorer[onnx]``.
 """
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from scinet.bounded_child.limits import memory_for_models
 from scinet.bounded_child.messages import Message
 from scinet.bounded_child.process import BoundedChild, ChildError
 from scinet.errors import CheckpointError
+from scinet.models.cores import cores
+from scinet.models.model import Runtime
 
 OPEN_S = 60
 WINDOW_S, MEGAPIXEL_S = 20, 25  # for each call of the network: a constant, and more for large windows
+STEP_PX = 32  # networks halve their input up to five times
 _LANES = 4  # as many windows as run at a time
 
 
-class OnnxNetwork(nn.Module):
+class OnnxNetwork(Runtime):
     """An ONNX file with one input, float32 (N, 3, H, W), and an output (N, 1 or 2, H, W).
 
     Args:
         content: The file.
         file_name: What to call it in messages.
         output: "logits" or "probability".
+        mean: Per channel: the file gets (image - mean) / std.
+        std: Per channel.
 
     Raises:
         CheckpointError: It is not an ONNX file, refers to other files, wants an input other than (N, 3, H, W), or
             takes too much memory or time.
     """
 
-    def __init__(self, content: bytes, file_name: str, output: str):
-        super().__init__()
+    def __init__(self, content: bytes, file_name: str, output: str, mean: Sequence[float], std: Sequence[float]):
         self._name, self._output = file_name, output
-        facts = {"name": file_name, "threads": torch.get_num_threads()}
-        opening = Message(facts, [np.frombuffer(content, np.uint8)])
+        self._mean, self._std = (np.array(values, np.float32).reshape(1, 3, 1, 1) for values in (mean, std))
+        opening = Message({"name": file_name, "threads": cores()}, [np.frombuffer(content, np.uint8)])
         self._child = BoundedChild(
             "scinet.models.onnx_child", memory_for_models(), _LANES, ("open_file", opening, OPEN_S)
         )
@@ -48,22 +50,31 @@ class OnnxNetwork(nn.Module):
             raise CheckpointError(f"{file_name} cannot be opened: {_reason(error, OPEN_S)}.") from error
         side_px = opened.values.get("side_px") if opened else None
         self.side_px = int(side_px) if side_px else None  # where the file takes images of one size only
+        self._size_bytes = len(content)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Image (N, 3, H, W), normalised, to logits (N, 1, H, W).
+    @property
+    def size_bytes(self) -> int:
+        """The file, which is kept for when the process has to be started again."""
+        return self._size_bytes
+
+    def logits(self, images: NDArray[np.float32], threads: int) -> NDArray[np.float32]:
+        """As `Runtime.logits`.
 
         Raises:
             CheckpointError: The model fails, reaches a limit, or does not give finite numbers of this shape.
         """
-        height, width = image.shape[-2:]
+        height, width = images.shape[-2:]
         if self.side_px is None:
-            right, bottom = -width % 32, -height % 32
+            right, bottom = -width % STEP_PX, -height % STEP_PX
         else:
             right, bottom = self.side_px - width, self.side_px - height
-        image = F.pad(image, (0, right, 0, bottom), mode="replicate") if right or bottom else image
-        values = torch.from_numpy(self._run(image.float().cpu().numpy())).to(image.device)
+        images = (images - self._mean) / self._std
+        if right or bottom:
+            images = np.pad(images, ((0, 0), (0, 0), (0, bottom), (0, right)), mode="edge")
+        values = self._run(images)
         if self._output == "probability":
-            values = torch.logit(values[:, -1:], eps=1e-6)
+            probability = np.clip(values[:, -1:], 1e-6, 1 - 1e-6)
+            values = np.log(probability / (1 - probability))
         elif values.shape[1] == 2:
             values = values[:, 1:] - values[:, :1]
         return values[..., :height, :width]
@@ -101,8 +112,8 @@ def _reason(error: ChildError, limit_s: float) -> str:
     return f"onnxruntime refuses it, or it takes too much memory ({str(error).strip(' .')})"
 
 
-def open_onnx(content: bytes, file_name: str, output: str) -> OnnxNetwork:
+def open_onnx(content: bytes, file_name: str, output: str, mean: Sequence[float], std: Sequence[float]) -> OnnxNetwork:
     """Open an ONNX file as a network; see `OnnxNetwork`. Raises CheckpointError where a package is missing too."""
     if not (find_spec("onnx") and find_spec("onnxruntime")):
         raise CheckpointError("ONNX files need two more packages: pip install onnx onnxruntime, then start again.")
-    return OnnxNetwork(content, file_name, output)
+    return OnnxNetwork(content, file_name, output, mean, std)

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scinet.models.build import MIN_SIDE_PX
-from scinet.models.checkpoint import Model
+from scinet.models.model import MIN_SIDE_PX, Model
 from scinet.progress import ReportProgress
 from scinet.raster.grid import Grid
 from scinet.raster.stream import Band, RowBuffer, RowStream

@@ -11,14 +11,12 @@ from itertools import product
 from threading import Event, Lock
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from scinet.bounded_child.process import no_longer_wanted
-from scinet.models.checkpoint import Model
-from scinet.models.device import has_bfloat16
+from scinet.models.cores import cores
+from scinet.models.model import Model, Runtime
 
-_CORES = torch.get_num_threads()  # read once: a new thread starts with what the last one has set for itself
 _MOST_AT_A_TIME = 4  # on a processor: each takes 100 MB
 _BATCH = {"cuda": 16, "mps": 8, "cpu": 1}  # on a CPU a larger batch is not faster
 
@@ -34,7 +32,7 @@ class Forward:
     def __init__(self, model: Model, windows: int, flips: bool = False) -> None:
         self._model, self._flips = model, flips
         self.batch = _BATCH[model.device.type]
-        self.at_a_time = min(_CORES, windows, _MOST_AT_A_TIME) if model.device.type == "cpu" else 1
+        self.at_a_time = min(cores(), windows, _MOST_AT_A_TIME) if model.device.type == "cpu" else 1
         self._pool = _pool(model.device.type)
         self._stopped = Event()
 
@@ -71,34 +69,34 @@ class _Pool:
     ) -> NDArray[np.float32]:
         in_parallel = max(at_a_time, min(self._asked, self._size))
         no_longer_wanted.set(stopped)  # in this thread
-        return _forward(windows, model, flips, _CORES // in_parallel)
+        return _forward(windows, model, flips, cores() // in_parallel)
 
 
 @cache
 def _pool(device_type: str) -> _Pool:
-    return _Pool(min(_CORES, _MOST_AT_A_TIME) if device_type == "cpu" else 1, f"forward {device_type}")
+    return _Pool(min(cores(), _MOST_AT_A_TIME) if device_type == "cpu" else 1, f"forward {device_type}")
 
 
-@torch.inference_mode()
 def _forward(windows: list[NDArray[np.uint8]], model: Model, flips: bool, threads: int) -> NDArray[np.float32]:
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)  # for this thread's work only
-    image = torch.from_numpy(np.stack(windows)).to(model.device).permute(0, 3, 1, 2)  # channels_last by its strides
-    image = (image.float() / 255 - model.card.mean) / model.card.std
-    # Twice as fast where the processor has it; on the trained checkpoints under 0.1 % of the mask's pixels differ
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=has_bfloat16(model.device)):
-        if not flips:
-            return _probability(model.network(image))
-        total = np.zeros((len(windows), *windows[0].shape[:2]), np.float32)
-        for turns, mirrored in product(range(4), (False, True)):
-            seen = torch.rot90(image.flip(3) if mirrored else image, turns, (2, 3))
-            answer = np.rot90(_probability(model.network(seen)), -turns, (1, 2))
-            total += answer[:, :, ::-1] if mirrored else answer
-        total /= 8
-        return total
+    seen = np.stack(windows)
+    if not flips:
+        return _probability(seen, model, threads)
+    total = np.zeros(seen.shape[:3], np.float32)
+    for turns, mirrored in product(range(4), (False, True)):
+        turned = np.rot90(seen[:, :, ::-1] if mirrored else seen, turns, (1, 2))
+        answer = np.rot90(_probability(np.ascontiguousarray(turned), model, threads), -turns, (1, 2))
+        total += answer[:, :, ::-1] if mirrored else answer
+    total /= 8
+    return total
 
 
-def _probability(logits: torch.Tensor) -> NDArray[np.float32]:
-    """From (N, 1, H, W) to float32 (N, H, W) on the CPU."""
-    probability: NDArray[np.float32] = logits[:, 0].float().sigmoid().cpu().numpy()
-    return probability
+def _probability(windows: NDArray[np.uint8], model: Model, threads: int) -> NDArray[np.float32]:
+    """Of windows uint8 (N, H, W, 3), float32 (N, H, W)."""
+    if not isinstance(model.network, Runtime):
+        from scinet.segmentation.torch_forward import probability  # PyTorch takes seconds to import
+
+        return probability(windows, model, threads)
+    images = np.moveaxis(windows, -1, 1).astype(np.float32, order="C")
+    images /= 255
+    logits = model.network.logits(images, threads)[:, 0]
+    return 1 / (1 + np.exp(-np.clip(logits, -80, 80)))  # beyond which float32 has no more probabilities

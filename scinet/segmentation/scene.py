@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from scinet.errors import RasterError, ResolutionError
-from scinet.models.checkpoint import Model
+from scinet.models.model import Model
 from scinet.output_lock import output_lock
 from scinet.progress import ReportProgress
 from scinet.raster.geotiff import (

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,10 @@ class FootprintFile:
             )
         if not self.path.parent.is_dir():
             raise WriteError(f"{self.path} cannot be written: its folder does not exist.")
+        if self.square and find_spec("buildingregulariser") is None:
+            raise WriteError(
+                'Square corners need another package: pip install "scinet-explorer[full]", or leave out --square.'
+            )
 
 
 def write_footprints(

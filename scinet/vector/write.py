@@ -11,17 +11,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 import shapely
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 
 from scinet.atomic_write import atomic_write
 from scinet.errors import WriteError
-from scinet.vector.geoparquet_write import write_geoparquet
+
+if TYPE_CHECKING:  # at run time where footprints are written: masks do without
+    import pyarrow as pa
 
 _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     ".gpkg": ("GPKG", {}),
@@ -35,8 +36,6 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 _NEED_A_CRS = {".geojson": "GeoJSON needs longitudes and latitudes", ".pmtiles": "PMTiles need a place on the earth"}
 _PARTS = (".dbf", ".shx", ".prj", ".cpg", ".shp")  # of a Shapefile
-_GEOMETRY = pa.field("geometry", pa.binary(), metadata={"ARROW:extension:name": "geoarrow.wkb"})
-_ARROW = {"f": pa.float64(), "O": pa.string()}
 
 # Geometries (n,), and the columns (n,) of their properties.
 Batch = tuple[NDArray[np.object_], dict[str, NDArray[Any]]]
@@ -77,14 +76,17 @@ def write_batches(
     Raises:
         WriteError: The file cannot be written.
     """
+    import pyarrow as pa
+
     check_vector_path(path, crs)
     suffix = Path(path).suffix
-    fields = [] if suffix == ".dxf" else [pa.field(name, _ARROW[kind]) for name, kind in columns.items()]
-    schema = pa.schema([_GEOMETRY, *fields])
+    arrow = {"f": pa.float64(), "O": pa.string()}
+    fields = [] if suffix == ".dxf" else [pa.field(name, arrow[kind]) for name, kind in columns.items()]
+    schema = pa.schema([pa.field("geometry", pa.binary(), metadata={"ARROW:extension:name": "geoarrow.wkb"}), *fields])
     written = [0, 0]  # polygons, and features of the file
     problems: list[BaseException] = []
 
-    def record_batches() -> Iterator[pa.RecordBatch]:
+    def record_batches() -> Iterator["pa.RecordBatch"]:
         try:
             for polygons, values in batches:
                 if len(polygons):
@@ -100,6 +102,8 @@ def write_batches(
     with _parts(Path(path)) as partial:
         try:
             if suffix == ".parquet":
+                from scinet.vector.geoparquet_write import write_geoparquet
+
                 write_geoparquet(partial, schema, record_batches(), crs)
             else:
                 kind = "LineString" if suffix == ".dxf" else geometry_type
@@ -115,8 +119,14 @@ def write_batches(
 
 
 def _write_with_gdal(
-    path: Path, suffix: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch], crs: CRS | None, geometry_type: str
+    path: Path,
+    suffix: str,
+    schema: "pa.Schema",
+    batches: Iterable["pa.RecordBatch"],
+    crs: CRS | None,
+    geometry_type: str,
 ) -> None:
+    import pyarrow as pa
     import pyogrio  # here, as it imports geopandas: 100 MB, which writing a mask does not need
 
     driver, options = _FORMATS[suffix]

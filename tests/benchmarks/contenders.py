@@ -66,9 +66,9 @@ def ours(job: Job) -> Done:
 
 def ours_in_float32(job: Job) -> Done:
     from scinet.models import fuse
-    from scinet.segmentation import forward
+    from scinet.segmentation import torch_forward
 
-    forward.has_bfloat16 = fuse.has_bfloat16 = lambda device: False
+    torch_forward.has_bfloat16 = fuse.has_bfloat16 = lambda device: False
     return ours(job)
 
 

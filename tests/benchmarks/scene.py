@@ -18,7 +18,8 @@ from rasterio.transform import from_origin
 from rasterio.windows import Window
 
 from scinet.models.card import Card
-from scinet.models.checkpoint import Model, load_model
+from scinet.models.checkpoint import load_model
+from scinet.models.model import Model
 from scinet.raster.scene import open_scene
 from scinet.segmentation.scene import SceneMask, segment_to_file
 from scinet.segmentation.strategies import STRATEGIES, StrategyName

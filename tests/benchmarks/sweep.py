@@ -17,7 +17,8 @@ import torch
 from scinet.evaluation.sweep import sweep
 from scinet.evaluation.truth import read_truth
 from scinet.models.card import list_models
-from scinet.models.checkpoint import Model, load_model
+from scinet.models.checkpoint import load_model
+from scinet.models.model import Model
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
 from scinet.raster.scene import read_raster

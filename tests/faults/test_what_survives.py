@@ -20,7 +20,7 @@ from scinet.cli.main import main
 from scinet.datasets.web_cache import DiskCache
 from scinet.download import find_file
 from scinet.errors import DownloadError, SciNetError, WriteError
-from scinet.models.checkpoint import Model
+from scinet.models.model import Model
 from scinet.raster import resample
 from scinet.raster import scene as raster_scene
 from scinet.raster.geotiff import write_raster
@@ -151,7 +151,7 @@ import os, signal, sys
 from pathlib import Path
 import torch
 from scinet.models.card import Card
-from scinet.models.checkpoint import Model
+from scinet.models.model import Model
 from scinet.raster import resample, scene
 from scinet.raster.scene import open_scene
 from scinet.segmentation import segment

@@ -22,7 +22,7 @@ from pages.app.subject import Subject
 from pages.views.explore import downloads
 from scinet.evaluation.truth import Truth
 from scinet.models.card import Card
-from scinet.models.checkpoint import Model
+from scinet.models.model import Model
 from scinet.raster.geotiff import write_raster
 from scinet.raster.raster import Raster
 from scinet.raster.scene import open_scene

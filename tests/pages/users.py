@@ -14,7 +14,7 @@ from scinet.evaluation.grading import step_title, steps_around
 from scinet.evaluation.mask import read_mask
 from scinet.evaluation.scores import iou
 from scinet.evaluation.truth import truth_labels
-from scinet.models.checkpoint import Model
+from scinet.models.model import Model
 from scinet.raster.scene import read_raster
 from scinet.segmentation.segment import segment
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scinet.models.checkpoint import Model
 from scinet.models.confidence import expected_iou, logit_histogram
+from scinet.models.model import Model
 from training.calibration import check, fit, images, measure_tile, reliability
 from training.packed_tiles import PackedTiles
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from scinet.models.card import Card
-from scinet.models.checkpoint import Model
+from scinet.models.model import Model
 from training import leave_out
 from training.errors import DataError
 from training.packed_tiles import PackedTiles

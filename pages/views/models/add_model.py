@@ -9,9 +9,10 @@ from pages.app.state import CUSTOM_ARCHITECTURE, CUSTOM_DECODER, CUSTOM_ENCODER,
 from scinet.errors import SciNetError
 from scinet.models import custom
 from scinet.models.architectures import NAMES, TITLES
-from scinet.models.build import MIN_SIDE_PX
 from scinet.models.card import list_models
 from scinet.models.custom import ModelSpec
+from scinet.models.custom_weights import SMP_ARCHITECTURES
+from scinet.models.model import MIN_SIDE_PX
 from scinet.models.recognise import recognise
 
 OTHER = "smp"
@@ -74,7 +75,7 @@ def choose_architecture() -> str:
     if known != OTHER:
         return known
     left, right = st.columns(2)
-    kind = left.selectbox("Decoder", custom.SMP_ARCHITECTURES, key=CUSTOM_DECODER)
+    kind = left.selectbox("Decoder", SMP_ARCHITECTURES, key=CUSTOM_DECODER)
     encoder = right.text_input(
         "Encoder", "resnet34", key=CUSTOM_ENCODER, max_chars=80, help="Its name in smp; those of timm begin with tu-"
     )

@@ -57,7 +57,8 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
         (["models"], {"torch", "pandas"}),
         (["tiles", "."], {"torch", "pandas"}),
         (["ocaic", "list"], {"torch", "pandas"}),
-        pytest.param(["segment", "--help"], {"geopandas", "streamlit"}, marks=pytest.mark.slow),  # 100 MB less
+        (["segment", "--help"], {"torch", "timm", "onnx", "pandas", "geopandas", "pyarrow", "pyogrio", "streamlit"}),
+        (["score", "--help"], {"torch", "timm", "onnx", "pandas", "geopandas", "streamlit"}),
     ],
 )
 def test_a_command_loads_only_what_it_needs(arguments: list[str], unneeded: set[str]) -> None:

@@ -13,7 +13,7 @@ from scinet.evaluation.object_scores import ObjectTally
 from scinet.evaluation.sweep import sweep
 from scinet.evaluation.sweep_rows import COLUMNS, SweepPoint, sweep_rows, verdicts
 from scinet.evaluation.target import Target
-from scinet.models.checkpoint import Model
+from scinet.models.model import Model
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
 

@@ -9,8 +9,8 @@ from rasterio.transform import Affine
 from scinet.errors import CheckpointError
 from scinet.models.build import build
 from scinet.models.card import Card
-from scinet.models.checkpoint import Model
 from scinet.models.custom import open_custom_file
+from scinet.models.model import Model
 from scinet.models.onnx_export import export_onnx
 from scinet.raster.raster import Raster
 from scinet.segmentation.segment import segment

@@ -15,7 +15,8 @@ from scipy import ndimage
 from scipy.ndimage import gaussian_filter
 
 from scinet.errors import RasterError, ResolutionError, WriteError
-from scinet.models.checkpoint import Model, load_model
+from scinet.models.checkpoint import load_model
+from scinet.models.model import Model
 from scinet.raster import resample
 from scinet.raster import scene as raster_scene
 from scinet.raster.components import label

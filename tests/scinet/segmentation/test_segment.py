@@ -9,9 +9,10 @@ from rasterio.transform import Affine
 from scinet.evaluation.mask import read_mask
 from scinet.evaluation.scores import Counts, iou
 from scinet.models.card import Card, list_models
-from scinet.models.checkpoint import Model, load_model, load_trained
+from scinet.models.checkpoint import load_model, load_trained
 from scinet.models.device import has_bfloat16
 from scinet.models.fuse import for_inference
+from scinet.models.model import Model
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
 from scinet.raster.scene import read_raster
@@ -245,7 +246,7 @@ def test_lower_precision_gives_the_masks_of_float32(data_dir, name, monkeypatch)
         return np.stack([segment(raster, model).probability > 0.5 for raster in rasters])
 
     in_bfloat16 = masks(load_model(name, torch.device("cpu")))
-    for module in ("scinet.models.fuse", "scinet.segmentation.forward"):
+    for module in ("scinet.models.fuse", "scinet.segmentation.torch_forward"):
         monkeypatch.setattr(f"{module}.has_bfloat16", lambda device: False)
     on_board = masks(load_model(name, torch.device("cpu")))
     as_trained = masks(unrounded(name))
