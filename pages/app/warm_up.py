@@ -7,11 +7,12 @@ from threading import Thread
 
 import streamlit as st
 
-# PyTorch, and what a run imports with it; plotly; the form for custom models
+# PyTorch, and what a run imports with it; plotly. Not timm and smp, which most models on board and custom ones need:
+# they take 250 MB
 MODULES = (
     "scinet.segmentation.segment",
     "scinet.segmentation.torch_forward",
-    "scinet.models.custom_weights",
+    "scinet.models.sci_net",
     "plotly.graph_objects",
 )
 

@@ -1,4 +1,4 @@
-"""The seven architectures of the paper: names and titles, in the paper's order."""
+"""Architectures: the seven of the paper, in its order, and those that custom models may have."""
 
 TITLES: dict[str, str] = {
     "sci-net": "Sci-Net",
@@ -10,3 +10,19 @@ TITLES: dict[str, str] = {
     "hrnet": "HRNet",
 }
 NAMES: tuple[str, ...] = tuple(TITLES)
+
+# The decoders of segmentation-models-pytorch, which custom models may have
+DECODER_TITLES = {
+    "unet": "UNet",
+    "unetplusplus": "UNet++",
+    "manet": "MANet",
+    "linknet": "LinkNet",
+    "fpn": "FPN",
+    "pspnet": "PSPNet",
+    "deeplabv3": "DeepLabV3",
+    "deeplabv3plus": "DeepLabV3+",
+    "pan": "PAN",
+    "upernet": "UPerNet",
+    "segformer": "SegFormer",
+    "dpt": "DPT",
+}

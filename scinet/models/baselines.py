@@ -1,4 +1,4 @@
-"""The six models that the paper compares with Sci-Net (section 5.2), from smp and timm.
+"""Models that the paper compares with Sci-Net (section 5.2), from smp and timm; UNet is in `sci_net`.
 
 All start from RegNetY-1.6GF except HRNet, which is its own backbone. Parameters and GMACs of each
 are held to the paper's Table 1 by ``tests/scinet/models/test_build.py``.
@@ -16,14 +16,19 @@ from torch import Tensor, nn
 from scinet.models.sci_net import DECODER_CHANNELS, ENCODER, ENCODER_CHANNELS, UNet
 
 # The four branches as they are, without the classifier's wider heads and the stem
+HRNET_NAME = "hrnet_w32"
 HRNET_ENCODER: dict[str, Any] = {"feature_location": "", "out_indices": (1, 2, 3, 4)}
 
 SMP_ENCODER = f"tu-{ENCODER}"  # smp takes any timm encoder by this prefix
 
 
-def unet() -> nn.Module:
-    """UNet with changes (c) and (d) of section 4.4: 23.34 GMACs; with output stride 32 it would be 20.94."""
-    return UNet(nn.Identity(), ENCODER_CHANNELS[-1])
+def imagenet_weights(timm_name: str) -> dict[str, Tensor]:
+    """The state of one of timm's encoders, trained on ImageNet; it is downloaded from timm's hub."""
+    arguments = HRNET_ENCODER if timm_name == HRNET_NAME else {}
+    state: dict[str, Tensor] = timm.create_model(
+        timm_name, pretrained=True, features_only=True, **arguments
+    ).state_dict()
+    return state
 
 
 def unet_aspp() -> nn.Module:
@@ -54,12 +59,17 @@ def manet() -> nn.Module:
     return network
 
 
+def hrnet() -> nn.Module:
+    """HRNet."""
+    return HRNet()
+
+
 class HRNet(nn.Module):
     """HRNetV2-W32: four branches joined at 1/4 of the size, mixed by 1x1 convolutions."""
 
     def __init__(self) -> None:
         super().__init__()
-        encoder = timm.create_model("hrnet_w32", pretrained=False, features_only=True, **HRNET_ENCODER)
+        encoder = timm.create_model(HRNET_NAME, pretrained=False, features_only=True, **HRNET_ENCODER)
         info: Any = encoder.feature_info
         self.encoder = encoder
         channels = sum(info.channels())  # 32 + 64 + 128 + 256 = 480

@@ -1,29 +1,19 @@
 """The seven architectures of the paper by name: ``build("sci-net")``."""
 
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-import timm
 import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from scinet.errors import CheckpointError
-from scinet.models import baselines
 from scinet.models.architectures import NAMES
 from scinet.models.model import MIN_SIDE_PX
-from scinet.models.sci_net import ENCODER, sci_net
+from scinet.models.sci_net import ENCODER
 
-_BUILDERS: dict[str, Callable[[], nn.Module]] = {
-    "sci-net": sci_net,
-    "unet": baselines.unet,
-    "unet-aspp": baselines.unet_aspp,
-    "pspnet": baselines.pspnet,
-    "deeplabv3plus": baselines.deeplabv3plus,
-    "manet": baselines.manet,
-    "hrnet": baselines.HRNet,
-}
+# In which module of this package a function of the architecture's name builds it
+_MODULES = {name: "sci_net" if name in ("sci-net", "unet") else "baselines" for name in NAMES}
 
 
 class AnySize(nn.Module):
@@ -67,9 +57,10 @@ def build(name: str, encoder_weights: str | Path | None = None) -> AnySize:
     Raises:
         CheckpointError: The name is unknown, or the weights do not fit.
     """
-    if name not in _BUILDERS:
+    if name not in NAMES:
         raise CheckpointError(f"The architecture {name!r} is unknown; choose one of {', '.join(NAMES)}.")
-    network = _BUILDERS[name]()
+    module = import_module(f"scinet.models.{_MODULES[name]}")  # smp and timm take seconds to import
+    network: nn.Module = getattr(module, name.replace("-", "_"))()
     if encoder_weights is not None:
         _load_encoder(network, encoder_name(name), encoder_weights)
     return AnySize(network)
@@ -80,8 +71,9 @@ def _load_encoder(network: nn.Module, timm_name: str, weights: str | Path) -> No
     encoder = getattr(network.encoder, "model", network.encoder)
     assert isinstance(encoder, nn.Module)
     if weights == "imagenet":
-        arguments: dict[str, Any] = baselines.HRNET_ENCODER if timm_name == "hrnet_w32" else {}
-        state = timm.create_model(timm_name, pretrained=True, features_only=True, **arguments).state_dict()
+        from scinet.models.baselines import imagenet_weights
+
+        state = imagenet_weights(timm_name)
     else:
         try:
             state = load_file(weights)

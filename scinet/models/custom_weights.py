@@ -11,7 +11,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from scinet.errors import CheckpointError
-from scinet.models.architectures import NAMES
+from scinet.models.architectures import DECODER_TITLES, NAMES
 from scinet.models.build import AnySize, build
 from scinet.models.fuse import fold_batch_norms
 from scinet.models.model import MIN_SIDE_PX
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from scinet.models.custom import Colour, ModelSpec
 
 MAX_HEADER_BYTES = 5_000_000  # a hundred times what the largest network needs
-SMP_ARCHITECTURES: tuple[str, ...] = tuple(smp.MODEL_ARCHITECTURES_MAPPING)
 # Tried in addition to a whole window: the smallest size, and one that is not a power of 2
 TRIAL_SIDES_PX = (MIN_SIDE_PX, 2 * MIN_SIDE_PX + 1)
 # timm would take "tu-local-dir:/folder" and "tu-hf-hub:owner/name" for places to read
@@ -97,10 +96,10 @@ def _from_safetensors(file_name: str, content: bytes, architecture: str) -> nn.M
     if architecture in NAMES:
         return _filled(lambda: build(architecture), state, file_name, architecture)
     kind, _, encoder = architecture.partition("/")
-    if kind.lower() not in SMP_ARCHITECTURES or not ENCODER.fullmatch(encoder):
+    if kind.lower() not in DECODER_TITLES or not ENCODER.fullmatch(encoder):
         raise CheckpointError(
             f"The architecture {architecture!r} is unknown: choose one of {', '.join(NAMES)}, or "
-            f"<architecture>/<encoder> of segmentation-models-pytorch with one of {', '.join(SMP_ARCHITECTURES)}."
+            f"<architecture>/<encoder> of segmentation-models-pytorch with one of {', '.join(DECODER_TITLES)}."
         )
     classes = 2 if any(key.startswith("segmentation_head") and len(t) == 2 for key, t in state.items() if t.ndim) else 1
 

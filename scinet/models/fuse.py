@@ -4,13 +4,13 @@ Folding saves a pass over the pixels for each norm. Where autocast runs the conv
 their weights once saves half of their memory and a cast per window; the numbers are the same.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.overrides import TorchFunctionMode
@@ -47,7 +47,7 @@ def fold_batch_norms(network: nn.Module) -> int:
             convolution.weight, convolution.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
         )
         convolution.weight, convolution.bias = weight.requires_grad_(False), bias.requires_grad_(False)
-        rest = norm.act if isinstance(norm, BatchNormAct2d) else nn.Identity()
+        rest = nn.Identity() if type(norm) is nn.BatchNorm2d else norm.act
         parent, _, child = names[id(norm)].rpartition(".")
         network.get_submodule(parent)._modules[child] = rest
     return len(pairs)
@@ -62,7 +62,7 @@ def _pairs(network: nn.Module) -> list[tuple[nn.Conv2d, Any]]:
     with torch.inference_mode(), _Calls() as calls:
         network(trial)
     convolutions = dict(_by_weight(network, nn.Conv2d))
-    norms = {**dict(_by_weight(network, nn.BatchNorm2d)), **dict(_by_weight(network, BatchNormAct2d))}
+    norms = {weight: norm for kind in _norms() for weight, norm in _by_weight(network, kind)}
     return [
         (convolutions[weight], norms[calls.norm_weights[output]])
         for output, weight in calls.convolution_weights.items()
@@ -71,6 +71,12 @@ def _pairs(network: nn.Module) -> list[tuple[nn.Conv2d, Any]]:
         and weight in convolutions
         and calls.uses[weight] == calls.uses[calls.norm_weights[output]] == 1
     ]
+
+
+def _norms() -> list[type[nn.Module]]:
+    """PyTorch's batch norm, and timm's with an activation, where timm is imported: that takes seconds."""
+    of_timm = sys.modules.get("timm.layers.norm_act")
+    return [nn.BatchNorm2d, *([of_timm.BatchNormAct2d] if of_timm else [])]
 
 
 def _by_weight(network: nn.Module, kind: type[nn.Module]) -> Iterator[tuple[int, Any]]:

@@ -8,27 +8,13 @@ from typing import NamedTuple
 import segmentation_models_pytorch as smp
 import torch
 
-from scinet.models.architectures import NAMES, TITLES
+from scinet.models.architectures import DECODER_TITLES, NAMES, TITLES
 from scinet.models.build import build
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 MAX_HEADER_BYTES = 5_000_000
 PREFIXES = ("module.", "model.")  # as PyTorch's data parallel and Lightning save them
-DECODER_TITLES = {
-    "unet": "UNet",
-    "unetplusplus": "UNet++",
-    "manet": "MANet",
-    "linknet": "LinkNet",
-    "fpn": "FPN",
-    "pspnet": "PSPNet",
-    "deeplabv3": "DeepLabV3",
-    "deeplabv3plus": "DeepLabV3+",
-    "pan": "PAN",
-    "upernet": "UPerNet",
-    "segformer": "SegFormer",
-    "dpt": "DPT",
-}
 # Encoders by a tensor that each of a family has; the smallest come first
 FAMILIES = {
     "layer1.0.conv1.weight": ("resnet", "resnext", "timm-skresn"),

@@ -8,12 +8,10 @@ from pages.app.markdown import sentence
 from pages.app.state import CUSTOM_ARCHITECTURE, CUSTOM_DECODER, CUSTOM_ENCODER, session
 from scinet.errors import SciNetError
 from scinet.models import custom
-from scinet.models.architectures import NAMES, TITLES
+from scinet.models.architectures import DECODER_TITLES, NAMES, TITLES
 from scinet.models.card import list_models
 from scinet.models.custom import ModelSpec
-from scinet.models.custom_weights import SMP_ARCHITECTURES
 from scinet.models.model import MIN_SIDE_PX
-from scinet.models.recognise import recognise
 
 OTHER = "smp"
 NORMALISATIONS = {
@@ -75,7 +73,7 @@ def choose_architecture() -> str:
     if known != OTHER:
         return known
     left, right = st.columns(2)
-    kind = left.selectbox("Decoder", SMP_ARCHITECTURES, key=CUSTOM_DECODER)
+    kind = left.selectbox("Decoder", list(DECODER_TITLES), key=CUSTOM_DECODER)
     encoder = right.text_input(
         "Encoder", "resnet34", key=CUSTOM_ENCODER, max_chars=80, help="Its name in smp; those of timm begin with tu-"
     )
@@ -86,6 +84,8 @@ def _suggest(file: UploadedFile, architecture: str) -> None:
     """Where the tensors are those of another network than the chosen one, say so, and offer it."""
     if file.file_id not in session().recognised:
         with st.spinner("Looking at the tensors"):
+            from scinet.models.recognise import recognise  # its libraries take seconds to import
+
             session().recognised[file.file_id] = recognise(file.getvalue())
     found = session().recognised[file.file_id]
     if found is None or found.architecture == architecture:

@@ -17,11 +17,25 @@ MISSING = (
 )
 
 
+WITHOUT = f"""
+import sys
+
+class Without:
+    def __init__(self, finder):
+        self.finder = finder
+
+    def find_spec(self, name, path=None, target=None):
+        return None if name.partition(".")[0] in {MISSING!r} else self.finder.find_spec(name, path, target)
+
+sys.meta_path[:] = map(Without, sys.meta_path)
+from scinet.cli.main import main
+sys.exit(main())
+"""
+
+
 def scinet(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process in which importing any of these packages fails."""
-    without = f"import sys; sys.modules.update(dict.fromkeys({MISSING!r}))"
-    code = f"{without}; from scinet.cli.main import main; sys.exit(main())"
-    return subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True)
+    """Run a command in a process that finds none of these packages."""
+    return subprocess.run([sys.executable, "-c", WITHOUT, *map(str, arguments)], capture_output=True, text=True)
 
 
 @pytest.fixture

@@ -2,8 +2,11 @@
 
 import logging
 import math
+import subprocess
+import sys
 
 import pytest
+import timm
 import torch
 from fvcore.nn import FlopCountAnalysis
 from safetensors.torch import save_file
@@ -11,7 +14,9 @@ from safetensors.torch import save_file
 from scinet.errors import CheckpointError
 from scinet.models.architectures import NAMES, TITLES
 from scinet.models.build import build, encoder_name
+from scinet.models.regnet import RegNetY
 from scinet.models.sci_net import DenseASPP
+from tests.conftest import PROJECT
 
 # Millions of parameters and GMACs at 512 px, counted by fvcore; the paper's Table 1 rounds the same figures.
 COSTS = {
@@ -104,3 +109,41 @@ def test_dense_aspp_reaches_as_far_as_the_paper_says():
     rows = reached.any(dim=1).nonzero().ravel()
     assert (int(rows.min()), int(rows.max())) == (50 - 39, 50 + 39)
     assert math.isclose(1 + 2 * (3 + 6 + 12 + 18), 79)
+
+
+@torch.inference_mode()
+def test_our_encoder_is_timms_name_by_name_and_number_by_number():
+    torch.manual_seed(0)
+    theirs = timm.create_model("regnety_016", pretrained=False, features_only=True, output_stride=16).eval()
+    ours = RegNetY().eval()
+    state = {
+        key: torch.rand_like(tensor) * 0.1 + 0.02 if tensor.is_floating_point() else tensor
+        for key, tensor in theirs.state_dict().items()
+    }
+    for encoder in (theirs, ours):
+        encoder.load_state_dict(state)
+    image = torch.randn(1, 3, 64, 96)
+    for level, wanted in zip(ours(image), theirs(image), strict=True):
+        torch.testing.assert_close(level, wanted, rtol=0, atol=0)
+    assert ours.feature_info.channels() == theirs.feature_info.channels()
+    assert ours.feature_info.reduction() == theirs.feature_info.reduction()
+
+
+def test_our_encoder_begins_as_timms_does():
+    torch.manual_seed(0)
+    theirs = timm.create_model("regnety_016", pretrained=False, features_only=True, output_stride=16)
+    for (name, wanted), ours in zip(theirs.named_parameters(), RegNetY().parameters(), strict=True):
+        if wanted.ndim == 4 and wanted.numel() > 1000:
+            assert ours.detach().std() == pytest.approx(float(wanted.detach().std()), rel=0.15), name
+        else:
+            assert (ours == 0).all() == (wanted == 0).all() and (ours == 1).all() == (wanted == 1).all(), name
+
+
+def test_a_network_that_is_to_be_filled_is_built_without_the_compiler():
+    script = (
+        "import sys, torch; from scinet.models.build import build\n"
+        "with torch.device('meta'): build('sci-net')\n"
+        "print(*{name.partition('.')[0] for name in sys.modules}, *sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=PROJECT)
+    assert not {"timm", "torchvision", "segmentation_models_pytorch", "torch._dynamo"} & set(done.stdout.split())

@@ -12,6 +12,7 @@ from safetensors.torch import save, save_file
 
 from scinet.errors import CheckpointError
 from scinet.models import onnx_network
+from scinet.models.architectures import DECODER_TITLES
 from scinet.models.checkpoint import load_model
 from scinet.models.custom import ModelSpec, open_custom_file, open_custom_model
 from scinet.segmentation.segment import segment
@@ -241,6 +242,10 @@ def test_what_an_onnx_file_may_not_do(model, says):
 def test_logits_are_no_probabilities():
     with pytest.raises(CheckpointError, match="choose logits"):
         opened(onnx_file(), output="probability")
+
+
+def test_the_decoders_that_are_offered_are_those_of_smp():
+    assert set(DECODER_TITLES) == set(smp.MODEL_ARCHITECTURES_MAPPING)
 
 
 def test_missing_packages_are_named(monkeypatch):
