@@ -95,6 +95,7 @@ def run_fold(
     train.main(arguments)
     model = load_model(str(options.runs / name / f"{name}.safetensors"), options.device)
     if options.standardise:
+        assert isinstance(model.network, nn.Module)
         model = Model(Standardised(model.network), model.card, model.device)
     folder, cache = options.data[0], options.runs / "cache"
     packs = {split: PackedTiles(folder, split, cache) for split in ("train", "val")}

@@ -1,11 +1,13 @@
 """Memory that the C library would keep for itself. On Linux it is told to give it back; elsewhere nothing happens."""
 
 import ctypes
+import gc
 import os
 from functools import cache
 
 _M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3  # of mallopt(3)
 _LARGE_BYTES = 8_000_000
+_OBJECTS = 50_000  # between two looks for garbage; Python's 700 would be a fifth of the time of importing PyTorch
 
 
 @cache
@@ -17,6 +19,7 @@ def tune_memory() -> None:
     the next one of that size. Large tensors come in pages of 2 MB, which makes it quick to allocate them each time.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # PyTorch reads it at its first tensor
+    gc.set_threshold(_OBJECTS)
     _call("mallopt", _M_ARENA_MAX, 1)
     _call("mallopt", _M_MMAP_THRESHOLD, _LARGE_BYTES)
 

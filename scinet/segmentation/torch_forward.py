@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from scinet.models.device import has_bfloat16
-from scinet.models.model import Model
+from scinet.models.model import Model, Processor, Runtime
 
 
 @torch.inference_mode()
@@ -20,12 +20,14 @@ def probability(windows: NDArray[np.uint8], model: Model, threads: int) -> NDArr
     Returns:
         The probability of building, float32 (N, H, W).
     """
+    network, device = model.network, model.device
+    assert not isinstance(network, Runtime) and not isinstance(device, Processor)
     if torch.get_num_threads() != threads:
         torch.set_num_threads(threads)  # for this thread's work only
-    image = torch.from_numpy(windows).to(model.device).permute(0, 3, 1, 2)  # channels_last by its strides
+    image = torch.from_numpy(windows).to(device).permute(0, 3, 1, 2)  # channels_last by its strides
     image = (image.float() / 255 - model.card.mean) / model.card.std
     # Twice as fast where the processor has it; on the trained checkpoints under 0.1 % of the mask's pixels differ
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=has_bfloat16(model.device)):
-        logits = model.network(image)
+    with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
+        logits = network(image)
     answer: NDArray[np.float32] = logits[:, 0].float().sigmoid().cpu().numpy()
     return answer
