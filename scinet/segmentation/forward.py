@@ -99,5 +99,5 @@ def _probability(windows: NDArray[np.uint8], model: Model, threads: int) -> NDAr
     images = np.moveaxis(windows, -1, 1).astype(np.float32, order="C")
     images /= 255
     logits = model.network.logits(images, threads)[:, 0]
-    probability: NDArray[np.float32] = 1 / (1 + np.exp(-logits.clip(-80, 80)))  # beyond which float32 has no others
-    return probability
+    found: NDArray[np.float32] = 1 / (1 + np.exp(-logits.clip(-80, 80)))  # beyond which float32 has no others
+    return found
