@@ -76,5 +76,9 @@ class TargetError(SciNetError):
     """A target cannot be met by any mask, or not be judged on this image."""
 
 
+class PromiseError(SciNetError):
+    """No threshold is known that keeps what a mask is to promise."""
+
+
 class DownloadError(SciNetError):
     """A file cannot be fetched from the web, or cannot be stored on disk."""

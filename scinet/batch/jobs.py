@@ -10,14 +10,18 @@ from pathlib import Path
 from scinet.atomic_write import write_errors
 from scinet.batch.scenes import SceneSource
 from scinet.errors import WriteError
+from scinet.models.card import Card
+from scinet.models.familiarity import unlike_text
 from scinet.models.memory import tune_memory
 from scinet.models.model import Model
 from scinet.models.named import open_model
+from scinet.models.promise import Promise, promised_threshold
 from scinet.output_lock import output_lock
 from scinet.progress import ReportProgress
 from scinet.raster.choice import ImageChoice
 from scinet.raster.scene import Scene
 from scinet.segmentation.cost import pixels_run
+from scinet.segmentation.encoder_statistics import distance_of_scene
 from scinet.segmentation.scene import Output, SceneMask, SceneRun
 from scinet.segmentation.strategies import Strategy
 from scinet.share.qgis_style import write_footprint_style
@@ -39,6 +43,7 @@ class Settings:
         strategy: As in `segment_to_file`, and so are `threshold` and `output`.
         common_stretch: That of all scenes with more than 8 bits; None for each one's own.
         area: The file of the part of the images that counts; see `scinet.vector.area`.
+        promise: What the threshold is to keep, at which it is chosen for each scene; None for `threshold` itself.
         shapes: How footprints are shaped; its path is not used. None where none are wanted.
     """
 
@@ -53,14 +58,27 @@ class Settings:
     common_stretch: tuple[float, float] | None = None
     area: Path | None = None
     shapes: FootprintFile | None = None
+    promise: Promise | None = None
 
     def run_of(self, scene: Scene, model: Model, out: Path, footprints: Path | None) -> SceneRun:
-        """The run of one scene. Raises WriteError where its result would replace the image itself."""
+        """The run of one scene.
+
+        Raises:
+            WriteError: Its result would replace the image itself.
+            PromiseError: No threshold keeps the promise.
+        """
         if not is_url(scene.source) and out.exists() and out.samefile(str(scene.source)):
             raise WriteError(f"{out} is the image itself. Give the result another name.")
         shapes = replace(self.shapes, path=footprints) if self.shapes and footprints else None
         area = None if self.area is None else read_area(self.area, scene.grid, self.area.name)
-        return SceneRun(scene, model, out, self.cm_per_px, self.strategy, self.threshold, self.output, shapes, area)
+        threshold = self._threshold(model.card, self.cm_per_px or scene.cm_per_px)
+        return SceneRun(scene, model, out, self.cm_per_px, self.strategy, threshold, self.output, shapes, area)
+
+    def _threshold(self, card: Card, cm_per_px: float) -> float:
+        if self.promise is None:
+            return self.threshold
+        promised = card.calibration.promised if card.calibration else ()
+        return promised_threshold(promised, self.promise, cm_per_px, card.title)
 
 
 @dataclass(frozen=True)
@@ -145,7 +163,8 @@ def _lines(run: SceneRun, found: SceneMask, seconds: float, style: Path | None) 
     if run.footprints is not None:
         styled = f"; QGIS draws them as {style.name} says" if style else ""
         lines.append(f"{run.footprints.path}: {found.footprints} footprints{styled}")
-    return lines
+    unlike = unlike_text({run.model.card.title: distance_of_scene(run.scene, run.cm_per_px, run.model)})
+    return [*lines, unlike] if unlike else lines
 
 
 def _run_of(job: SceneJob) -> SceneRun:

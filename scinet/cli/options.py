@@ -10,6 +10,7 @@ import click
 
 from scinet.camera.camera import Camera, parse_camera
 from scinet.evaluation.mask_values import MaskChoice
+from scinet.models.promise import Promise, parse_promise
 from scinet.raster.choice import ImageChoice, parse_crs, parse_nodata
 from scinet.raster.resolution import MAX_CM_PER_PX, MIN_CM_PER_PX
 from scinet.raster.world_file import read_world_file
@@ -22,6 +23,7 @@ IMAGE_HELP = (
     "a GeoTIFF, COG, PNG, JPEG, WebP, JPEG 2000, GeoPackage, MBTiles, PMTiles or a folder of tiles: a path, or the URL "
     "of a COG, of tiles with {z}, {x} and {y}, of a service (WMTS, TMS, WMS) or of a STAC item"
 )
+USUAL_THRESHOLD = 0.5
 PATH = click.Path(path_type=Path)
 
 
@@ -82,7 +84,7 @@ def mask_options(function: Callable[..., Any]) -> Callable[..., Any]:
     with_threshold = click.option(
         "--threshold",
         type=Amount(0, 1, min_open=True, max_open=True),
-        default=0.5,
+        default=USUAL_THRESHOLD,
         show_default=True,
         metavar="P",
         help="Pixels with a probability above it are building.",
@@ -107,6 +109,18 @@ def mask_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )(with_places)
 
 
+def _promise(context: click.Context, option: click.Parameter, text: str | None) -> Promise | None:
+    return None if text is None else parse_promise(text)
+
+
+promise_option = click.option(
+    "--promise",
+    callback=_promise,
+    metavar="WHAT=LEAST",
+    help="Instead of --threshold: the one that kept a recall (how much of the buildings a mask has) or a precision "
+    "(how much of it is building) in places where the model was not trained, such as recall=0.9; docs/training.md says "
+    "how well that holds.",
+)
 native_option = click.option(
     "--native-cm-per-px",
     type=RESOLUTION,

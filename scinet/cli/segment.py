@@ -13,15 +13,18 @@ from scinet.cli.options import (
     IMAGE_HELP,
     PATH,
     SIZE,
+    USUAL_THRESHOLD,
     area_option,
     examples,
     image_options,
     mask_options,
     model_option,
+    promise_option,
     working_option,
 )
 from scinet.cli.qgis import write_run_project
 from scinet.errors import SciNetError
+from scinet.models.promise import Promise, tried_text
 from scinet.raster.choice import ImageChoice
 from scinet.raster.pyramid.folder import is_tile_folder
 from scinet.raster.scene import open_scene
@@ -56,6 +59,7 @@ EXAMPLES = examples(
 @working_option
 @image_options
 @mask_options
+@promise_option
 @click.option(
     "--probability",
     type=click.Choice(["uint8", "float32"]),
@@ -95,6 +99,7 @@ def segment(
     image_choice: ImageChoice,
     strategy: Strategy,
     threshold: float,
+    promise: Promise | None,
     probability: Output | None,
     footprints: Path | None,
     area: Path | None,
@@ -108,6 +113,8 @@ def segment(
     """Write the building masks of images of any size; returns the exit status."""
     if footprints is None and (square or min_area_m2 or min_hole_m2 or simplify_m):
         raise SciNetError("--min-area-m2, --min-hole-m2, --simplify-m and --square shape the polygons of --footprints.")
+    if promise is not None and threshold != USUAL_THRESHOLD:
+        raise SciNetError("--promise chooses the threshold: leave out --threshold, or --promise.")
     shapes = FootprintFile(footprints, min_area_m2, min_hole_m2, simplify_m, square) if footprints else None
     settings = Settings(
         model,
@@ -120,6 +127,7 @@ def segment(
         probability or "mask",
         shapes=shapes,
         area=area and area.resolve(),
+        promise=promise,
     )
     if many is None and len(images) != 2:
         raise SciNetError("Give an image and the file to write, or any number of scenes and the folder --to DIR.")
@@ -151,6 +159,9 @@ def _segment_one(image: str, out: Path, settings: Settings, qgis: Path | None, r
     (model,) = load_models([settings.model], settings.device)
     print_notes(scene.all_notes)
     run = settings.run_of(scene, model, out, footprints)
+    if settings.promise is not None:
+        tried = tried_text(model.card.calibration.tried if model.card.calibration else (), settings.promise)
+        print_notes([f"Threshold {run.threshold:.2f} for {settings.promise.text}. {tried}"])
     with Bar(scene.name) as bar:
         written = write_run(run, time.monotonic(), resume=resume, progress=bar.show)
     for line in written.lines:

@@ -15,6 +15,7 @@ from scinet.download import cache_folder
 from scinet.errors import CheckpointError
 from scinet.models.architectures import NAMES, TITLES
 from scinet.models.confidence import Calibration
+from scinet.models.familiarity import Familiarity
 
 LEAST_WINDOW_PX = 128
 LARGEST_WINDOW_PX = 1152  # for the sake of `least_window_m`: memory goes with the area
@@ -47,6 +48,7 @@ class Card:
         scales: For "unknown" and "known" places, rows of a working resolution in cm/px and the two scales at which
             the model does best there, the better first; see `scales_at`.
         calibration: What its probabilities tell of its masks where nobody trained it; None where that was not measured.
+        familiarity: What its encoder made of its training, which tells images unlike it; None likewise.
         mean: Of the inputs' normalisation, for every channel of an image in [0, 1].
         std: Of the inputs' normalisation.
         settings: The recipe, and what deviates from the paper's; of a custom model its file, mean and std.
@@ -81,6 +83,7 @@ class Card:
     least_window_m: float | None = None
     scales: dict[str, Sequence[Sequence[float]]] = field(default_factory=dict)
     calibration: Calibration | None = None
+    familiarity: Familiarity | None = None
 
     @property
     def title(self) -> str:
@@ -205,6 +208,10 @@ def _calibration(value: Any, name: str) -> Calibration | None:
     return None if value is None else Calibration.from_json(json_values.mapping(value, name))
 
 
+def _familiarity(value: Any, name: str) -> Familiarity | None:
+    return None if value is None else Familiarity.from_json(json_values.mapping(value, name))
+
+
 def _objects(value: Any, name: str) -> list[dict[str, Any]]:
     return [json_values.mapping(each, f"an entry of {name}") for each in json_values.sequence(value, name)]
 
@@ -214,6 +221,7 @@ _OPTIONAL: dict[str, Callable[[Any, str], Any]] = {
     "window_m": _metres,
     "least_window_m": _metres,
     "calibration": _calibration,
+    "familiarity": _familiarity,
     "mean": json_values.number,
     "std": json_values.positive,
     "settings": json_values.mapping,

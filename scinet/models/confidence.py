@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scinet import json_values
+from scinet.models.promise import Promised, Tried
+from scinet.models.reliability import Reliability
 
 BINS = 64
 _EDGES = np.linspace(-8.0, 8.0, BINS + 1)  # of logits; 0, a probability of 0.5, is one of them
@@ -61,6 +63,11 @@ class Calibration:
         temperatures: Rows of a resolution in cm/px and the temperature there.
         lines: By score, of SCORES: how it follows from the expected IoU.
         coverage: The share of images whose score the interval is to hold.
+        promised: What masks promise by their threshold, in rows of a resolution.
+        tried: How promises did in places of which nothing was in their fit.
+        reliability: Curves by resolution for "unknown" places, which were left out of training, and "known" ones:
+            validation tiles of the model itself.
+        measured_with: The architecture that was trained without the places; "" where that is not known.
 
     Example:
         >>> calibration = Calibration(((10, 1.0), (40, 2.0)), {"iou": Line(1, 0, -1, 1)}, 0.9)
@@ -73,6 +80,10 @@ class Calibration:
     temperatures: tuple[tuple[float, float], ...]
     lines: dict[str, Line] = field(default_factory=dict)
     coverage: float = 0.9
+    promised: tuple[Promised, ...] = ()
+    tried: tuple[Tried, ...] = ()
+    reliability: dict[str, tuple[Reliability, ...]] = field(default_factory=dict)
+    measured_with: str = ""
 
     def temperature_at(self, cm_per_px: float) -> float:
         """The temperature of the nearest resolution."""
@@ -112,6 +123,14 @@ class Calibration:
             tuple((json_values.positive(row[0], "cm/px"), json_values.positive(row[1], "temperature")) for row in rows),
             {name: _line(json_values.mapping(line, "a line")) for name, line in lines.items()},
             _share(values["coverage"]),
+            tuple(Promised.from_json(row) for row in _rows(values, "promised")),
+            tuple(Tried.from_json(row) for row in _rows(values, "tried")),
+            {
+                places: tuple(Reliability.from_json(row) for row in _rows(curves, places))
+                for curves in [json_values.mapping(values.get("reliability", {}), "reliability")]
+                for places in curves
+            },
+            json_values.text(values.get("measured_with", ""), "measured_with"),
         )
 
 
@@ -134,6 +153,28 @@ def expected_iou(histogram: Counts, temperature: float = 1.0, threshold: float =
     shared, missed = building[is_predicted].sum(), building[~is_predicted].sum()
     union = histogram[is_predicted].sum() + missed
     return float(shared / union) if union > 0 else 0.0
+
+
+def chance_of_error(
+    probability: NDArray[np.float32], threshold: float = 0.5, temperature: float = 1.0
+) -> NDArray[np.float32]:
+    """How likely each pixel of a mask is wrong, float32 in [0, 1], if the probabilities at a temperature are right.
+
+    Args:
+        probability: float32, in [0, 1].
+        threshold: That of the mask.
+        temperature: The logits are divided by it.
+
+    Example:
+        >>> chance_of_error(np.float32([0.1, 0.4, 0.75]), threshold=0.3).round(2)
+        array([0.1 , 0.6 , 0.25], dtype=float32)
+    """
+    if temperature == 1.0:
+        chance = probability
+    else:
+        with np.errstate(divide="ignore", over="ignore"):
+            chance = (1 / (1 + ((1 - probability) / probability) ** np.float32(1 / temperature))).astype(np.float32)
+    return np.where(probability > threshold, 1 - chance, chance)
 
 
 def calibrated(temperature: float = 1.0) -> Floats:
@@ -189,6 +230,11 @@ def logit(value: float | Sequence[float] | Floats) -> Floats:
 def _sigmoid(value: float | Floats) -> Floats:
     share: Floats = 1 / (1 + np.exp(-np.asarray(value, float)))
     return share
+
+
+def _rows(values: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """A list of objects; cards of earlier versions do not have it."""
+    return [json_values.mapping(row, name) for row in json_values.sequence(values.get(name, []), name)]
 
 
 def _share(value: Any) -> float:

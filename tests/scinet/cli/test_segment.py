@@ -1,6 +1,9 @@
 """`scinet segment`: files of one image or of a folder of images."""
 
+import json
+import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,8 @@ import rasterio
 
 from scinet.cli.main import main
 from scinet.evaluation.truth import read_truth
+from scinet.models.familiarity import fit_familiarity
+from scinet.models.promise import THRESHOLDS
 from scinet.raster.raster import Raster
 from scinet.raster.scene import read_raster
 from tests.scinet.raster.pyramid.samples import tiles, write_folder
@@ -58,6 +63,10 @@ def test_an_image_without_georeference_needs_its_resolution(
         ["--cm-per-px", "nan"],
         ["--model", "nothing"],
         ["--threshold", "2"],
+        ["--promise", "recall"],
+        ["--promise", "iou=0.7"],
+        ["--promise", "recall=0.9"],  # nothing was measured for the model
+        ["--promise", "recall=0.9", "--threshold", "0.4"],
         ["--device", "abacus"],
         ["--strategy", "guessing"],
         ["--probability", "float64"],
@@ -171,3 +180,24 @@ def test_a_folder_of_tiles_is_one_image(tmp_path: Path, capsys: Printed) -> None
     assert "count from the north" in capsys.readouterr().err
     with rasterio.open(out) as mask:
         assert mask.crs.to_epsg() == 3857 and mask.res[0] == pytest.approx(1.1943, abs=1e-3)
+
+
+def test_a_promise_chooses_the_threshold_and_unlike_images_are_noted(
+    scene: Path, tmp_path: Path, random_checkpoints: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    folder = tmp_path / "checkpoints"
+    shutil.copytree(random_checkpoints, folder)
+    card = json.loads((folder / "unet.json").read_text())
+    shares = [0.99] * 10 + [0.5] * 23
+    promised = {"cm_per_px": 10.0, "recall": shares, "precision": shares[::-1]}
+    card["calibration"] = {"temperatures": [[10, 1]], "lines": {}, "coverage": 0.9, "promised": [promised]}
+    card["familiarity"] = asdict(fit_familiarity(np.random.default_rng(0).normal(1, 1e-3, (9, 1008))))
+    (folder / "unet.json").write_text(json.dumps(card))
+    monkeypatch.setenv("SCINET_CHECKPOINTS", str(folder))
+    out = tmp_path / "mask.tif"
+    assert main(["segment", str(scene), str(out), "--model", "unet", "--device", "cpu", "--promise", "recall=0.9"]) == 0
+    printed = capsys.readouterr()
+    assert f"Threshold {THRESHOLDS[9]:.2f} for recall 0.9" in printed.err
+    assert "unlike anything that was seen in the training and the trials of UNet" in printed.out
+    with rasterio.open(out) as mask:
+        assert f"threshold {THRESHOLDS[9]:g}" in mask.tags()["TIFFTAG_IMAGEDESCRIPTION"]

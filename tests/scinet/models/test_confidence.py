@@ -12,12 +12,15 @@ from scinet.models.confidence import (
     Line,
     calibrated,
     calibration_error,
+    chance_of_error,
     expected_iou,
     fit_line,
     fit_temperature,
     logit,
     logit_histogram,
 )
+from scinet.models.promise import THRESHOLDS, Promised, Tried
+from scinet.models.reliability import Reliability
 
 
 def drawn(temperature: float, count: int = 200_000) -> tuple[np.ndarray, np.ndarray]:
@@ -70,6 +73,14 @@ def test_a_temperature_brings_probabilities_to_the_middle() -> None:
     assert np.all(np.abs(calibrated(2.0) - 0.5) < np.abs(calibrated(1.0) - 0.5))
 
 
+def test_the_chance_of_error_is_that_of_the_calibrated_probability() -> None:
+    probability = np.float32([0, 0.1, 0.5, 0.6, 1])
+    np.testing.assert_allclose(chance_of_error(probability), [0, 0.1, 0.5, 0.4, 0], atol=1e-6)
+    tempered = chance_of_error(probability, temperature=2.0)
+    assert tempered[1] == pytest.approx(0.25, abs=1e-3) and tempered[[0, 4]].tolist() == [0, 0]
+    assert chance_of_error(probability, threshold=0.55)[2:4] == pytest.approx([0.5, 0.4])
+
+
 def test_a_line_is_found() -> None:
     expected = np.linspace(0.2, 0.9, 20)
     true = 1 / (1 + np.exp(-(0.8 * logit(expected) - 0.5)))
@@ -88,8 +99,19 @@ def test_an_image_without_valid_pixels_has_no_estimate() -> None:
 
 
 def test_a_calibration_is_read_as_it_was_written() -> None:
-    calibration = Calibration(((10.0, 1.5), (40.0, 3.0)), {"iou": Line(0.8, -0.5, -1, 1)}, 0.9)
-    assert Calibration.from_json(json.loads(json.dumps(asdict(calibration)))) == calibration
+    calibration = Calibration(
+        ((10.0, 1.5), (40.0, 3.0)),
+        {"iou": Line(0.8, -0.5, -1, 1)},
+        0.9,
+        (Promised(10.0, (0.5,) * len(THRESHOLDS), (0.6,) * len(THRESHOLDS)),),
+        (Tried("recall", 0.9, 0.95, 0.85, 0.4),),
+        {"unknown": (Reliability(10.0, 0.05, ((0.1, 0.2, 1.0),)),)},
+        "unet",
+    )
+    written = json.loads(json.dumps(asdict(calibration)))
+    assert Calibration.from_json(written) == calibration
+    former = {name: written[name] for name in ("temperatures", "lines", "coverage")}
+    assert Calibration.from_json(former).lines == calibration.lines
 
 
 @pytest.mark.parametrize(
@@ -102,6 +124,10 @@ def test_a_calibration_is_read_as_it_was_written() -> None:
         {"lines": {"iou": {"slope": 1, "intercept": 0}}},
         {"lines": {"iou": [1, 0, 0, 0]}},
         {"coverage": 0},
+        {"promised": [[0.5]]},
+        {"promised": [{"cm_per_px": 10, "recall": [0.5], "precision": [0.5]}]},
+        {"tried": [{"quantity": "beauty", "least": 0.9, "mean": 0.9, "worst": 0.8, "cost": 0.4}]},
+        {"reliability": {"known": [{"cm_per_px": 10, "error": 0.1, "points": [[0.1, 0.2]]}]}},
         {"coverage": 1.5},
         {"lines": {"iou": {"slope": float("nan"), "intercept": 0, "low": 0, "high": 0}}},
     ],
