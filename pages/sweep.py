@@ -17,7 +17,7 @@ from scinet.evaluation.grading import Grid, step_title, steps_around
 from scinet.evaluation.parts import FigureName, figure_of
 from scinet.evaluation.scores import Scores
 from scinet.evaluation.sweep_rows import SweepPoint
-from scinet.evaluation.target import Target
+from scinet.evaluation.target import Target, estimated_figure
 from scinet.models.card import Card
 from scinet.segmentation.strategies import Strategy
 
@@ -137,7 +137,7 @@ def show(subject: Subject, settings: Settings, known: list[Run]) -> None:
             target=aim,
         )
     if subject.truth is None:
-        curves.show_without_reference(table, native, settings.cards)
+        curves.show_without_reference(table, native, settings.cards, aim)
         grid: Grid = "working"
     else:
         counted, grids = curves.choose_counted_and_grid()
@@ -150,11 +150,19 @@ def show(subject: Subject, settings: Settings, known: list[Run]) -> None:
 def cell_caption(point: SweepPoint, aim: Target) -> str:
     """The caption of a cell: the target's figure on the working grid, or the building area without a reference."""
     if "working" not in point.parts:
-        return f"{point.building_area_m2:,.0f} m²"
+        return estimated_caption(point, aim) or f"{point.building_area_m2:,.0f} m²"
     if point.is_partial and aim.figure != "found_over_20_m2":
         return f"Recall {Scores.of(point.tallies['working'].counts).recall:.3f}"
     value = float(figure_of(point.parts["working"].sum(axis=0), aim.figure))
     return f"{SHORT_TITLES[aim.figure]} {value:.3f}"
+
+
+def estimated_caption(point: SweepPoint, aim: Target) -> str:
+    """The target's figure as it is estimated without a reference, with its interval; "" where it is not."""
+    estimate = estimated_figure(point.estimates, aim.figure)
+    if estimate is None:
+        return ""
+    return f"about {estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f})"  # longer ones are cut off
 
 
 main()

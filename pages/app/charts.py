@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import cycle
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -42,6 +43,7 @@ class Curve:
     form: str = ".3f"
     colour: str | None = None  # of the error share, as in tables
     top: float | None = None  # end of the axis, which then begins near the lowest value
+    has_interval: bool = False  # whether the columns with _low and _high after its name are its ends
 
 
 def legend(cards: Sequence[Card], grids: Sequence[str]) -> None:
@@ -88,6 +90,7 @@ def curve(
                 mode="lines+markers",
                 name=card.title,
                 line={"color": colour, "width": 2, "dash": DASHES[grid]},
+                error_y=_interval(rows, shown),
                 marker={"symbol": marker, "size": 7 if grid == "working" else 5},
                 hovertemplate=f"%{{y:{shown.form}}}<extra>{escape(card.title)}, {grid} grid</extra>",
             )
@@ -103,7 +106,7 @@ def curve(
         title={"text": "cm/px", "standoff": 2},
         title_font_size=11,
     )
-    low, high = _span(table[shown.column], shown)
+    low, high = _span(table[f"{shown.column}_low" if shown.has_interval else shown.column], shown)
     figure.update_yaxes(
         range=[low if least is None else min(low, least - 0.05), high], tickformat=_ticks(shown.form), nticks=6
     )
@@ -115,6 +118,15 @@ def curve(
         hoverlabel={"namelength": -1},
     )
     return figure
+
+
+def _interval(rows: pd.DataFrame, shown: Curve) -> dict[str, Any] | None:
+    """The ends of the values' intervals, as Plotly draws them."""
+    if not shown.has_interval:
+        return None
+    value, low, high = (rows[f"{shown.column}{end}"] for end in ("", "_low", "_high"))
+    ends = {"symmetric": False, "array": high - value, "arrayminus": value - low}
+    return {"type": "data", "thickness": 1, "width": 4, **ends}
 
 
 def multiples(

@@ -85,8 +85,13 @@ def choose_strategy() -> Strategy:
     return Strategy(strategy, places, flips)
 
 
-def choose_mask(width: int | Literal["stretch"] = "stretch") -> MaskSettings:
-    """Draw threshold and minimum area, side by side if the container is horizontal."""
+def choose_mask(width: int | Literal["stretch"] = "stretch", promised: float | None = None) -> MaskSettings:
+    """Draw threshold and minimum area, side by side if the container is horizontal.
+
+    Args:
+        width: Of each widget.
+        promised: The threshold if another widget has chosen it.
+    """
     threshold = st.slider(
         "Threshold",
         0.05,
@@ -96,6 +101,7 @@ def choose_mask(width: int | Literal["stretch"] = "stretch") -> MaskSettings:
         key="threshold",
         bind="query-params",
         width=width,
+        disabled=promised is not None,
         help="Pixels with a higher probability are building. No model runs again.",
     )
     min_area_m2 = st.number_input(
@@ -110,4 +116,4 @@ def choose_mask(width: int | Literal["stretch"] = "stretch") -> MaskSettings:
         width=width,
         help="Smaller predicted components are specks: they are dropped from the mask and not counted. 0 keeps all.",
     )
-    return MaskSettings(threshold, min_area_m2)
+    return MaskSettings(threshold if promised is None else promised, min_area_m2)

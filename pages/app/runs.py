@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,6 +26,7 @@ from scinet.evaluation.truth import truth_labels
 from scinet.job_queue import Job, JobQueue
 from scinet.models.card import Card
 from scinet.models.confidence import Counts, Estimate, logit_histogram
+from scinet.models.familiarity import Distance
 from scinet.progress import ReportProgress
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
@@ -236,6 +237,7 @@ def _submit(task: Task, priority: int, *, only_when_idle: bool = False) -> Job[N
 
 
 def _probability(task: Task, report: ReportProgress) -> NDArray[np.float32]:
+    from scinet.segmentation.encoder_statistics import distance_of
     from scinet.segmentation.segment import segment
 
     known: NDArray[np.float32] | None = cache("runs").get(task.key)  # a job of another session may have been faster
@@ -253,6 +255,8 @@ def _probability(task: Task, report: ReportProgress) -> NDArray[np.float32]:
         custom_models.remove_failed(task.card, reason)
         raise CheckpointError(reason) from error
     cache("derived").put(("seconds", *task.key), time.monotonic() - begin, _NUMBER_BYTES)
+    far = distance_of(raster, replace(model, card=task.card))  # the card may be newer than the loaded weights
+    cache("derived").put(("distance", *task.key), far, _NUMBER_BYTES)
     cache("runs").put(task.key, probability, probability.nbytes)
     return probability
 
@@ -293,10 +297,19 @@ def _evaluate(task: Task, probability: NDArray[np.float32] | NDArray[np.bool_], 
     return evaluate_mask(probability, raster, reference(task.subject), area=task.subject.area, **settings._asdict())
 
 
+def distance(task: Task) -> Distance | None:
+    """How far an image is from the training of the model that ran on it; None where that is not known."""
+    known: Distance | None = cache("derived").get(("distance", *task.key))
+    return known
+
+
 def estimate(result: Result) -> dict[str, Estimate]:
-    """The scores that a result is likely to have, by name; nothing where that was not measured for its model."""
-    calibration, evaluation = result.card.calibration, result.evaluation
-    if calibration is None:
+    """The scores that a result is likely to have, by name.
+
+    Nothing where that was not measured for its model, or where the image is unlike all on which it was measured.
+    """
+    calibration, evaluation, far = result.card.calibration, result.evaluation, distance(result.run.task)
+    if calibration is None or (far is not None and far.is_unlike):
         return {}
 
     def make() -> Counts:

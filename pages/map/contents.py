@@ -9,7 +9,7 @@ from pages.app.measures import KIND_TITLES, PIXEL_TITLES
 from pages.app.runs import Result
 from pages.app.subject import Subject
 from pages.map import layers, pictures
-from pages.map.layers import ERRORS, OUTLINES, PROBABILITY
+from pages.map.layers import DOUBT, ERRORS, HEAT_MAPS, OUTLINES, PROBABILITY
 from pages.map.leaflet import serve
 from pages.map.target import Target
 from scinet.evaluation import scores
@@ -81,9 +81,9 @@ class Contents:
             "line": {
                 "shown": view.has_outlines,
                 "weight": 2.5 if view.style == OUTLINES else 1.5,
-                "plain": drawing.TRUTH_COLOUR if view.style in (ERRORS, PROBABILITY) else None,
+                "plain": drawing.TRUTH_COLOUR if view.style in (ERRORS, *HEAT_MAPS) else None,
             },
-            "opacity": min(1.0, view.opacity * (HEAT_MAP_GAIN if view.style == PROBABILITY else 1.0)),
+            "opacity": min(1.0, view.opacity * (HEAT_MAP_GAIN if view.style in HEAT_MAPS else 1.0)),
         }
 
     def cells(self, view: MapView) -> list[Cell]:
@@ -149,8 +149,10 @@ def _legend(subject: Subject, result: Result | None, view: MapView) -> list[dict
     has_truth = subject.truth is not None
     truth = [{"title": "Reference building", "colour": drawing.TRUTH_COLOUR}] if has_truth else []
     if view.style == PROBABILITY and result is not None:
-        ramp = {"title": "Probability", "ramp": drawing.PROBABILITY_COLOURS, "threshold": result.settings.threshold}
-        return [ramp, *truth]
+        ramp = {"title": "Probability", "ramp": drawing.PROBABILITY_COLOURS, "end": 1}
+        return [ramp | {"threshold": result.settings.threshold}, *truth]
+    if view.style == DOUBT and result is not None:
+        return [{"title": "Chance of error", "ramp": drawing.PROBABILITY_COLOURS, "end": pictures.DOUBT_END}, *truth]
     if not has_truth:
         return [{"title": "Mask", "colour": drawing.MASK_COLOUR}]
     if view.style == ERRORS:

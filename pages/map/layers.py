@@ -22,8 +22,9 @@ from scinet.raster.raster import Raster
 from scinet.vector.footprints import Footprints, reproject
 from scinet.vector.trace import polygonize
 
-ERRORS, BUILDINGS, OUTLINES, PROBABILITY = "Errors", "Buildings", "Outlines", "Probability"
-STYLES = (ERRORS, BUILDINGS, OUTLINES, PROBABILITY)
+ERRORS, BUILDINGS, OUTLINES, PROBABILITY, DOUBT = "Errors", "Buildings", "Outlines", "Probability", "Doubt"
+STYLES = (ERRORS, BUILDINGS, OUTLINES, PROBABILITY, DOUBT)
+HEAT_MAPS = (PROBABILITY, DOUBT)  # they need the probability itself, not the mask alone
 WITHOUT_OUTCOME = {"colour": drawing.TRUTH_COLOUR, "title": "Reference building", "rows": []}
 TOO_SMALL = {**WITHOUT_OUTCOME, "rows": [["Area", "less than a pixel here"]]}
 

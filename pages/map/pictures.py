@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from pages.app import drawing
 from pages.app.runs import Result
 from pages.app.state import cache
 from pages.app.subject import Subject
-from pages.map.layers import ERRORS, PROBABILITY
+from pages.map.layers import DOUBT, ERRORS, HEAT_MAPS
+from scinet.models.confidence import chance_of_error
 from scinet.raster.raster import Raster
 
+DOUBT_END = 0.5  # of the colours: a mask at the usual threshold is never more likely wrong
 Placed = tuple[bytes, drawing.Bounds]  # an image file, and where it lies
 
 
@@ -20,7 +24,7 @@ def image(subject: Subject, raster: Raster) -> Placed:
 
 def overlay(result: Result, style: str) -> Placed:
     """What lies over the image in one of the styles that fill areas."""
-    return _heat_map(result) if style == PROBABILITY else _mask(result, style)
+    return _heat_map(result, style) if style in HEAT_MAPS else _mask(result, style)
 
 
 def _mask(result: Result, style: str) -> Placed:
@@ -36,11 +40,20 @@ def _mask(result: Result, style: str) -> Placed:
     return cache("map").get_or_make(("mask", style, *result.key), make, _file_bytes)
 
 
-def _heat_map(result: Result) -> Placed:
-    def make() -> Placed:
-        return drawing.probability_for_map(result.run.probability, result.evaluation.raster)
+def _heat_map(result: Result, style: str) -> Placed:
+    """The probability, or how likely each pixel of the mask is wrong, in the colours from 0 to `DOUBT_END`."""
+    threshold = result.settings.threshold
+    calibration, raster = result.card.calibration, result.evaluation.raster
 
-    return cache("map").get_or_make(("heat map", *result.run.task.key), make, _file_bytes)
+    def make() -> Placed:
+        values = result.run.probability
+        if style == DOUBT:
+            temperature = calibration.temperature_at(raster.cm_per_px) if calibration else 1.0
+            values = np.minimum(chance_of_error(values, threshold, temperature) / np.float32(DOUBT_END), 1)
+        return drawing.probability_for_map(values, raster)
+
+    key = (threshold, calibration and calibration.temperatures) if style == DOUBT else ()
+    return cache("map").get_or_make(("heat map", style, *key, *result.run.task.key), make, _file_bytes)
 
 
 def _file_bytes(made: Placed) -> int:

@@ -16,7 +16,8 @@ from scinet.evaluation.partial import without_unlabelled
 from scinet.evaluation.parts import Sums, figure_of, sums_by_part
 from scinet.evaluation.scores import Scores
 from scinet.evaluation.smallest_found import smallest_found_m2
-from scinet.evaluation.target import Target, Verdict, verdict
+from scinet.evaluation.target import Target, Verdict, estimated_verdict, verdict
+from scinet.models.confidence import Estimate
 
 OBJECT_COLUMNS = {name: f"object_{name}" for name in ObjectScores._fields}
 FIGURES = (*Scores._fields, *Shares._fields, *OBJECT_COLUMNS.values(), "found_over_20_m2", "smallest_found_m2")
@@ -38,6 +39,7 @@ class SweepPoint:
         parts: By grid the sums in each part of the image, see `sums_by_part`; empty likewise.
         is_partial: Whether the reference does not name every building.
         agreement: IoU with the model's own mask at the native resolution; NaN where that has not run.
+        estimates: Scores that are likely, by name, where there is no reference and they can be estimated.
     """
 
     model: str
@@ -50,6 +52,7 @@ class SweepPoint:
     parts: Mapping[Grid, Sums] = field(default_factory=dict)
     is_partial: bool = False
     agreement: float = nan
+    estimates: Mapping[str, Estimate] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -81,7 +84,8 @@ class SweepPoint:
 def sweep_rows(points: Iterable[SweepPoint]) -> list[dict[str, Any]]:
     """One row per model, resolution and grid with `COLUMNS`: models in their order, finest resolution first.
 
-    Scores and shares are in [0, 1]; NaN where there is nothing to score.
+    Scores and shares are in [0, 1]; NaN where there is nothing to score. Where a point has estimates, there are more
+    columns, such as estimated_iou, estimated_iou_low and estimated_iou_high.
     """
     points = list(points)
     order = list(dict.fromkeys(point.model for point in points))
@@ -92,9 +96,14 @@ def sweep_rows(points: Iterable[SweepPoint]) -> list[dict[str, Any]]:
             "components": point.components,
             "agreement": point.agreement,
         }
+        estimated = {
+            f"estimated_{name}{end}": value
+            for name, estimate in point.estimates.items()
+            for end, value in zip(("", "_low", "_high"), estimate[:3], strict=True)
+        }
         for grid in ("native", "working"):
             row = {"model": point.model, "cm_per_px": point.cm_per_px, "grid": grid}
-            rows.append({**row, **_figures(point, grid), **mask})
+            rows.append({**row, **_figures(point, grid), **mask, **estimated})
     return rows
 
 
@@ -103,9 +112,24 @@ def verdicts(
 ) -> list[Verdict]:
     """Down to which resolution each model keeps a target, in the models' order; see `verdict`.
 
+    Without a reference it is by estimates, of the models that have them; see `estimated_verdict`.
+
     Raises:
-        TargetError: The points have no reference buildings, or none of which the target speaks.
+        TargetError: The points have neither reference buildings nor estimates, or none of which the target speaks.
     """
+    points = list(points)
+    estimated = {point.model for point in points if point.estimates and grid not in point.parts}
+    if estimated:
+        return [
+            estimated_verdict(
+                model,
+                {point.cm_per_px: point.estimates for point in points if point.model == model},
+                target,
+                native_cm_per_px,
+            )
+            for model in dict.fromkeys(point.model for point in points)
+            if model in estimated
+        ]
     parts_at: dict[str, dict[float, Sums]] = {}
     for point in points:
         if grid not in point.parts:

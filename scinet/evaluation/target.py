@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scinet.errors import TargetError
 from scinet.evaluation.bootstrap import draws
 from scinet.evaluation.parts import FIGURE_NAMES, LARGE_M2, FigureName, Sums, figure_of
+from scinet.models.confidence import Estimate
 
 LEVEL_PERCENT = (2.5, 97.5)
 State = Literal["holds", "doubtful", "fails"]
@@ -85,6 +86,7 @@ class Verdict:
         kept: The coarsest one up to which all do from `first` on; None likewise.
         low: The lower end of the 95 % interval of `kept`; None if it may well be that no step meets the target.
         high: The upper end; None if it is all but certain that none does.
+        is_estimated: Whether the scores are estimates, without a reference.
     """
 
     model: str
@@ -94,6 +96,7 @@ class Verdict:
     kept: float | None
     low: float | None
     high: float | None
+    is_estimated: bool = False
 
     def state(self, cm_per_px: float) -> State | None:
         """Whether the target is met at a resolution: None beyond the steps that have run."""
@@ -111,15 +114,17 @@ class Verdict:
         finest, *_, coarsest = (*self.scores, *self.scores)
         if self.kept is None or self.first is None:
             maybe = "" if self.high is None else f", though it may to {self.high:.3g}"
+            does_not = "probably does not" if self.is_estimated else "does not"
             return (
-                f"{self.model} does not keep your target at any step{maybe}: its best is "
+                f"{self.model} {does_not} keep your target at any step{maybe}: its best is "
                 f"{self.scores[best]:.2f} at {best:.3g} cm/px."
             )
         start = "" if self.first == finest else f"from {self.first:.3g} "
         reach = f"{start}to {self.kept:.3g} cm/px" + (", the coarsest step" if self.kept == coarsest else "")
         low = "none" if self.low is None else f"{self.low:.3g}"
         high = "none" if self.high is None else f"{self.high:.3g}"
-        return f"{self.model} keeps your target {reach} ({low} to {high})."
+        keeps = "probably keeps" if self.is_estimated else "keeps"
+        return f"{self.model} {keeps} your target {reach} ({low} to {high})."
 
     def as_values(self) -> dict[str, Any]:
         """It as plain values for JSON."""
@@ -127,6 +132,7 @@ class Verdict:
             "kept_to_cm_per_px": self.kept,
             "interval_cm_per_px": [self.low, self.high],
             "from_cm_per_px": self.first,
+            "is_estimated": self.is_estimated,
             "sentence": self.text,
         }
 
@@ -165,6 +171,53 @@ def verdict(model: str, parts_at: Mapping[float, Sums], target: Target, native_c
     step_of = [*steps, None]  # -1 stands for none
     scores = dict(zip(steps, samples[:, 0].tolist(), strict=True))
     return Verdict(model, target, scores, step_of[first[0]], step_of[last[0]], step_of[low], step_of[high])
+
+
+def estimated_verdict(
+    model: str, estimates_at: Mapping[float, Mapping[str, Estimate]], target: Target, native_cm_per_px: float
+) -> Verdict:
+    """Down to which resolution a model keeps a target on an image without a reference, by estimates of its scores.
+
+    The ends of the interval are where the ends of the estimates' intervals keep the target.
+
+    Args:
+        model: The model's title.
+        estimates_at: By resolution in cm/px, what `Calibration.estimate` gives. Steps finer than native do not count.
+        target: The target.
+        native_cm_per_px: The image's own resolution.
+
+    Raises:
+        TargetError: No step has run, one has no estimate, or the target's figure cannot be estimated.
+
+    Example:
+        >>> iou = {10: Estimate(0.8, 0.7, 0.9, 0.9), 20: Estimate(0.6, 0.4, 0.75, 0.9)}
+        >>> at = {step: {"iou": estimate} for step, estimate in iou.items()}
+        >>> estimated_verdict("UNet", at, Target("iou", 0.7), 10).text
+        'UNet probably keeps your target to 10 cm/px (10 to 20).'
+    """
+    steps = sorted(step for step in estimates_at if step >= native_cm_per_px)
+    if not steps:
+        raise TargetError("No step from the native resolution on has run, so there is no verdict.")
+    found = [estimated_figure(estimates_at[step], target.figure) for step in steps]
+    ends = np.array([each[:3] for each in found if each is not None])
+    if len(ends) < len(steps):
+        raise TargetError(
+            f"{FIGURE_TITLES[target.figure]} cannot be estimated for {model} at every step without a reference, so "
+            "there is no verdict. Choose another target, or give reference buildings."
+        )
+    first, last = _kept(ends >= target.least)
+    step_of = [*steps, None]  # -1 stands for none
+    scores = dict(zip(steps, ends[:, 0].tolist(), strict=True))
+    kept, low, high = (step_of[each] for each in last)
+    return Verdict(model, target, scores, step_of[first[0]], kept, low, high, is_estimated=True)
+
+
+def estimated_figure(estimates: Mapping[str, Estimate], figure: FigureName) -> Estimate | None:
+    """The estimate of a figure; F1 follows from IoU. None where there is none."""
+    if figure == "f1" and "iou" in estimates:
+        value, low, high = (2 * iou / (1 + iou) for iou in estimates["iou"][:3])
+        return Estimate(value, low, high, estimates["iou"].coverage)
+    return estimates.get(figure)
 
 
 def _kept(meets: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -104,6 +104,29 @@ def test_the_best_threshold_is_shown_where_rows_hold_its_sums(
     assert any("hold no sums at other thresholds" in info.value for info in app.info)
 
 
+def test_the_calibration_is_shown_where_a_card_has_it(
+    scored_village: Path, village: Path, tmp_path: Path, monkeypatch
+) -> None:
+    folder = tmp_path / "calibrated"
+    shutil.copytree(scored_village, folder)
+    card = json.loads((folder / "unet.json").read_text())
+    curves = [
+        {"cm_per_px": step, "error": step / 1000, "points": [[0.1, 0.2, 0.9], [0.9, 0.7, 0.1]]} for step in (10, 20)
+    ]
+    card["calibration"] = {
+        "temperatures": [[10.0, 1.0]],
+        "lines": {},
+        "coverage": 0.9,
+        "reliability": {"known": curves, "unknown": curves},
+        "measured_with": "manet",
+    }
+    (folder / "unet.json").write_text(json.dumps(card))
+    app = opened(folder, village, monkeypatch, section="Threshold", rank_at="20 cm/px")
+    _, reliability, errors = charts(app)
+    assert [line["name"] for line in errors["data"]] == ["UNet", "MANet in places left out"]
+    assert len(reliability["data"]) == 3  # and the diagonal
+
+
 def test_the_methods_have_the_scores_and_both_citations(nine_models: Path, tmp_path, monkeypatch) -> None:
     query = {"rank_at": "20 cm/px", "tiles_of": "Accra, 5.2 cm/px · 24 tiles", "systems": "UNet"}
     (code,) = opened(nine_models, tmp_path, monkeypatch, **query).code

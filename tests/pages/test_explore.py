@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from pages.views.explore import intro
 from scinet.evaluation.benchmark_rows import TEXT_COLUMNS, TILE_COLUMNS
 from scinet.evaluation.diagnose import Shares
 from scinet.evaluation.scores import Scores
+from scinet.models.confidence import Calibration, Line
+from scinet.models.familiarity import fit_familiarity
+from scinet.models.promise import THRESHOLDS, Promised, Tried
 from scinet.raster.scene import read_raster
 from scinet.segmentation.segment import Segmentation
 from tests.pages.samples import bad_images, geotiff, house, map_state
@@ -396,15 +400,64 @@ def test_a_typed_resolution_becomes_a_step(app: AppTest) -> None:
     assert "“far” is not a resolution" in app.toast[0].value
 
 
-def test_without_a_reference_scores_are_estimated_where_that_was_measured(
-    app: AppTest, random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def calibrated(random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the random checkpoints where UNet's card has what calibration measures; the app's from now on."""
     folder = tmp_path / "checkpoints"
     shutil.copytree(random_checkpoints, folder)
-    card = json.loads((folder / "unet.json").read_text())
-    line = {"slope": 1.0, "intercept": 0.0, "low": -1.0, "high": 1.0}
-    card["calibration"] = {"temperatures": [[10.0, 1.0]], "lines": {"iou": line}, "coverage": 0.9}
-    (folder / "unet.json").write_text(json.dumps(card))
+    line = Line(slope=1.0, intercept=0.0, low=-1.0, high=1.0)
+    falling = tuple(float(share) for share in 1 - THRESHOLDS)
+    calibration = Calibration(
+        ((10.0, 1.0),),
+        {"iou": line},
+        promised=(Promised(10.0, falling, falling[::-1]),),
+        tried=(Tried("recall", 0.8, 0.88, 0.67, 0.57),),
+    )
+    change_card(folder / "unet.json", calibration=asdict(calibration))
     monkeypatch.setenv("SCINET_CHECKPOINTS", str(folder))
+    return folder
+
+
+def change_card(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_without_a_reference_scores_are_estimated_where_that_was_measured(app: AppTest, calibrated: Path) -> None:
     upload(app.run(), "house.tif", geotiff())
     assert "IoU, about" in html(app) and "Object F1, about" not in html(app)
+
+
+def test_an_image_unlike_the_training_is_called_so_and_has_no_estimate(app: AppTest, calibrated: Path) -> None:
+    far = fit_familiarity(np.random.default_rng(0).normal(1, 1e-3, (9, 1008)))
+    change_card(calibrated / "unet.json", familiarity=asdict(far))
+    upload(app.run(), "house.tif", geotiff(2))
+    (warning,) = app.warning
+    assert "unlike anything that was seen in the training and the trials of UNet" in warning.value
+    assert "IoU, about" not in html(app)
+
+
+def test_a_promise_chooses_the_threshold_and_says_how_it_was_kept_elsewhere(app: AppTest, calibrated: Path) -> None:
+    app.run()
+    assert not app.slider(key="threshold").disabled
+    app.selectbox(key="promise").set_value("Recall 0.8").run()
+    assert app.slider(key="threshold").disabled
+    (said,) = (caption.value for caption in app.caption if caption.value.startswith("Threshold"))
+    assert said.startswith("Threshold 0.18 at 10 cm/px.") and "recall was 0.88 on average and 0.67" in said
+    assert "It says nothing about Sci-Net." in said
+    app.selectbox(key="style").set_value("Probability").run()
+    assert map_state(app)["legend"][0]["threshold"] == pytest.approx(0.1824, abs=1e-3)
+
+
+def test_without_measured_promises_there_is_no_widget_for_them(app: AppTest) -> None:
+    assert not [box for box in app.run().selectbox if box.key == "promise"]
+
+
+def test_doubt_is_a_heat_map_of_its_own(app: AppTest) -> None:
+    app.run()
+    app.selectbox(key="style").set_value("Probability").run()
+    probability = map_state(app)
+    app.selectbox(key="style").set_value("Doubt").run()
+    state = map_state(app)
+    assert not app.exception
+    assert (state["legend"][0]["title"], state["legend"][0]["end"]) == ("Chance of error", 0.5)
+    assert state["left"]["overlay"]["url"] != probability["left"]["overlay"]["url"]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import time
 from pathlib import Path
 from threading import current_thread
@@ -254,3 +255,25 @@ def test_an_area_and_missing_labels_change_what_counts(sweep: AppTest) -> None:
     assert any("only a target on the share found" in info.value for info in sweep.info)
     sweep.file_uploader(key="area_file").set_value(("area.geojson", b"{}", "application/json")).run()
     assert any("area.geojson" in error.value for error in sweep.error)
+
+
+def test_without_a_reference_scores_and_verdicts_are_estimated_where_that_was_measured(
+    sweep: AppTest, random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "checkpoints"
+    shutil.copytree(random_checkpoints, folder)
+    card = json.loads((folder / "unet.json").read_text())
+    line = {"slope": 0.0, "intercept": 1.0, "low": -0.5, "high": 1.0}  # IoU 0.73, whatever the probabilities say
+    card["calibration"] = {"temperatures": [[10.0, 1.0]], "lines": {"iou": line}, "coverage": 0.9}
+    (folder / "unet.json").write_text(json.dumps(card))
+    monkeypatch.setenv("SCINET_CHECKPOINTS", str(folder))
+    sweep.segmented_control(key="source").set_value("Upload").run()
+    sweep.file_uploader(key="image_file").set_value(("house.tif", geotiff(), "image/tiff")).run()
+    run_all(sweep)
+    about = [text for text in cells(sweep) if "about" in text]
+    assert about and set(about) == {"about 0.73 (0.62 to 0.88)"}
+    assert any("m²" in text for text in cells(sweep))  # the model without a calibration
+    assert "probably keeps your target to" in html(sweep) and "Estimated: there is no reference" in html(sweep)
+    assert "IoU, estimated" in html(sweep)
+    sweep.selectbox(key="target").set_value("found_over_20_m2").run()
+    assert any("cannot be estimated for UNet" in info.value for info in sweep.info)

@@ -362,10 +362,10 @@
     }
   }
 
-  const ramp = ({ title, ramp: colours, threshold }) =>
+  const ramp = ({ title, ramp: colours, end, threshold }) =>
     `<span class="ramp">${escape(title)} <small>0</small><u style="background:linear-gradient(to right,${
-      colours.map(escape).join()})"><b style="left:${100 * threshold}%"></b></u><small>1</small>` +
-    `<small class="threshold">threshold ${threshold.toFixed(2)}</small></span>`;
+      colours.map(escape).join()})">${threshold ? `<b style="left:${100 * threshold}%"></b>` : ""}</u><small>${end}</small>` +
+    `${threshold ? `<small class="threshold">threshold ${threshold.toFixed(2)}</small>` : ""}</span>`;
 
   function showLegend(items) {
     const credit = state.baseMap ? "<span>Base map &copy; OpenStreetMap contributors</span>" : "";

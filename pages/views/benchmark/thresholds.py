@@ -11,7 +11,7 @@ import streamlit as st
 from pages.app.html_table import DASH, HtmlTable
 from pages.app.markdown import sentence
 from pages.app.state import session
-from pages.views.benchmark import downloads
+from pages.views.benchmark import calibration, downloads
 from pages.views.benchmark.scored_models import ScoredModel
 from pages.views.benchmark.selection import Selection, scored_by_all
 from pages.views.benchmark.tables import WIDE
@@ -33,7 +33,12 @@ NO_SUMS = (
 
 
 def show(chosen: Selection) -> None:
-    """Draw the table of best thresholds, and the curves of precision and recall."""
+    """Draw the table of best thresholds, the curves of precision and recall, and how right the probabilities are."""
+    _show_thresholds(chosen)
+    calibration.show(chosen)
+
+
+def _show_thresholds(chosen: Selection) -> None:
     rows = rows_of(chosen)
     scored = [(model, rows[rows["model"] == model.trained_as]) for model in chosen.models]
     known = [(model, of_model) for model, of_model in scored if len(of_model)]

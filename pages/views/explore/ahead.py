@@ -17,7 +17,7 @@ from pages.app.runs import MaskSettings, Task
 from pages.app.state import Key, session
 from pages.app.subject import Subject, hash_of
 from pages.map.contents import Cell, Contents, MapView
-from pages.map.layers import PROBABILITY
+from pages.map.layers import HEAT_MAPS
 from pages.map.view import Stage
 from scinet.errors import SciNetError
 from scinet.evaluation.grading import step_title
@@ -48,7 +48,7 @@ class Plan:
     @property
     def threshold(self) -> float | None:
         """That of the masks, if these are all that is needed: then masks on board will do."""
-        return None if self.view.style == PROBABILITY else self.mask.threshold
+        return None if self.view.style in HEAT_MAPS else self.mask.threshold
 
     @property
     def key(self) -> Key:

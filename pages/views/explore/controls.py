@@ -13,6 +13,7 @@ from pages.app.subject import Subject
 from pages.app.target import choose_target, choose_valid_camera
 from pages.map.contents import ALL, COMPARISONS, IMAGE, OPACITY, SWIPE, MapView
 from pages.map.layers import STYLES
+from pages.views.explore.promise import choose_promised_threshold
 from pages.views.explore.resolution import choose_resolution
 from scinet.camera.camera import Camera
 from scinet.datasets import sample_results
@@ -21,7 +22,8 @@ from scinet.models.card import Card
 
 STYLES_HELP = (
     "Errors: which pixels are right, missed or invented. Buildings: which buildings are found, missed, merged or "
-    "fragmented, and false areas. Outlines: the same without the fill. Probability: how certain the model is."
+    "fragmented, and false areas. Outlines: the same without the fill. Probability: how certain the model is. "
+    "Doubt: how likely each pixel of the mask is wrong."
 )
 COMPARE_HELP = (
     "Swipe: one map with a divider, moved by mouse, finger or arrow keys. Side by side: two linked maps. "
@@ -63,7 +65,7 @@ def choose(subject: Subject) -> Controls:
         )
         style = st.selectbox("Display", STYLES, key="style", bind="query-params", width=132, help=STYLES_HELP)
         with st.popover("Settings"):
-            mask = choose_mask()
+            mask = choose_mask(promised=choose_promised_threshold(cards, cm_per_px))
             opacity = st.slider(
                 "Opacity",
                 0,

@@ -30,6 +30,7 @@ from scinet.evaluation import scores
 from scinet.evaluation.benchmark import dataset_title, scored_strategy
 from scinet.models.card import Card
 from scinet.models.confidence import Estimate
+from scinet.models.familiarity import unlike_text
 from scinet.segmentation.cost import pixels_run
 
 MAX_COLUMNS = 3  # of more models, each has a row
@@ -80,6 +81,9 @@ def show(subject: Subject, shown: Sequence[Shown], cm_per_px: float) -> None:
         _areas(shown, cm_per_px)
     else:
         _scores_and_shares(shown, cm_per_px)
+    unlike = unlike_text({each.result.card.title: runs.distance(each.result.run.task) for each in shown})
+    if unlike:
+        st.warning(sentence(unlike))
     remark = _outside_training([each.result.card for each in shown], cm_per_px)
     if remark:
         st.caption(sentence(remark))

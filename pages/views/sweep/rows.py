@@ -28,9 +28,10 @@ def point(run: Run, settings: MaskSettings) -> SweepPoint:
         task = run.task
         evaluations = runs.evaluate_on_grids(run, settings)
         truth = task.subject.truth
-        return SweepPoint.of(
+        of_run = SweepPoint.of(
             task.card.title, task.cm_per_px, evaluations, is_partial=truth is not None and truth.is_partial
         )
+        return of_run if truth else replace(of_run, estimates=runs.estimate(runs.evaluate(run, settings)))
 
     return cache("sweep").get_or_make(("point", *run.task.key, *settings), make, lambda _: _POINT_BYTES)
 
@@ -73,7 +74,8 @@ def note_on_labels(found: Iterable[Run], settings: MaskSettings) -> list[str]:
 
 def table(of_runs: Iterable[SweepPoint]) -> pd.DataFrame:
     """The rows of `scinet.evaluation.sweep.sweep_rows`."""
-    return pd.DataFrame(sweep_rows(of_runs), columns=list(COLUMNS))
+    rows = sweep_rows(of_runs)
+    return pd.DataFrame(rows, columns=list(dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)])))
 
 
 def cell(run: Run, settings: MaskSettings) -> bytes:

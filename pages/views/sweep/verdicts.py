@@ -20,6 +20,16 @@ NEEDS_REFERENCE = (
     "whether it is right."
 )
 
+JUDGED = (
+    f"In parentheses is the 95 % interval of the resolution, from {PARTS_PER_SIDE**2} parts of this image drawn with "
+    "replacement; another place can differ more."
+)
+ESTIMATED = (
+    "Estimated: there is no reference, so this is what the models' own probabilities make likely. In parentheses is "
+    "where the ends of the estimates' intervals keep the target; these held the score of 9 in 10 images of places "
+    "where the model was not trained."
+)
+
 
 def show(
     points: Sequence[SweepPoint],
@@ -45,7 +55,7 @@ def show(
     judged = [point for point in points if point.model in titles]
     if not judged:
         return
-    if not judged[0].parts:
+    if not any(point.parts or point.estimates for point in judged):
         st.caption(NEEDS_REFERENCE)
         return
     try:
@@ -53,12 +63,12 @@ def show(
     except TargetError as error:
         st.info(str(error))
         return
+    is_estimated = any(each.is_estimated for each in found.values())
     lines = [_line(found[card.title], card, camera) for card in cards if card.title in found]
     st.html(
         f'<div class="sn-verdicts">{"".join(lines)}</div>'
-        f'<p class="sn-foot">Your target: a model that {escape(target.text)} at every step. In parentheses is the 95 % '
-        f"interval of the resolution, from {PARTS_PER_SIDE**2} parts of this image drawn with replacement; another "
-        "place can differ more.</p>"
+        f'<p class="sn-foot">Your target: a model that {escape(target.text)} at every step. '
+        f"{ESTIMATED if is_estimated else JUDGED}</p>"
     )
 
 

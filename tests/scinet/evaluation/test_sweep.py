@@ -13,6 +13,7 @@ from scinet.evaluation.object_scores import ObjectTally
 from scinet.evaluation.sweep import sweep
 from scinet.evaluation.sweep_rows import COLUMNS, SweepPoint, sweep_rows, verdicts
 from scinet.evaluation.target import Target
+from scinet.models.confidence import Estimate
 from scinet.models.model import Model
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
@@ -78,6 +79,16 @@ def test_verdicts_come_by_model_and_need_a_reference() -> None:
     assert (unet.model, unet.kept, manet.model, manet.kept) == ("UNet", 20.0, "MANet", None)
     with pytest.raises(TargetError, match="needs reference buildings"):
         verdicts([POINT], Target("iou", 0.7), native_cm_per_px=10.0)
+
+
+def test_without_a_reference_estimates_have_columns_and_give_the_verdicts() -> None:
+    estimates = {"iou": Estimate(0.75, 0.6, 0.9, 0.9)}
+    bare = replace(POINT, tallies={}, objects={}, estimates=estimates)
+    (row, _) = sweep_rows([bare])
+    assert (row["estimated_iou"], row["estimated_iou_low"], row["estimated_iou_high"]) == (0.75, 0.6, 0.9)
+    other = replace(bare, model="mine", estimates={})
+    (found,) = verdicts([bare, other], Target("iou", 0.7), native_cm_per_px=20.0)
+    assert (found.model, found.kept, found.is_estimated) == ("UNet", 20.0, True)
 
 
 def test_a_sweep_reports_its_progress_in_order(brightness_model: Model, noise_raster: Raster) -> None:

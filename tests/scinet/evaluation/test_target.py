@@ -11,7 +11,8 @@ from scinet.evaluation import parts, target
 from scinet.evaluation.evaluate import evaluate
 from scinet.evaluation.parts import FIGURE_NAMES, PARTS_PER_SIDE, figure_of, sums_by_part
 from scinet.evaluation.scores import Scores
-from scinet.evaluation.target import Target, parse_target, verdict
+from scinet.evaluation.target import Target, estimated_figure, estimated_verdict, parse_target, verdict
+from scinet.models.confidence import Estimate
 from scinet.raster.raster import Raster
 
 IOU = Target("iou", 0.7)
@@ -131,3 +132,32 @@ def test_a_target_outside_the_scale_is_refused(least: float) -> None:
         Target("iou", least)
     with pytest.raises(TargetError):
         parse_target(f"iou={least}")
+
+
+def estimates(values: dict[float, tuple[float, float, float]]) -> dict[float, dict[str, Estimate]]:
+    return {step: {"iou": Estimate(*ends, 0.9)} for step, ends in values.items()}
+
+
+def test_an_estimated_verdict_reaches_as_far_as_the_estimates_and_the_ends_of_their_intervals() -> None:
+    at = estimates({10: (0.9, 0.75, 0.95), 20: (0.75, 0.6, 0.9), 40: (0.6, 0.4, 0.8), 80: (0.4, 0.2, 0.6)})
+    found = estimated_verdict("UNet", at, Target("iou", 0.7), 10)
+    assert (found.kept, found.low, found.high, found.is_estimated) == (20, 10, 40, True)
+    assert found.text == "UNet probably keeps your target to 20 cm/px (10 to 40)."
+    assert [found.state(step) for step in (10, 20, 40, 80)] == ["holds", "doubtful", "doubtful", "fails"]
+    none = estimated_verdict("UNet", at, Target("iou", 0.99), 10)
+    assert none.text.startswith("UNet probably does not keep your target at any step: its best is 0.90")
+
+
+def test_f1_is_estimated_by_way_of_iou() -> None:
+    at = estimates({10: (0.5, 0.25, 0.75)})[10]
+    assert estimated_figure(at, "f1") == pytest.approx((2 / 3, 0.4, 6 / 7, 0.9))
+
+
+def test_what_cannot_be_estimated_at_every_step_has_no_verdict() -> None:
+    at = estimates({10: (0.9, 0.75, 0.95)})
+    with pytest.raises(TargetError, match="cannot be estimated for UNet"):
+        estimated_verdict("UNet", at, Target("found_over_20_m2", 0.7), 10)
+    with pytest.raises(TargetError, match="at every step"):
+        estimated_verdict("UNet", {**at, 20: {}}, Target("iou", 0.7), 10)
+    with pytest.raises(TargetError, match="No step"):
+        estimated_verdict("UNet", at, Target("iou", 0.7), 20)

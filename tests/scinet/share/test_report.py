@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from scinet.errors import WriteError
 from scinet.evaluation.evaluate import evaluate_on_grids
 from scinet.evaluation.sweep_rows import SweepPoint
 from scinet.evaluation.target import Target
+from scinet.models.confidence import Estimate
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample, resample_probability
 from scinet.share import report
@@ -99,3 +101,14 @@ def test_a_report_into_no_folder_is_refused_before_anything_runs(capsys: pytest.
     command = ["sweep", "no.tif", "--model", "unet", "--report", "/nowhere/at/all/out.html"]
     assert main(command) == 2
     assert "its folder does not exist" in capsys.readouterr().err
+
+
+def test_without_a_reference_the_report_has_estimates_and_says_so() -> None:
+    points, pictures = sweep_of(96, 1, [10.0, 20.0])
+    estimates = {"iou": Estimate(0.8, 0.7, 0.9, 0.9)}
+    bare = [
+        replace(point, tallies={}, objects={}, smallest_found_m2={}, parts={}, estimates=estimates) for point in points
+    ]
+    data = data_of(report_html(SharedImage("Village"), 10.0, bare, pictures, Target("iou", 0.7)))
+    assert data["verdicts"]["Model 0"]["is_estimated"] and "probably keeps" in data["verdicts"]["Model 0"]["sentence"]
+    assert data["rows"][0]["estimated_iou_low"] == 0.7
