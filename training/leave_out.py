@@ -86,14 +86,13 @@ def run_fold(
     arguments = ["--model", "unet", "--name", name, *left_out, *recipe_options]
     options = parse_arguments(arguments)
     if after:
-        first = fold_name(after, fold)
-        arguments += ["--start-from", str(options.runs / first / f"{first}.safetensors")]
+        arguments += ["--start-from", str(fold_weights(after, fold, options.runs))]
     done = options.runs / name / "scores.json"
     if done.exists():
         rows: list[dict[str, Any]] = json.loads(done.read_text())
         return rows
     train.main(arguments)
-    model = load_model(str(options.runs / name / f"{name}.safetensors"), options.device)
+    model = load_model(fold_weights(setting, fold, options.runs), options.device)
     if options.standardise:
         assert isinstance(model.network, nn.Module)
         model = Model(Standardised(model.network), model.card, model.device)
@@ -113,6 +112,12 @@ def run_fold(
 def fold_name(setting: str, fold: Sequence[str]) -> str:
     """What the run of a setting without the fold's places is called."""
     return f"{setting}-{'-'.join(fold)}"
+
+
+def fold_weights(setting: str, fold: Sequence[str], runs: Path) -> Path:
+    """The weights that the run of a setting without the fold's places ended with."""
+    name = fold_name(setting, fold)
+    return runs / name / f"{name}.safetensors"
 
 
 def place_scores(model: Model, tiles: Sequence[tuple[PackedTiles, PackedTile]]) -> dict[str, float]:

@@ -9,7 +9,8 @@ import pytest
 
 from scinet.models.confidence import expected_iou, logit_histogram
 from scinet.models.model import Model
-from training.calibration import check, fit, images, measure_tile, reliability
+from training.calibration import measure_tile
+from training.calibration_fit import check, curves, fit, images, reliability
 from training.packed_tiles import PackedTiles
 
 
@@ -71,6 +72,16 @@ def test_a_temperature_from_elsewhere_mends_a_model_that_is_too_sure() -> None:
     found = reliability(rows).iloc[0]
     assert found["temperature"] == pytest.approx(2, rel=0.1)
     assert found["error_with_temperature"] < 0.5 * found["error"]
+
+
+def test_the_curve_of_a_calibrated_model_is_the_diagonal(rows: pd.DataFrame) -> None:
+    found = curves(rows)
+    assert [curve.cm_per_px for curve in found] == [10.0, 20.0]
+    for curve in found:
+        probability, share, weight = np.array(curve.points).T
+        np.testing.assert_allclose(probability, share, atol=0.05)
+        assert weight.sum() == pytest.approx(1, abs=1e-3)
+        assert curve.error < 0.02
 
 
 def test_a_tile_is_measured_on_its_working_grid(town_folder: Path, tmp_path: Path, brightness_model: Model) -> None:
