@@ -22,7 +22,7 @@ from tqdm import tqdm
 from scinet.atomic_write import write_text
 from scinet.evaluation.evaluate import evaluate
 from scinet.evaluation.object_scores import MATCH_IOU
-from scinet.models.card import checkpoints_folder, read_card
+from scinet.models.card import read_card
 from scinet.models.checkpoint import load_model
 from scinet.models.confidence import Calibration, logit_histogram
 from scinet.models.model import Model
@@ -30,6 +30,7 @@ from scinet.raster.raster import Raster
 from scinet.segmentation.segment import segment
 from training import familiarity
 from training.calibration_fit import check, curves, fit, reliability
+from training.cards import weights_of, write_card
 from training.leave_out import FOLDS, STEPS_CM_PER_PX, evenly, fold_weights
 from training.packed_tiles import PackedTile, PackedTiles
 from training.promises import check_promised, fit_promised, tried
@@ -100,12 +101,6 @@ def calibrate(left_out: pd.DataFrame, at_home: pd.DataFrame, measured_with: str)
     )
 
 
-def write_card(weights: Path, **changes: Any) -> None:
-    """Change a model's card. The one in the header of its weights stays: the file counts, by the weights' hash."""
-    path = weights.with_suffix(".json")
-    write_text(path, replace(read_card(path), **changes).to_json())
-
-
 def _write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
 
@@ -135,7 +130,7 @@ def main(data: Sequence[Path], setting: str, runs: Path, out: Path, model: str |
         return
     if distances is None:
         raise click.UsageError("--model needs --distances, the file that training.familiarity writes.")
-    weights = Path(model) if model.endswith(".safetensors") else checkpoints_folder() / f"{model}.safetensors"
+    weights = weights_of(model)
     loaded = load_model(weights)
     at_home = validation_rows(loaded, data[0], runs / "cache", out.with_stem(f"{out.stem}-{loaded.card.name}"))
     measured_with = read_card(fold_weights(setting, FOLDS[0], runs).with_suffix(".json")).architecture

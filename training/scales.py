@@ -5,7 +5,6 @@ out of its training (``training.leave_out``) give the scales for unknown places,
 those for known ones. Test tiles are never touched. The two best scales per resolution go onto the card.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,12 +17,15 @@ from tqdm import tqdm
 
 from scinet.atomic_write import write_text
 from scinet.evaluation.scores import Counts, iou
+from scinet.models.card import Places, read_card
 from scinet.models.checkpoint import load_model
 from scinet.models.model import Model
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample, resample_probability
 from scinet.raster.stream import RasterStream, read_into
 from scinet.segmentation.segment import AtOtherScales
+from training.cards import weights_of, write_card
+from training.command import run_command
 from training.packed_tiles import PackedTile, PackedTiles
 
 CANDIDATES = (0.67, 1.0, 1.5, 2.0, 3.0)
@@ -105,22 +107,52 @@ def choose(table: pd.DataFrame) -> list[tuple[float, float, float]]:
     return rows
 
 
-@click.command(help=__doc__.splitlines()[0])
+@click.group(help=__doc__.splitlines()[0])
+def main() -> None:
+    """Measure scales, and put the best onto cards."""
+
+
+@main.command("measure")
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="Folder with index.csv.")
 @click.option("--model", required=True, help="Name of a model, or path of its .safetensors file.")
 @click.option("--place", "places", required=True, multiple=True, help="Where to score it; may be given several times.")
 @click.option("--split", "splits", multiple=True, type=click.Choice(["train", "val"]), default=("val",))
 @click.option("--cache", type=click.Path(path_type=Path), default=Path("runs/cache"), help="Folder of decoded tiles.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="CSV file to write the scores to.")
-def main(data: Path, model: str, places: Sequence[str], splits: Sequence[str], cache: Path, out: Path) -> None:
-    """Score a model at all scales and print the best."""
+def measure_command(
+    data: Path, model: str, places: Sequence[str], splits: Sequence[str], cache: Path, out: Path
+) -> None:
+    """Score a model at all scales in some places."""
     packs = [PackedTiles(data, split, cache) for split in splits]
     loaded = load_model(model)
     table = measure(loaded, packs, places).assign(model=loaded.card.name)
     write_text(out, table.round(4).to_csv(index=False))
-    print(table.pivot_table(index=["place", "cm_per_px"], columns="scale", values="micro_iou").round(3).to_string())
-    print(json.dumps(choose(table)))
+    _print(table)
+
+
+@main.command("choose")
+@click.argument("tables", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--for", "kind", required=True, type=click.Choice(["unknown", "known"]), help="Kind of places.")
+@click.option("--model", "models", multiple=True, help="Name or path of a model whose card gets the scales.")
+def choose_command(tables: Sequence[Path], kind: Places, models: Sequence[str]) -> None:
+    """Choose the best scales by what was measured, in all places together, and write them to cards."""
+    table = pd.concat([pd.read_csv(path) for path in tables], ignore_index=True)
+    _print(table)
+    rows = choose(table)
+    for cm_per_px, best, second in rows:
+        print(f"{cm_per_px:g} cm/px: {best:g}, then {second:g}")
+    for model in models:
+        weights = weights_of(model)
+        write_card(weights, scales={**read_card(weights.with_suffix(".json")).scales, kind: rows})
+        print(f"{weights.with_suffix('.json')} has the scales for {kind} places.")
+
+
+def _print(table: pd.DataFrame) -> None:
+    """Print the scores, with their means over places."""
+    scores = table.pivot_table(index=["place", "cm_per_px"], columns="scale", values="micro_iou")
+    print(scores.round(3).to_string())
+    print("mean\n" + scores.groupby("cm_per_px").mean().round(3).to_string())
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)
