@@ -263,12 +263,12 @@ def _probability(task: Task, report: ReportProgress) -> NDArray[np.float32]:
 
 def model_of(card: Card) -> "Model":
     """The model of a card; the weights' hash makes a replaced file a new entry."""
-    from scinet.models.checkpoint import load_model
+    from scinet.models.named import open_model
 
     if card.is_custom:
         return custom_models.network(card)
     return cache("models").get_or_make(
-        (card.name, card.sha256), lambda: load_model(card.name), lambda model: model.size_bytes
+        (card.name, card.sha256), lambda: open_model(card.name), lambda model: model.size_bytes
     )
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from scinet.atomic_write import write_errors
 from scinet.batch.scenes import SceneSource
@@ -25,6 +25,7 @@ from scinet.segmentation.encoder_statistics import distance_of_scene
 from scinet.segmentation.scene import Output, SceneMask, SceneRun
 from scinet.segmentation.strategies import Strategy
 from scinet.share.qgis_style import write_footprint_style
+from scinet.upload import upload
 from scinet.vector.area import read_area
 from scinet.vector.footprint_file import FootprintFile
 from scinet.web import is_url
@@ -45,6 +46,7 @@ class Settings:
         area: The file of the part of the images that counts; see `scinet.vector.area`.
         promise: What the threshold is to keep, at which it is chosen for each scene; None for `threshold` itself.
         shapes: How footprints are shaped; its path is not used. None where none are wanted.
+        upload: The folder of an object store that gets the files too; None for none.
     """
 
     model: str
@@ -59,6 +61,7 @@ class Settings:
     area: Path | None = None
     shapes: FootprintFile | None = None
     promise: Promise | None = None
+    upload: str | None = None
 
     def run_of(self, scene: Scene, model: Model, out: Path, footprints: Path | None) -> SceneRun:
         """The run of one scene.
@@ -116,7 +119,16 @@ def write_scene(job: SceneJob) -> Written:
     begin = time.monotonic()
     run = _run_of(job)
     _make_folders(run)
-    return write_run(run, begin, resume=True, bands=job.bands)
+    written = write_run(run, begin, resume=True, bands=job.bands)
+    if job.settings.upload:
+        upload_files(run, "/".join([job.settings.upload.rstrip("/"), *PurePosixPath(job.source.name).parent.parts]))
+    return written
+
+
+def upload_files(run: SceneRun, address: str) -> None:
+    """Put a scene's files into a folder of an object store; see `upload`. Raises WriteError."""
+    for path in (run.out, *([run.footprints.path] if run.footprints else [])):
+        upload(path, address)
 
 
 def begin_bands(job: SceneJob) -> None:
@@ -171,11 +183,12 @@ def _run_of(job: SceneJob) -> SceneRun:
     tune_memory()
     settings = job.settings
     scene = job.source.open(settings.native_cm_per_px, settings.choice).stretched_by(settings.common_stretch)
-    return settings.run_of(scene, _model(settings.model, settings.device), job.out, job.footprints)
+    return settings.run_of(scene, worker_model(settings.model, settings.device), job.out, job.footprints)
 
 
-@lru_cache(maxsize=1)  # once per worker
-def _model(name: str, device: str | None) -> Model:
+@lru_cache(maxsize=1)
+def worker_model(name: str, device: str | None) -> Model:
+    """A model, which is opened once per worker; see `open_model`. Raises CheckpointError."""
     return open_model(name, device)
 
 

@@ -1,4 +1,4 @@
-"""The options of ``scinet segment`` for many scenes, and the run that they describe."""
+"""Options for many scenes or tiles at a time, and the run of ``scinet segment`` that they describe."""
 
 import re
 import sys
@@ -19,6 +19,7 @@ from scinet.cli.options import PATH
 from scinet.engines.protocol import ENGINES, EngineName, Resources, open_engine
 from scinet.errors import SciNetError, WriteError
 from scinet.models.custom import SUFFIXES
+from scinet.upload import upload
 
 SOME_FAILED = 3  # the exit status where some scenes could not be segmented
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -85,20 +86,7 @@ def many_options(function: Function) -> Function:
 
     options = [
         click.option("--to", type=PATH, metavar="DIR", help="Segment many scenes into this folder."),
-        click.option(
-            "--engine",
-            type=click.Choice(ENGINES),
-            default="local",
-            show_default=True,
-            help="What runs the scenes of --to: this machine, or a cluster by Dask or Ray.",
-        ),
-        click.option(
-            "--workers", type=click.IntRange(1), default=1, show_default=True, metavar="N", help="Scenes at a time."
-        ),
-        click.option(
-            "--gpus-per-worker", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="GPUs of each."
-        ),
-        click.option("--job", type=JobType(), metavar="I/N", help="Take every Nth scene from the Ith on: array jobs."),
+        *engine_options("scenes of --to"),
         click.option(
             "--bands-per-scene",
             type=click.IntRange(1, 1000),
@@ -121,6 +109,37 @@ def many_options(function: Function) -> Function:
     return cast(Function, with_options)
 
 
+def engine_options(things: str) -> list[Callable[[Any], Any]]:
+    """``--engine``, ``--workers``, ``--gpus-per-worker`` and ``--job``.
+
+    Args:
+        things: What is run, in words: "tiles".
+    """
+    return [
+        click.option(
+            "--engine",
+            type=click.Choice(ENGINES),
+            default="local",
+            show_default=True,
+            help=f"What runs the {things}: this machine, or a cluster by Dask or Ray.",
+        ),
+        click.option(
+            "--workers",
+            type=click.IntRange(1),
+            default=1,
+            show_default=True,
+            metavar="N",
+            help=f"{things.split()[0].capitalize()} at a time.",
+        ),
+        click.option(
+            "--gpus-per-worker", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="GPUs of each."
+        ),
+        click.option(
+            "--job", type=JobType(), metavar="I/N", help="Take every Nth of them from the Ith on: array jobs."
+        ),
+    ]
+
+
 def segment_many(
     arguments: Sequence[str], settings: Settings, many: Many, footprints: Path | None, resume: bool
 ) -> int:
@@ -138,7 +157,11 @@ def segment_many(
             ]
         )
     mine = every_nth(sources, *many.job) if many.job else sources
-    rows = _run(mine, replace(_for_any_folder(settings), common_stretch=stretch), many, footprints, resume)
+    rows = _run(
+        mine, replace(settings, model=model_anywhere(settings.model), common_stretch=stretch), many, footprints, resume
+    )
+    if settings.upload:
+        upload(many.to / many.manifest, settings.upload)
     failed = sum(row.state == "failed" for row in rows)
     if not failed:
         return 0
@@ -173,7 +196,6 @@ def _tell(row: Row, lines: Sequence[str]) -> None:
         print(f"scinet: {row.scene}: {row.error}", file=sys.stderr)
 
 
-def _for_any_folder(settings: Settings) -> Settings:
-    """Workers have another working folder than this process."""
-    is_path = Path(settings.model).suffix.lower() in SUFFIXES
-    return replace(settings, model=str(Path(settings.model).resolve())) if is_path else settings
+def model_anywhere(model: str) -> str:
+    """A model's name, or the whole path of a custom one: workers have another working folder than this process."""
+    return str(Path(model).resolve()) if Path(model).suffix.lower() in SUFFIXES else model

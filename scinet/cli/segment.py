@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from scinet.batch.jobs import Settings, write_run
+from scinet.batch.jobs import Settings, upload_files, write_run
 from scinet.cli.bar import Bar, print_notes
 from scinet.cli.many import Many, many_options, segment_many
 from scinet.cli.models import load_models
@@ -31,6 +31,7 @@ from scinet.raster.scene import open_scene
 from scinet.segmentation.scene import Output
 from scinet.segmentation.strategies import Strategy
 from scinet.share.qgis import check_project_path
+from scinet.upload import check_store
 from scinet.vector.footprint_file import FootprintFile
 from scinet.vector.write import check_suffix
 from scinet.web import is_url
@@ -87,6 +88,12 @@ EXAMPLES = examples(
     metavar="PROJECT.qgz",
     help="Write a QGIS project too, with the image, the mask and the footprints in colours; or PROJECT.qgs.",
 )
+@click.option(
+    "--upload",
+    metavar="ADDRESS",
+    help="Put the files into a folder of an object store too, each when it is complete: s3://bucket/folder or "
+    "gs://bucket/folder.",
+)
 @click.option("--resume", is_flag=True, help="Continue where the same command was stopped.")
 @many_options
 def segment(
@@ -108,6 +115,7 @@ def segment(
     simplify_m: float,
     square: bool,
     qgis: Path | None,
+    upload: str | None,
     resume: bool,
 ) -> int:
     """Write the building masks of images of any size; returns the exit status."""
@@ -128,6 +136,7 @@ def segment(
         shapes=shapes,
         area=area and area.resolve(),
         promise=promise,
+        upload=upload,
     )
     if many is None and len(images) != 2:
         raise SciNetError("Give an image and the file to write, or any number of scenes and the folder --to DIR.")
@@ -137,6 +146,10 @@ def segment(
         if many is not None:
             raise SciNetError("--qgis is for one image. Open the masks of --to DIR in QGIS by dragging the folder in.")
         check_project_path(qgis)
+    if upload is not None:
+        if (many is None and Path(images[1]).suffix == ".png") or (footprints and footprints.suffix == ".shp"):
+            raise SciNetError("--upload takes results of one file each: masks as .tif, footprints as .gpkg or .zip.")
+        check_store(upload)
     try:
         if many is not None:
             return segment_many(images, settings, many, footprints, resume)
@@ -164,6 +177,8 @@ def _segment_one(image: str, out: Path, settings: Settings, qgis: Path | None, r
         print_notes([f"Threshold {run.threshold:.2f} for {settings.promise.text}. {tried}"])
     with Bar(scene.name) as bar:
         written = write_run(run, time.monotonic(), resume=resume, progress=bar.show)
+    if settings.upload:
+        upload_files(run, settings.upload)
     for line in written.lines:
         print(line)
     if qgis is not None:

@@ -46,18 +46,20 @@ class Done:
 
 
 def ours(job: Job) -> Done:
-    from scinet.models.checkpoint import load_model
+    from scinet.models.named import open_model
     from scinet.raster.scene import open_scene
+    from scinet.segmentation import forward
     from scinet.segmentation.scene import segment_to_file
 
-    model = load_model(job.model)
-    done = Done(ready=now())
+    model = open_model(job.model)
+    done, run = Done(ready=now()), forward._probability
 
-    def count(_: Any, images: tuple[Any, ...], __: Any) -> None:
-        done.windows += len(images[0])
-        done.side_px = images[0].shape[-1]
+    def counted(windows: Any, *arguments: Any) -> Any:
+        done.windows += len(windows)
+        done.side_px = windows.shape[2]
+        return run(windows, *arguments)
 
-    model.network.register_forward_hook(count)
+    forward._probability = counted
     out = Path(job.out).with_suffix(".tif")
     segment_to_file(open_scene(job.scene), model, out)
     done.mask = lambda: _first_band(out) == 1
@@ -65,10 +67,20 @@ def ours(job: Job) -> Done:
 
 
 def ours_in_float32(job: Job) -> Done:
-    from scinet.models import fuse
+    """In PyTorch."""
+    from scinet.models import named
+
+    named.fastest_model = named.remembered_model = lambda name: None
+    return ours_without_bfloat16(job)
+
+
+def ours_without_bfloat16(job: Job) -> Done:
+    """As on a processor that does not have it: in the fastest runtime that is installed."""
+    from scinet.models import device, fuse
     from scinet.segmentation import torch_forward
 
-    torch_forward.has_bfloat16 = fuse.has_bfloat16 = lambda device: False
+    for module in (device, fuse, torch_forward):
+        module.has_bfloat16 = lambda device: False
     return ours(job)
 
 
@@ -185,9 +197,18 @@ def _torch_network(job: Job) -> tuple[Any, Done]:
 
 CONTENDERS: dict[str, Callable[[Job], Done]] = {
     contender.__name__: contender
-    for contender in (ours_in_float32, ours, forward_passes_alone, geodeep, geoai, geoai_large, torchgeo)
+    for contender in (
+        ours_in_float32,
+        ours,
+        ours_without_bfloat16,
+        forward_passes_alone,
+        geodeep,
+        geoai,
+        geoai_large,
+        torchgeo,
+    )
 }
-OURS = ("ours_in_float32", "ours", "forward_passes_alone")
+OURS = ("ours_in_float32", "ours", "ours_without_bfloat16", "forward_passes_alone")
 
 
 def now() -> tuple[float, float]:

@@ -1,9 +1,8 @@
 """What it costs to start: ``python -m tests.benchmarks.start [--repeats 3] [--app]``.
 
 Commands run in processes of their own, on a sample tile of 1024 px with the UNet on board: processor seconds and peak
-memory of the process and its children. The seconds of the tile's forward passes alone, in a process that has run them
-once, say how much of it is the network. With --app, the app's server shows that tile with two models in a browser; its
-memory is measured when nobody does anything.
+memory. Then the same in steps, in one process: what each takes, and how much memory the process has after it. With
+--app, the app's server shows that tile with two models in a browser; its memory is measured when nobody does anything.
 """
 
 import argparse
@@ -16,14 +15,10 @@ import time
 from pathlib import Path
 from urllib.parse import urlencode
 
-from playwright.sync_api import sync_playwright
-
-from scinet.datasets.samples import samples
-from scinet.models.checkpoint import load_model
-from scinet.segmentation.segment import segment
 from tests.pages.serve import CHROMIUM, CHROMIUM_ARGS, PATIENCE_S, PROJECT, SETTLED, started
 
 MODEL = "unet"
+TILE, CM_PER_PX = PROJECT / "scinet" / "datasets" / "sample_tiles" / "accra_building_site.jpg", 5.18
 SHOWN = ("UNet", "Sci-Net")
 IDLE_S = 20
 
@@ -44,21 +39,34 @@ def cost(command: list[str], repeats: int) -> tuple[float, float, float]:
     return statistics.median(cpu_s), statistics.median(wall_s), peak_mb
 
 
-def forward_cpu_s(repeats: int) -> float:
-    """Median processor seconds of the tile in a process that is warm."""
-    raster, model, taken = samples()[0].tile.open(), load_model(MODEL), []
-    image = raster.window(0, 0, raster.width, raster.height)
-    for _ in range(repeats + 1):
+STEPS = {
+    "libraries": "import numpy, rasterio, pyproj, scipy.sparse, scipy.sparse.csgraph, shapely",
+    "PyTorch": "import torch",
+    "the command": "import scinet.cli.segment",
+    "the model": "from scinet.models.named import open_model; model = open_model(MODEL)",
+    "the image": "from scinet.datasets.samples import samples; scene = samples()[0].tile.open(); "
+    "image = scene.window(0, 0, scene.width, scene.height)",
+    "the tile": "from scinet.segmentation.segment import segment; segment(image, model)",
+    "the tile once more": "segment(image, model)",
+}
+
+
+def steps() -> None:
+    """Print what each of the steps takes; in a fresh process."""
+    names = {"MODEL": MODEL}
+    print("| | CPU seconds | resident MB |\n| --- | --- | --- |")
+    for name, statements in STEPS.items():
         began = time.process_time()
-        segment(image, model)
-        taken.append(time.process_time() - began)
-    return statistics.median(taken[1:])
+        exec(statements, names)
+        taken, resident = time.process_time() - began, Path("/proc/self/status").read_text().partition("VmRSS:")[2]
+        print(f"| {name} | {taken:.2f} | {int(resident.split()[0]) / 1e3:.0f} |", flush=True)
 
 
 def app_memory_mb(log: Path) -> dict[str, float]:
     """The server's memory by kind, after it has shown a tile with two models."""
-    tile = samples()[0].tile
-    query = urlencode({"source": "Examples", "tile": tile.name, "models": ",".join(SHOWN), "gsd": "7.5"})
+    from playwright.sync_api import sync_playwright
+
+    query = urlencode({"source": "Examples", "tile": TILE.stem, "models": ",".join(SHOWN), "gsd": "7.5"})
     with started(log, "app.py") as (url, server), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
         page = browser.new_page(viewport={"width": 1440, "height": 900})
@@ -79,7 +87,6 @@ def main() -> None:
     parser.add_argument("--app", action="store_true")
     options = parser.parse_args()
     scinet = [sys.executable, "-m", "scinet"]
-    tile = samples()[0].tile
     with tempfile.TemporaryDirectory() as scratch:
         if options.app:
             found = app_memory_mb(Path(scratch) / "log.txt")
@@ -87,8 +94,8 @@ def main() -> None:
                 f"the app with {' and '.join(SHOWN)}, idle: {found['resident']:.0f} MB, {found['private']:.0f} private"
             )
             return
-        segmenting = [*scinet, "segment", str(tile.image), f"{scratch}/mask.tif", "--model", MODEL]
-        segmenting += ["--native-cm-per-px", str(tile.cm_per_px)]
+        segmenting = [*scinet, "segment", str(TILE), f"{scratch}/mask.tif", "--model", MODEL]
+        segmenting += ["--native-cm-per-px", str(CM_PER_PX)]
         rows = {
             "python": [sys.executable, "-c", ""],
             "scinet --version": [*scinet, "--version"],
@@ -100,7 +107,8 @@ def main() -> None:
         for name, command in rows.items():
             cpu_s, wall_s, peak_mb = cost(command, options.repeats)
             print(f"| {name} | {cpu_s:.2f} | {wall_s:.2f} | {peak_mb:,.0f} |", flush=True)
-        print(f"| the forward passes alone, warm | {forward_cpu_s(options.repeats):.2f} | | |")
+    print(flush=True)
+    subprocess.run([sys.executable, "-c", "from tests.benchmarks.start import steps; steps()"], cwd=PROJECT, check=True)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,12 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ import rasterio
 from scinet.cli.main import main
 from scinet.raster.raster import Raster
 from tests.conftest import PROJECT
+from tests.faults.disk import files_of_at_most
 
 PRINTED = pytest.CaptureFixture[str]
 
@@ -186,6 +189,65 @@ def test_a_worker_that_is_killed_costs_nothing(
     for name in "abde":
         assert found[name]["sha256"] == rows(whole)[name]["sha256"]
     assert not list(out.glob("*.part"))
+
+
+def test_a_disk_that_is_too_full_for_one_scene_stops_no_other(flight: Path, tmp_path: Path) -> None:
+    with rasterio.open(flight / "a.tif") as file:
+        profile = file.profile
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 512, 512), np.uint8)
+    with rasterio.open(flight / "c.tif", "w", **{**profile, "width": 512, "height": 512}) as file:
+        file.write(pixels)
+    out = tmp_path / "masks"
+    floats = ("--probability", "float32")  # which do not compress
+    with files_of_at_most(100_000):
+        assert main(command(flight, out, *floats)) == 3
+    found = rows(out)
+    assert {name: row["state"] for name, row in found.items()} == dict.fromkeys("abde", "done") | {"c": "failed"}
+    assert "c.tif" in found["c"]["error"] and not (out / "c.tif").exists()
+    written = {name: (out / f"{name}.tif").stat().st_mtime_ns for name in "abde"}
+    assert main(command(flight, out, *floats, "--resume")) == 0
+    assert {name: (out / f"{name}.tif").stat().st_mtime_ns for name in "abde"} == written
+    assert {row["sha256"] for row in rows(out).values()} == {_sha256(path) for path in out.glob("*.tif")}
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_stops_ends_the_run_and_resume_finishes_it(flight: Path, tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    out = tmp_path / "masks"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT), "DASK_SCHEDULER_ADDRESS": address}
+    dask = [sys.executable, "-m", "dask"]
+    quiet: dict[str, Any] = {"cwd": tmp_path, "env": environment, "stdout": subprocess.DEVNULL}
+    with ExitStack() as stack:
+        scheduler, worker = (
+            stack.enter_context(subprocess.Popen([*dask, *of], **quiet, stderr=subprocess.DEVNULL))
+            for of in (
+                ["scheduler", "--host", address, "--no-dashboard"],
+                ["worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"],
+            )
+        )
+        stack.callback(worker.kill)
+        stack.callback(scheduler.kill)
+        options = command(flight, out, "--engine", "dask", "--cm-per-px", 2)
+        run = stack.enter_context(
+            subprocess.Popen([sys.executable, "-m", "scinet", *options], **quiet, stderr=subprocess.PIPE, text=True)
+        )
+        stack.callback(run.kill)
+        while not list(out.glob("*.tif")):
+            assert run.poll() is None, run.stderr and run.stderr.read()
+            time.sleep(0.05)
+        scheduler.send_signal(signal.SIGKILL)
+        messages = run.communicate()[1]
+    assert run.returncode == 2 and "The Dask scheduler has stopped." in messages, messages
+    done = {name for name, row in rows(out).items() if row["state"] == "done"}
+    assert len(done) < 4  # the others are pending
+    assert {name: rows(out)[name]["sha256"] for name in done} == {name: _sha256(out / f"{name}.tif") for name in done}
+    written = {name: (out / f"{name}.tif").stat().st_mtime_ns for name in done}
+    assert main(command(flight, out, "--cm-per-px", 2, "--resume")) == 3  # of c, which is no image
+    assert {name: (out / f"{name}.tif").stat().st_mtime_ns for name in done} == written
+    assert [row["state"] for row in rows(out).values()] == ["done", "done", "failed", "done", "done"]
 
 
 def _sha256(path: Path) -> str:

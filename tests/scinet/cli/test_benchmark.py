@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from scinet.cli import benchmark as command
+from scinet.batch import tile_scores
 from scinet.cli.main import STOPPED, main
 from scinet.evaluation.benchmark_rows import read_rows
 from scinet.evaluation.tile_scoring import score_tile, tiles_to_score
@@ -63,10 +63,10 @@ def test_an_interrupted_run_goes_on_where_it_was(
         return score
 
     out = tmp_path / "mine.parquet"
-    monkeypatch.setattr(command, "score_tile", stops_at("b.tif"))
+    monkeypatch.setattr(tile_scores, "score_tile", stops_at("b.tif"))
     assert run(folder, out) == STOPPED
     assert not out.exists() and (tmp_path / "mine.parquet.part").is_file()
-    monkeypatch.setattr(command, "score_tile", stops_at(""))
+    monkeypatch.setattr(tile_scores, "score_tile", stops_at(""))
     assert run(folder, out, "--resume") == 0
     assert scored == ["a.tif", "b.tif"]
     assert set(pd.read_parquet(out)["image"]) == {"a.tif", "b.tif"}
@@ -85,3 +85,35 @@ def test_a_folder_without_test_tiles_is_said(
     change(folder)
     assert run(folder, tmp_path / "mine.parquet") == 2
     assert said in capsys.readouterr().err
+
+
+def test_array_jobs_share_the_tiles_and_their_files_are_joined(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "mine.parquet"
+    assert run(folder, out, "--job", "1/2") == run(folder, out, "--job", "2/2") == 0
+    parts = [pd.read_parquet(tmp_path / f"mine-{number}-of-2.parquet") for number in (1, 2)]
+    assert [set(rows["image"]) for rows in parts] == [{"a.tif"}, {"b.tif"}] and not out.exists()
+    monkeypatch.setattr(tile_scores, "score_tile", lambda *_: pytest.fail("scored twice"))
+    assert run(folder, out, "--resume") == 0
+    assert len(pd.read_parquet(out)) == sum(map(len, parts))
+
+
+def test_a_tile_that_fails_stops_no_other_and_is_tried_again(folder: Path, tmp_path: Path, capsys: Printed) -> None:
+    out, whole = tmp_path / "mine.parquet", (folder / "a.tif").read_bytes()
+    (folder / "a.tif").write_bytes(b"no image")
+    assert run(folder, out) == 3
+    said = capsys.readouterr().err
+    assert "scinet: a: a.tif" in said and "1 of 2 tiles could not be scored" in said
+    assert not out.exists() and set(pd.read_parquet(tmp_path / "mine.parquet.part")["image"]) == {"b.tif"}
+    (folder / "a.tif").write_bytes(whole)
+    assert run(folder, out, "--resume") == 0
+    assert set(pd.read_parquet(out)["image"]) == {"a.tif", "b.tif"} and not list(tmp_path.glob("*.part"))
+
+
+@pytest.mark.slow
+def test_two_workers_give_the_rows_of_one(folder: Path, tmp_path: Path) -> None:
+    assert run(folder, tmp_path / "one.parquet") == run(folder, tmp_path / "two.parquet", "--workers", "2") == 0
+    one, two = (pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("one", "two"))
+    order = ["image", "cm_per_px", "grid"]
+    pd.testing.assert_frame_equal(one, two.sort_values(order, ignore_index=True)[one.columns], check_like=True)
