@@ -106,7 +106,8 @@ def benchmark(
             return SOME_FAILED
         if not tables:
             raise BenchmarkError(f"{folder.name or folder} has no tiles to score.")
-        rows = pd.concat(tables, ignore_index=True).drop_duplicates(["image", "cm_per_px", "strategy", "grid"])
+        rows = pd.concat(tables).drop_duplicates(["image", "cm_per_px", "strategy", "grid"])
+        rows = rows.sort_values("image", kind="stable", ignore_index=True)  # whichever worker was faster
         write_bytes(out, rows_to_parquet(rows))
         part.unlink(missing_ok=True)
     at_native = rows[rows["is_native"] & (rows["grid"] == "working") & (rows["strategy"] == strategies[0])]
