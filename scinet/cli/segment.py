@@ -147,9 +147,7 @@ def segment(
             raise SciNetError("--qgis is for one image. Open the masks of --to DIR in QGIS by dragging the folder in.")
         check_project_path(qgis)
     if upload is not None:
-        if (many is None and Path(images[1]).suffix == ".png") or (footprints and footprints.suffix == ".shp"):
-            raise SciNetError("--upload takes results of one file each: masks as .tif, footprints as .gpkg or .zip.")
-        check_store(upload)
+        _check_upload(upload, None if many else Path(images[1]), footprints)
     try:
         if many is not None:
             return segment_many(images, settings, many, footprints, resume)
@@ -157,6 +155,13 @@ def segment(
         return 0
     except KeyboardInterrupt:
         raise KeyboardInterrupt("The same command with --resume continues from here.") from None
+
+
+def _check_upload(address: str, mask: Path | None, footprints: Path | None) -> None:
+    """Raise SciNetError where a result would be of several files, or the store does not answer."""
+    if (mask and mask.suffix == ".png") or (footprints and footprints.suffix == ".shp"):
+        raise SciNetError("--upload takes results of one file each: masks as .tif, footprints as .gpkg or .zip.")
+    check_store(address)
 
 
 def _is_folder_of_images(image: str) -> bool:
