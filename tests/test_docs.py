@@ -27,7 +27,8 @@ PAGES = [
 ]
 CITIES = ("accra", "zanzibar", "kampala", "banepa")
 GSDS = ("native", 20.0, 40.0)
-MODELS = {title: name for name, title in TITLES.items()} | {
+ON_BOARD = [name for name in TITLES if (REPOSITORY_FOLDER / f"{name}.json").is_file()]
+MODELS = {TITLES[name]: name for name in ON_BOARD} | {
     f"{TITLES[name]}, native-resolution training": f"{name}-native" for name in ("sci-net", "unet")
 }
 

@@ -123,6 +123,13 @@ def turned(pixels: Pixels, degrees: float, side: int) -> Pixels:
     return np.dstack([np.asarray(image), np.asarray(building)])[middle]
 
 
+def turned_labels(labels: NDArray[np.int32], degrees: float, side: int) -> NDArray[np.int32]:
+    """As `turned`, for labels (H, W): each pixel gets the nearest one."""
+    start = (len(labels) - side) // 2
+    whole = np.asarray(Image.fromarray(labels).rotate(degrees, Image.Resampling.NEAREST))
+    return whole[start : start + side, start : start + side]
+
+
 def one_of_eight(pixels: Pixels, number: int) -> Pixels:
     """One of the eight ways to lay a square down, 0 to 7: 0 to 3 are quarter turns, 4 to 7 are mirrored first."""
     return np.rot90(pixels[:, ::-1] if number >= 4 else pixels, number % 4)

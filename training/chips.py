@@ -5,6 +5,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ from training.augment import (
     turned,
 )
 from training.errors import DataError
-from training.packed_tiles import PackedTile, PackedTiles
+from training.packed_tiles import PackedTile, PackedTiles, is_building_alone
 from training.recipe import Recipe
 
 ENOUGH_COVERED = 0.25  # of a chip; a small tile fills less of a coarse one, and another place is drawn
@@ -43,6 +44,10 @@ class Place:
     row: int
     side: int
 
+    def cm_per_px(self, chip_px: int) -> float:
+        """The resolution at which it has `chip_px` per side."""
+        return self.side * self.tile.cm_per_px / chip_px
+
     def wider(self, factor: float) -> "Place":
         """The same centre with a side `factor` times as long."""
         side = math.ceil(self.side * factor)
@@ -54,7 +59,29 @@ class Place:
         return self.pack.window(self.tile.scene, self.column, self.row, self.side)
 
 
-class Chips(Dataset[tuple[Tensor, Tensor]]):
+class Ground(NamedTuple):
+    """What a chip shows, and how it is changed.
+
+    Attributes:
+        pixels: uint8 (H, H, 4) at its tiles' resolution, as `PackedTiles` has them.
+        cm_per_px: The resolution of the chip.
+        angle: By how many degrees it is turned; the ground is then wider than the chip by the square root of 2.
+        is_degraded: Whether it is resampled and compressed badly.
+        change: Where the other changes are drawn from.
+    """
+
+    pixels: NDArray[np.uint8]
+    cm_per_px: float
+    angle: float | None
+    is_degraded: bool
+    change: np.random.Generator
+
+    def side_px(self, chip_px: int) -> int:
+        """The side of all of the ground where that of the chip is `chip_px`."""
+        return chip_px if self.angle is None else math.ceil(math.sqrt(2) * chip_px)
+
+
+class Chips(Dataset[tuple[Tensor, ...]]):
     """Random chips: image float32 (3, S, S) normalised, truth float32 (1, S, S).
 
     Ground that no tile covers is black and no building, and it counts in the loss: left out of it, a model
@@ -90,43 +117,58 @@ class Chips(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
+        ground = self.ground(index)
+        pixels = self.seen(ground, self.recipe.chip_px)
+        return self.normalised(pixels), torch.from_numpy(pixels[..., 3] > 127).float()[None]
+
+    def ground(self, index: int) -> Ground:
+        """What chip `index` shows, at its tiles' resolution, and how it is changed."""
         recipe = self.recipe
         lay = np.random.default_rng((recipe.seed, index))
         change = np.random.default_rng((recipe.seed, index, 1))
         angle = change.uniform(0, 360) if change.random() < recipe.turn_probability else None
         is_degraded = change.random() < recipe.degrade_probability
-        pixels = self._ground(lay, change, 1.0 if angle is None else math.sqrt(2))
+        pixels, cm_per_px = self._ground(lay, change, 1.0 if angle is None else math.sqrt(2))
         pixels = _flipped(lay, pixels, recipe.flip_probability)
         if recipe.turn_probability:
             pixels = one_of_eight(pixels, int(change.integers(8)))
-        kernel = change.choice(("area", *RESAMPLING_KERNELS)) if is_degraded else "area"
-        if angle is None:
-            pixels = resized(pixels, recipe.chip_px, kernel)
-        else:
-            pixels = turned(resized(pixels, math.ceil(math.sqrt(2) * recipe.chip_px), kernel), angle, recipe.chip_px)
+        return Ground(pixels, cm_per_px, angle, is_degraded, change)
+
+    def seen(self, ground: Ground, side_px: int) -> NDArray[np.uint8]:
+        """A chip's ground as the model sees it: uint8 (side, side, 4), building from 0 to 255."""
+        recipe, change = self.recipe, ground.change
+        kernel = change.choice(("area", *RESAMPLING_KERNELS)) if ground.is_degraded else "area"
+        pixels = resized(is_building_alone(ground.pixels), ground.side_px(side_px), kernel)
+        if ground.angle is not None:
+            pixels = turned(pixels, ground.angle, side_px)
         image = pixels[..., :3]
         if recipe.photometric:
             image = photometric(image, change, recipe.photometric)
         if change.random() < recipe.grayscale_probability:
             image = grayscale(image)
-        if is_degraded:
+        if ground.is_degraded:
             image = degraded(image, change)
-        return (
-            normalise(torch.from_numpy(np.array(image)).permute(2, 0, 1), recipe),
-            torch.from_numpy(pixels[..., 3] > 127).float()[None],
-        )
+        return np.dstack([image, pixels[..., 3]])
 
-    def _ground(self, lay: np.random.Generator, change: np.random.Generator, factor: float) -> NDArray[np.uint8]:
-        """A square of ground at its tiles' resolution, `factor` times as wide as the chip."""
+    def normalised(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """The image float32 (3, side, side) of uint8 (side, side, 4)."""
+        return normalise(torch.from_numpy(pixels[..., :3].copy()).permute(2, 0, 1), self.recipe)
+
+    def _ground(
+        self, lay: np.random.Generator, change: np.random.Generator, factor: float
+    ) -> tuple[NDArray[np.uint8], float]:
+        """A square of ground at its tiles' resolution, `factor` times as wide as the chip; the chip's resolution."""
         for attempt in range(8):
             place = self._place(lay)
             pixels, covered = place.window()
             if attempt == 0 and covered.mean() < MOSAIC_BELOW and change.random() < self.recipe.mosaic_probability:
-                return self._mosaic(place.tile, math.ceil(place.side * factor), change)
+                pixels = self._mosaic(place.tile, math.ceil(place.side * factor), change)
+                return pixels, place.cm_per_px(self.recipe.chip_px)
             if covered.mean() > ENOUGH_COVERED:
                 break
-        return place.wider(factor).window()[0] if factor > 1 else pixels
+        pixels = place.wider(factor).window()[0] if factor > 1 else pixels
+        return pixels, place.cm_per_px(self.recipe.chip_px)
 
     def _place(self, random: np.random.Generator) -> Place:
         pack, tile = self.tiles[random.choice(len(self.tiles), p=self.chance)]

@@ -1,4 +1,4 @@
-"""What each of the seven models costs: ``python -m training.costs`` writes it into ``benchmark.json``.
+"""What each of the models costs: ``python -m training.costs`` writes it into ``benchmark.json``.
 
 Parameters, multiply-adds and reach follow from the architecture alone; the time is that of this machine's processor.
 """
@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from scinet.errors import SciNetError
 from scinet.models.architectures import NAMES
-from scinet.models.build import build
+from scinet.models.build import build, run
 from scinet.models.card import Card, checkpoints_folder
 from scinet.models.device import has_bfloat16
 from scinet.models.fuse import for_inference
@@ -34,14 +34,13 @@ from training.command import run_command
 
 SIDES_PX = (512, 1024)  # the paper counts at 512 px and tests at 1024 px
 TIMED_PX, TIMES = 1024, 5
+CM_PER_PX = 10.0  # what models that take the resolution are told; the cost does not depend on it
 REACH_PX = (32, 6144)  # height and width of the strip along which the reach is measured
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure the cost of each model and add it to benchmark.json."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.costs", description="Measure what each of the seven models costs."
-    )
+    parser = argparse.ArgumentParser(prog="python -m training.costs", description="Measure what each model costs.")
     parser.add_argument("--out", type=Path, help="where benchmark.json is (default: the checkpoints' folder)")
     path = (parser.parse_args(arguments).out or checkpoints_folder()) / "benchmark.json"
     try:
@@ -55,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def cost(name: str) -> dict[str, Any]:
-    """Parameters, GMACs, reach in px (None: the whole image) and seconds of one of the seven models."""
+    """Parameters, GMACs, reach in px (None: the whole image) and seconds of a model."""
     with torch.device("meta"):
         planned = build(name).eval()
     network = build(name).eval()
@@ -63,7 +62,7 @@ def cost(name: str) -> dict[str, Any]:
         "parameters": sum(parameter.numel() for parameter in planned.parameters()),
         **{f"gmacs_{side_px}_px": round(gmacs(planned, side_px), 2) for side_px in SIDES_PX},
         "reach_px": reach_px(network),
-        f"seconds_{TIMED_PX}_px": round(seconds(network), 3),
+        f"seconds_{TIMED_PX}_px": round(seconds(network, name), 3),
         "timed_on": f"{torch.get_num_threads()} threads of {processor()}, {precision()}, torch {torch.__version__}",
     }
 
@@ -71,7 +70,7 @@ def cost(name: str) -> dict[str, Any]:
 def gmacs(network: nn.Module, side_px: int) -> float:
     """Billions of multiply-adds of convolutions and matrix products for one image; the network is on "meta"."""
     with FlopCounterMode(display=False) as counter, torch.device("meta"):
-        network(torch.empty(1, 3, side_px, side_px))
+        run(network, torch.empty(1, 3, side_px, side_px), torch.full((1,), CM_PER_PX))
     return float(counter.get_total_flops() / 2 / 1e9)
 
 
@@ -94,19 +93,20 @@ def reach_px(network: nn.Module) -> int | None:
     network = network.eval().double()  # so that a path of many small steps does not round to 0
     height, width = REACH_PX
     image = torch.ones((1, 3, height, width), dtype=torch.double, requires_grad=True)
-    network(image)[0, 0, height // 2, width // 2].backward()
+    logits = run(network, image, torch.full((1,), CM_PER_PX, dtype=torch.double))
+    torch.autograd.backward(logits[0, 0, height // 2, width // 2])
     assert image.grad is not None
     touched = torch.nonzero(image.grad.abs().sum(dim=(0, 1, 2)))
     reach = int(touched.max() - touched.min()) + 1
     return None if reach == width else reach
 
 
-def seconds(network: nn.Module) -> float:
+def seconds(network: nn.Module, architecture: str) -> float:
     """The fastest of TIMES passes of one image on the processor, as ``segment`` makes them."""
     generator = np.random.default_rng(0)
     pixels = generator.integers(0, 256, (TIMED_PX, TIMED_PX, 3), np.uint8)
-    raster = Raster(pixels, np.ones(pixels.shape[:2], bool), Affine.scale(0.1, -0.1), None)
-    card = Card("timed", "unet", (10.0, 10.0), TIMED_PX)
+    raster = Raster(pixels, np.ones(pixels.shape[:2], bool), Affine.scale(CM_PER_PX / 100, -CM_PER_PX / 100), None)
+    card = Card("timed", architecture, (CM_PER_PX, CM_PER_PX), TIMED_PX)
     device = torch.device("cpu")
     model = Model(for_inference(network.float(), device), card, device)
     taken = []

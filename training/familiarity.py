@@ -29,7 +29,7 @@ from scinet.segmentation.segment import segment
 from scinet.synthetic.town import make_town
 from training.leave_out import FOLDS, STEPS_CM_PER_PX, evenly, fold_weights
 from training.packed_tiles import PackedTile, PackedTiles
-from training.towns import building_mask, drawn_climate
+from training.towns import building_numbers, drawn_climate
 
 MOST_TILES = 12  # of a place
 TOWNS, TOWN_CM_PER_PX = 9, 20.0
@@ -104,7 +104,7 @@ def strange_images() -> Iterator[tuple[str, str, Raster, NDArray[np.bool_] | Non
         climate, drawn = drawn_climate(np.random.default_rng(seed))
         town = make_town(seed, 100.0, drawn)
         image = town.render(TOWN_CM_PER_PX)
-        reference = building_mask(town.footprints, image)
+        reference = building_numbers(town.footprints, image) > 0
         yield "towns", climate, image, reference
         turned = np.ascontiguousarray(np.roll(image.pixels, 1, axis=2))
         yield "towns, channels turned", climate, replace(image, pixels=turned), reference

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from scinet.atomic_write import write_text
 from scinet.evaluation.scores import Counts, iou
+from scinet.models.build import Around
 from scinet.models.checkpoint import load_model
 from scinet.models.model import Model
 from scinet.raster.raster import Raster
@@ -37,16 +38,12 @@ SCORES = ("native", *(str(step) for step in STEPS_CM_PER_PX))
 MOST_TILES = 64  # of a place that are scored
 
 
-class Standardised(nn.Module):
+class Standardised(Around):
     """A network that was trained on standardised images, for images as they come."""
 
-    def __init__(self, network: nn.Module):
-        super().__init__()
-        self.network = network
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Logits (N, 1, H, W) of images (N, 3, H, W)."""
-        logits: Tensor = self.network(standardised(image))
+    def forward(self, image: Tensor, *cm_per_px: Tensor) -> Tensor:
+        """Logits (N, C, H, W) of images (N, 3, H, W)."""
+        logits: Tensor = self.network(standardised(image), *cm_per_px)
         return logits
 
 

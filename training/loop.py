@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
@@ -61,7 +60,7 @@ class Loading:
 
 
 def run_steps(
-    learn: Callable[[int, Tensor, Tensor], float],
+    learn: Callable[..., float],
     chips: Dataset[Any],
     steps: range,
     loading: Loading,
@@ -71,7 +70,7 @@ def run_steps(
     """Learn step by step, adding up `progress`; yields the number of each step that is done.
 
     Args:
-        learn: Called with the step's number, the images (N, 3, S, S) and the truth (N, 1, S, S); returns the loss.
+        learn: Called with the step's number, the images (N, 3, S, S), and what else the chips have; returns the loss.
         steps: Which steps to do; they have their chips by their number, wherever a run was resumed.
     """
     batches = loading.batches(chips, steps)
@@ -87,8 +86,8 @@ def run_steps(
     asked = time.perf_counter()
     for step, batch in zip(steps, bar, strict=True):
         began = time.perf_counter()
-        image, truth = (tensor.to(loading.device, non_blocking=True) for tensor in batch)
-        progress.loss += learn(step, image.contiguous(memory_format=torch.channels_last), truth)
+        image, *others = (tensor.to(loading.device, non_blocking=True) for tensor in batch)
+        progress.loss += learn(step, image.contiguous(memory_format=torch.channels_last), *others)
         progress.steps += 1
         if progress.steps % 20 == 1:
             bar.set_postfix(loss=f"{progress.mean_loss:.4f}", refresh=False)

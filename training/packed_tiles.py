@@ -2,12 +2,13 @@
 
 A data folder holds ``index.csv`` with one row per tile (``image``, ``mask``, ``dataset``, ``cm_per_px``,
 ``split`` and, where the tile has a georeference, ``crs``, ``x_min``, ``y_max``, ``metres_per_px``), JPEG
-or PNG images and 1-bit masks of the same size.
+or PNG images and masks of the same size: above 0 is building. A PNG mask of 16 bits numbers the buildings, so that
+those that touch stay apart.
 """
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ class PackedTile:
 
 class PackedTiles:
     """The tiles of one split, decoded: a flat uint8 memory map, (pixels, 4) as red, green, blue, building.
+
+    Building is 0 for ground and 128 to 255 for buildings: 255, or a number that those that touch do not share.
 
     A data folder is decoded once into ``cache`` (a file named after the index's content); processes
     share its pages, and a crop costs a copy, no decoding. ``leave_out`` names data sets whose tiles are not seen.
@@ -146,16 +149,35 @@ def _packed(tiles: Sequence[Tile], layout: Sequence[PackedTile], split: str, cac
 
 
 def _pixels(tile: Tile) -> NDArray[np.uint8]:
-    """Red, green, blue and building (0 or 255), uint8 (H, W, 4)."""
+    """Red, green, blue and building, uint8 (H, W, 4)."""
     assert tile.truth is not None
-    image, mask = _decoded(tile.image, "RGB", tile), _decoded(tile.truth, "L", tile)
-    return np.dstack([image, np.where(mask > 0, np.uint8(255), np.uint8(0))])
+    return np.dstack([_decoded(tile.image, tile, _colours), _decoded(tile.truth, tile, _buildings)])
 
 
-def _decoded(path: Path, mode: str, tile: Tile) -> NDArray[np.uint8]:
+def is_building_alone(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Packed pixels (H, W, 4) without the numbers of buildings: 255 in all of them."""
+    building = pixels[..., 3]
+    if np.isin(building, (0, 255)).all():
+        return pixels
+    return np.dstack([pixels[..., :3], np.where(building > 127, np.uint8(255), np.uint8(0))])
+
+
+def _colours(image: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(image.convert("RGB"))
+
+
+def _buildings(mask: Image.Image) -> NDArray[np.uint8]:
+    """255 in buildings; of a mask of 16 bits 255, 254, ... 128 by their numbers, then from 255 on again."""
+    if not mask.mode.startswith("I"):
+        return np.where(np.asarray(mask.convert("L")) > 0, np.uint8(255), np.uint8(0))
+    numbers = np.asarray(mask).astype(np.int64)
+    return np.where(numbers > 0, 255 - (numbers - 1) % 128, 0).astype(np.uint8)
+
+
+def _decoded(path: Path, tile: Tile, values: Callable[[Image.Image], NDArray[np.uint8]]) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
-            pixels = np.asarray(image.convert(mode))
+            pixels = values(image)
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing; index.csv names it.") from error
     except (UnidentifiedImageError, OSError) as error:

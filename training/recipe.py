@@ -32,6 +32,9 @@ class Recipe:
     turn_probability: float = 0.0  # by any angle; above 0, every chip is also laid in one of eight ways
     mosaic_probability: float = 0.0  # of chips that no scene fills: filled with other tiles of the data set
     standardise: bool = False  # every image to mean 0 and deviation 1 per channel, in place of mean and std
+    output_weights: dict[str, float] = field(default_factory=lambda: {"building": 1.0})  # of the outputs in the loss
+    scale_input: bool = True  # False: a model that takes the resolution makes nothing of it
+    consistency: float = 0.0  # weight of a loss between a model and what its moving average sees twice as fine
     ema_decay: float = 0.0  # of the weights' moving average, which is then validated and kept; 0: the last weights
     mean: float = 0.5
     std: float = 0.5

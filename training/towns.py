@@ -60,7 +60,7 @@ def write_town(folder: Path, seed: int) -> dict[str, Any]:
     raster = town.render(asked_cm_per_px, finer_steps=FINER_STEPS)
     image, mask = f"images/{seed}.jpg", f"masks/{seed}.png"
     Image.fromarray(raster.pixels).save(folder / image, quality=85)
-    Image.fromarray(building_mask(town.footprints, raster)).save(folder / mask)
+    Image.fromarray(building_numbers(town.footprints, raster)).save(folder / mask)
     return {
         "image": image,
         "mask": mask,
@@ -74,11 +74,11 @@ def write_town(folder: Path, seed: int) -> dict[str, Any]:
     }
 
 
-def building_mask(footprints: Footprints, raster: Raster) -> NDArray[np.bool_]:
-    """Where buildings stand, (H, W) as the raster; nowhere in a small town with wide plots that has none."""
+def building_numbers(footprints: Footprints, raster: Raster) -> NDArray[np.uint16]:
+    """The number of the building that stands in each pixel (H, W), from 1, else 0; a small town may have none."""
     if not footprints.polygons:
-        return np.zeros(raster.shape, np.bool_)
-    return rasterize(footprints, raster) > 0
+        return np.zeros(raster.shape, np.uint16)
+    return rasterize(footprints, raster).astype(np.uint16)
 
 
 def drawn_climate(random: np.random.Generator) -> tuple[str, Climate]:

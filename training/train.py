@@ -1,4 +1,4 @@
-"""Train one of the seven models: ``python -m training.train --model sci-net --data DIR``.
+"""Train a model: ``python -m training.train --model sci-net --data DIR``.
 
 `torchrun --nproc-per-node 4 -m training.train ...` does the same on four GPUs: see `training.parallel`.
 
@@ -17,10 +17,13 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
+from scinet.models.architectures import Output, outputs_of
 from scinet.models.build import build
 from scinet.models.card import Card
 from scinet.models.checkpoint import load_trained, save_checkpoint
 from scinet.models.device import default_device
+from scinet.models.instance_net import ScaleFeatures
+from training.building_chips import BuildingChips
 from training.chips import Chips
 from training.command import run_command
 from training.errors import DataError
@@ -49,11 +52,12 @@ def learn(options: argparse.Namespace, recipe: Recipe, run: Path, device: torch.
     # Data: decoded once, shared by all runs
     with first_alone():
         train, validation = load_tiles(options, recipe)
-    chips = Chips(train, recipe, recipe.epochs * recipe.chips_per_epoch)
+    outputs = outputs_of(options.model)
+    chips = chips_of(train, recipe, outputs)
 
     # Model: the same initial weights for the same seed
     network, started_from = first_network(options, recipe)
-    learner = Learner(network, recipe, device)
+    learner = Learner(network, recipe, device, outputs)
     state = restore(learner, run / "resume.pt", {"model": options.model, "recipe": asdict(recipe)}, device)
     progress = Progress(**state["progress"])
 
@@ -113,6 +117,14 @@ def load_tiles(options: argparse.Namespace, recipe: Recipe) -> tuple[list[Packed
     return train, PackedTiles(options.data[0], "val", cache, recipe.leave_out)
 
 
+def chips_of(train: list[PackedTiles], recipe: Recipe, outputs: tuple[Output, ...]) -> Chips:
+    """The chips of a run, with what a model of these outputs learns from."""
+    count = recipe.epochs * recipe.chips_per_epoch
+    if outputs == ("building",) and not recipe.consistency:
+        return Chips(train, recipe, count)
+    return BuildingChips(train, recipe, count, outputs)
+
+
 def restore(learner: Learner, path: Path, identity: dict[str, Any], device: torch.device) -> dict[str, Any]:
     """Where a run stopped, with the learner as it was then; the beginning if there is no resume file."""
     state: dict[str, Any] = {"epoch": 0, "progress": asdict(Progress()), "best": -1.0, **identity}
@@ -136,6 +148,10 @@ def first_network(options: argparse.Namespace, recipe: Recipe) -> tuple[torch.nn
     torch.manual_seed(recipe.seed)
     weights = None if options.encoder_weights == "none" or options.start_from else options.encoder_weights
     network = build(options.model, encoder_weights=weights)
+    if not recipe.scale_input:
+        for module in network.modules():
+            if isinstance(module, ScaleFeatures):
+                module.freeze()
     if not options.start_from:
         return network, None
     start, card = load_trained(options.start_from)

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from scinet.models.architectures import NAMES
+from scinet.models.architectures import ARCHITECTURES, NAMES, outputs_of
 from scinet.models.device import parse_device
 from training.chips import dataset_share
 from training.recipe import Recipe
@@ -16,13 +16,12 @@ AUGMENTATIONS = {
     "turn_probability": "share of the chips turned by any angle",
     "mosaic_probability": "share of the chips that no scene fills which other tiles fill",
 }
+OUTPUT_WEIGHTS = {"building": 1.0, "boundary": 0.5, "distance": 0.5}  # in the loss, unless others are given
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The options of a run; ends the process with a sentence where they make no sense."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.train", description="Train one of the seven models.", allow_abbrev=False
-    )
+    parser = argparse.ArgumentParser(prog="python -m training.train", description="Train a model.", allow_abbrev=False)
     _add_run(parser)
     _add_recipe(parser)
     options = parser.parse_args(arguments)
@@ -36,6 +35,13 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         parser.error("--window-px is at least 32, and --window-m above 0")
     if not 0 <= options.ema_decay < 1:
         parser.error("--ema-decay is from 0 to below 1")
+    if options.consistency < 0 or (options.consistency and not options.ema_decay):
+        parser.error("--consistency is 0 or more, and needs a moving average, such as --ema-decay 0.995")
+    if options.no_scale_input and not ARCHITECTURES[options.model].takes_cm_per_px:
+        parser.error(f"{options.model} does not take the resolution: leave --no-scale-input out")
+    unknown = {name for name, _ in options.output_weight} - set(outputs_of(options.model))
+    if unknown:
+        parser.error(f"{options.model} has no output {', '.join(sorted(unknown))}")
     if not all(0 <= getattr(options, name) <= 1 for name in AUGMENTATIONS):
         parser.error("--photometric and the probabilities are from 0 to 1")
     return options
@@ -80,6 +86,24 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=0.0, metavar="0..1", help=title)
     parser.add_argument("--standardise", action="store_true", help="each image to mean 0 and deviation 1 per channel")
     parser.add_argument(
+        "--output-weight",
+        type=dataset_share,
+        action="append",
+        default=[],
+        metavar="OUTPUT=WEIGHT",
+        help="of an output in the loss, such as boundary=0.5; the others then do not count",
+    )
+    parser.add_argument(
+        "--no-scale-input", action="store_true", help="for experiments: the model makes nothing of the resolution"
+    )
+    parser.add_argument(
+        "--consistency",
+        type=float,
+        default=paper.consistency,
+        metavar="WEIGHT",
+        help="of a loss between the model and what its moving average sees twice as fine; 0 is without",
+    )
+    parser.add_argument(
         "--ema-decay", type=float, default=paper.ema_decay, help="keep the weights' moving average: 0 (no) to 1"
     )
     parser.add_argument("--seed", type=int, default=paper.seed)
@@ -97,6 +121,10 @@ def recipe_of(options: argparse.Namespace) -> Recipe:
         dataset_weights={name: share for name, share in options.weight if name not in options.leave_out},
         leave_out=tuple(options.leave_out),
         standardise=options.standardise,
+        output_weights=dict(options.output_weight)
+        or {name: OUTPUT_WEIGHTS[name] for name in outputs_of(options.model)},
+        scale_input=not options.no_scale_input,
+        consistency=options.consistency,
         ema_decay=options.ema_decay,
         seed=options.seed,
         **{name: getattr(options, name) for name in AUGMENTATIONS},

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from scinet import json_values
 from scinet.errors import CheckpointError
+from scinet.models.architectures import Output
 from scinet.models.card import Card
 from scinet.models.model import MIN_SIDE_PX, Model, Processor
 from scinet.models.onnx_network import open_onnx
 from scinet.models.packages import need_pytorch
-from scinet.models.trial import try_out
+from scinet.models.trial import TRIAL_CM_PER_PX, try_out
 
 if TYPE_CHECKING:
     import torch
 
-Output = Literal["logits", "probability"]
+Form = Literal["logits", "probability"]
 Colour = tuple[float, float, float]
 
 MAX_FILE_BYTES = 1_000_000_000
@@ -46,6 +47,8 @@ class ModelSpec:
         mean: Per channel, of images in [0, 1]: the network gets (image - mean) / std.
         std: Per channel.
         output: Of an ONNX file: "logits" or "probability", (N, 1, H, W), or (N, 2, H, W) with building last.
+        outputs: Of an ONNX file with other channels: what they are, building the first; see
+            `scinet.models.architectures.Architecture`.
     """
 
     architecture: str
@@ -53,7 +56,8 @@ class ModelSpec:
     window_px: int = 512
     mean: Colour = IMAGENET_MEAN
     std: Colour = IMAGENET_STD
-    output: Output = "logits"
+    output: Form = "logits"
+    outputs: tuple[Output, ...] = ("building",)
 
     def __post_init__(self) -> None:
         low, high = self.gsd_range_cm_per_px
@@ -63,8 +67,12 @@ class ModelSpec:
             raise CheckpointError(f"A window has {MIN_SIDE_PX} to {MAX_WINDOW_PX} px per side, not {self.window_px}.")
         if not all(map(isfinite, (*self.mean, *self.std))) or min(self.std) <= 0:
             raise CheckpointError("Mean and std are three numbers each, and no std is 0 or less.")
-        if self.output not in get_args(Output):
+        if self.output not in get_args(Form):
             raise CheckpointError(f"An ONNX file gives logits or probability, not {self.output!r}.")
+        if self.outputs not in (("building",), get_args(Output)):
+            raise CheckpointError(
+                f"The outputs of a model are building, or {', '.join(get_args(Output))} in this order."
+            )
 
     @classmethod
     def from_json(cls, text: str, source: str) -> "ModelSpec":
@@ -78,7 +86,10 @@ class ModelSpec:
                 window_px=json_values.whole(values.get("window_px", cls.window_px), "window_px"),
                 mean=_colour(values.get("mean", list(IMAGENET_MEAN)), "mean"),
                 std=_colour(values.get("std", list(IMAGENET_STD)), "std"),
-                output=cast(Output, json_values.text(values.get("output", cls.output), "output")),
+                output=cast(Form, json_values.text(values.get("output", cls.output), "output")),
+                outputs=cast(
+                    tuple[Output, ...], tuple(json_values.sequence(values.get("outputs", ["building"]), "outputs"))
+                ),
             )
         except (ValueError, KeyError) as error:
             raise CheckpointError(f"{source} does not describe a model ({error}): {FIX_SPEC}.") from error
@@ -123,9 +134,10 @@ def open_custom_model(file_name: str, content: bytes, spec: ModelSpec, device: "
     if not file_name.isprintable() or set(file_name) & set("/\\") or not name.strip(" ."):
         raise CheckpointError(f"{file_name!r} cannot be the name of a model: give it letters or digits on one line.")
     if suffix == ".onnx":
-        opened = open_onnx(content, file_name, spec.output, spec.mean, spec.std)
+        opened = open_onnx(content, file_name, spec.output, spec.outputs, spec.mean, spec.std)
         spec = replace(spec, architecture="onnx", window_px=opened.side_px or spec.window_px)
-        try_out(lambda image: opened.logits(image, 1), file_name, [spec.window_px])
+        outputs = len(opened.outputs)
+        try_out(lambda image: opened.logits(image, 1, TRIAL_CM_PER_PX), file_name, [spec.window_px], outputs)
         return Model(opened, _card(name, file_name, content, spec), Processor(), opened.side_px is not None)
     if suffix != ".safetensors":
         raise CheckpointError(

@@ -1,4 +1,4 @@
-"""Custom weights: safetensors for one of the seven architectures, or for one of segmentation-models-pytorch."""
+"""Custom weights: safetensors for one of the project's architectures, or for one of segmentation-models-pytorch."""
 
 import re
 from collections.abc import Callable
@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from scinet.errors import CheckpointError
 from scinet.models.architectures import DECODER_TITLES, NAMES
-from scinet.models.build import AnySize, build
+from scinet.models.build import AnySize, Around, build, run
 from scinet.models.fuse import fold_batch_norms
 from scinet.models.model import MIN_SIDE_PX
-from scinet.models.trial import first_line, try_out
+from scinet.models.trial import TRIAL_CM_PER_PX, first_line, try_out
 
 if TYPE_CHECKING:
     from scinet.models.custom import Colour, ModelSpec
@@ -43,26 +43,30 @@ def open_weights(content: bytes, file_name: str, spec: "ModelSpec", device: torc
     network = _from_safetensors(file_name, content, spec.architecture)
     whole = Normalised(network, spec.mean, spec.std).requires_grad_(False).eval()
     with torch.inference_mode():
-        try_out(lambda image: whole(torch.from_numpy(image)).numpy(), file_name, [*TRIAL_SIDES_PX, spec.window_px])
+        try_out(
+            lambda image: run(whole, torch.from_numpy(image), torch.tensor([TRIAL_CM_PER_PX])).numpy(),
+            file_name,
+            [*TRIAL_SIDES_PX, spec.window_px],
+            len(whole.outputs),
+        )
     fold_batch_norms(whole)
     return whole.to(memory_format=torch.channels_last).to(device)
 
 
-class Normalised(nn.Module):
+class Normalised(Around):
     """A network for images in [0, 1]: subtracts each channel's mean and divides by its standard deviation first."""
 
     mean: Tensor
     std: Tensor
 
     def __init__(self, network: nn.Module, mean: "Colour", std: "Colour"):
-        super().__init__()
-        self.network = network
+        super().__init__(network)
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1), persistent=False)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Image (N, 3, H, W) in [0, 1] to logits (N, 1, H, W)."""
-        logits: Tensor = self.network((image - self.mean) / self.std)
+    def forward(self, image: Tensor, *cm_per_px: Tensor) -> Tensor:
+        """Image (N, 3, H, W) in [0, 1], and the resolution (N,) if it is taken, to logits (N, C, H, W)."""
+        logits: Tensor = self.network((image - self.mean) / self.std, *cm_per_px)
         if not torch.isfinite(logits).all():
             raise CheckpointError("The model gives numbers that are not finite: its weights, mean or std are wrong.")
         return logits

@@ -16,7 +16,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
+from scinet.models.build import run
 from scinet.models.device import has_bfloat16
+from scinet.models.trial import TRIAL_CM_PER_PX
 
 TRIAL_PX = 64
 
@@ -60,7 +62,7 @@ def _pairs(network: nn.Module) -> list[tuple[nn.Conv2d, Any]]:
         return []
     trial = torch.zeros(1, 3, TRIAL_PX, TRIAL_PX, device=parameter.device, dtype=parameter.dtype)
     with torch.inference_mode(), _Calls() as calls:
-        network(trial)
+        run(network, trial, trial.new_full((1,), TRIAL_CM_PER_PX))
     convolutions = dict(_by_weight(network, nn.Conv2d))
     norms = {weight: norm for kind in _norms() for weight, norm in _by_weight(network, kind)}
     return [

@@ -18,30 +18,35 @@ _opened: list[tuple[Any, bool]] = []  # the session, and whether it takes one im
 
 
 def open_file(message: Message) -> Message:
-    """Open the file whose bytes are given; returns the side of the images that it takes, None for any.
+    """Open the file whose bytes are given; returns what it takes.
+
+    That is the side of the images, None for any, and whether their resolution is a second input.
 
     Raises:
         CheckpointError: It is not an ONNX file, refers to other files, or wants another input.
     """
     content, name = message.arrays[0].tobytes(), message.values["name"]
-    side_px = _checked_side_px(content, name)
+    side_px, takes_cm_per_px = _checked_inputs(content, name)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = message.values["threads"]
     options.log_severity_level = 4
     with _short_errors():
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     _opened[:] = [(session, session.get_inputs()[0].shape[0] == 1)]
-    return Message({"side_px": side_px})
+    return Message({"side_px": side_px, "takes_cm_per_px": takes_cm_per_px})
 
 
 def run(message: Message) -> Message:
-    """The first output for images float32 (N, 3, H, W)."""
+    """The first output for images float32 (N, 3, H, W), and their resolutions (N,) if the file takes them."""
     ((session, is_one_by_one),) = _opened
-    (images,) = message.arrays
-    parts = [images[i : i + 1] for i in range(len(images))] if is_one_by_one else [images]
-    name = session.get_inputs()[0].name
+    count = len(message.arrays[0])
+    parts = [slice(i, i + 1) for i in range(count)] if is_one_by_one else [slice(count)]
+    names = [each.name for each in session.get_inputs()]
     with _short_errors():
-        found = [session.run(None, {name: part})[0] for part in parts]
+        found = [
+            session.run(None, {name: array[part] for name, array in zip(names, message.arrays, strict=True)})[0]
+            for part in parts
+        ]
     if not all(isinstance(part, np.ndarray) and part.dtype.kind in "fiub" for part in found):
         raise TypeError("no numbers")
     joined = found[0] if len(found) == 1 else np.concatenate(found)
@@ -60,7 +65,7 @@ def _short_errors() -> Iterator[None]:
         ) from error
 
 
-def _checked_side_px(content: bytes, name: str) -> int | None:
+def _checked_inputs(content: bytes, name: str) -> tuple[int | None, bool]:
     import onnx
 
     try:
@@ -69,7 +74,7 @@ def _checked_side_px(content: bytes, name: str) -> int | None:
         raise CheckpointError(f"{name} is not an ONNX file, or is incomplete.") from error
     if any(tensor.external_data or tensor.data_location for tensor in _tensors(model)):
         raise CheckpointError(f"{name} keeps weights in other files: save it as one file (external_data=False).")
-    return _side_px(model, name)
+    return _inputs(model, name)
 
 
 def _tensors(model: Any) -> Iterator[Any]:
@@ -94,11 +99,12 @@ def _tensors(model: Any) -> Iterator[Any]:
             graphs += attribute.graphs
 
 
-def _side_px(model: Any, file_name: str) -> int | None:
-    """The side of the images that the file takes; None where it takes any size."""
+def _inputs(model: Any, file_name: str) -> tuple[int | None, bool]:
+    """The side of the images that the file takes, None where it takes any size; whether it takes the resolution."""
     held = {tensor.name for tensor in model.graph.initializer}
     inputs = [each for each in model.graph.input if each.name not in held]
-    if len(inputs) != 1 or not model.graph.output:
+    takes_cm_per_px = [each.name for each in inputs[1:]] == ["cm_per_px"]
+    if len(inputs) != 1 + takes_cm_per_px or not model.graph.output:
         raise CheckpointError(f"{file_name} has {len(inputs)} inputs; it must have one, float32 (N, 3, H, W).")
     kind = inputs[0].type.tensor_type
     shape = [dimension.dim_value or None for dimension in kind.shape.dim]
@@ -114,4 +120,4 @@ def _side_px(model: Any, file_name: str) -> int | None:
         )
     if height is not None and not 32 <= height <= 2048:
         raise CheckpointError(f"{file_name} takes {height} x {height} px; 32 to 2048 px per side are possible.")
-    return height
+    return height, takes_cm_per_px

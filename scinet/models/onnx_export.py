@@ -10,10 +10,12 @@ from torch import Tensor, nn
 
 from scinet.atomic_write import atomic_write
 from scinet.errors import CheckpointError
+from scinet.models.architectures import ARCHITECTURES, outputs_of
 from scinet.models.card import Card
 
 OPSET = 17
 TRIAL_SIDES_PX = ((96, 64), (45, 130))
+TRIAL_CM_PER_PX = 20.0
 LARGEST_DIFFERENCE = 1e-3  # of probabilities
 # A PSPNet pools to 1, 2, 3 and 6 cells per side, which ONNX supports for fixed sizes in multiples of stride 32 only.
 _FIXED_SIZE = ("pspnet",)
@@ -25,6 +27,9 @@ def export_onnx(network: nn.Module, card: Card, path: str | Path) -> float:
 
     The input "image" is RGB in [0, 1], float32 (N, 3, H, W), of any size; the output "logits" float32 (N, 1, H, W),
     before the sigmoid. A PSPNet takes windows of its card's size only.
+
+    An InstanceNet has a second input "cm_per_px", float32 (N,), and logits (N, 3, H, W): building, boundary and
+    distance, as `scinet.segmentation.instances` uses them. The watershed is not in the file.
 
     Args:
         network: As `load_trained` gives it.
@@ -54,7 +59,12 @@ def export_onnx(network: nn.Module, card: Card, path: str | Path) -> float:
         )
     sides = ((card.window_px, card.window_px),) if fixed else TRIAL_SIDES_PX
     exported = _Exported(network, card).eval()
+    takes_cm_per_px = ARCHITECTURES[card.architecture].takes_cm_per_px
+    names = ["image", "cm_per_px"] if takes_cm_per_px else ["image"]
+    resolution = (torch.tensor([TRIAL_CM_PER_PX]),) if takes_cm_per_px else ()
     dynamic = None if fixed else {name: {0: "n", 2: "height", 3: "width"} for name in ("image", "logits")}
+    if dynamic is not None and takes_cm_per_px:
+        dynamic["cm_per_px"] = {0: "n"}
     with (
         atomic_write(path) as partial,
         atomic_write(path.with_suffix(".json")) as described,
@@ -64,9 +74,9 @@ def export_onnx(network: nn.Module, card: Card, path: str | Path) -> float:
         warnings.simplefilter("ignore")  # the exporter warns about every size that it reads
         torch.onnx.export(
             exported,
-            (torch.rand(1, 3, *sides[0]),),
+            (torch.rand(1, 3, *sides[0]), *resolution),
             str(partial),
-            input_names=["image"],
+            input_names=names,
             output_names=["logits"],
             dynamic_axes=dynamic,
             opset_version=OPSET,
@@ -76,8 +86,9 @@ def export_onnx(network: nn.Module, card: Card, path: str | Path) -> float:
         difference = 0.0
         for height, width in sides:
             image = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
-            found = torch.from_numpy(session.run(None, {"image": image.numpy()})[0])
-            difference = max(difference, float((exported(image).sigmoid() - found.sigmoid()).abs().max()))
+            given = dict(zip(names, (image, *resolution), strict=True))
+            found = torch.from_numpy(session.run(None, {name: value.numpy() for name, value in given.items()})[0])
+            difference = max(difference, float((exported(*given.values()).sigmoid() - found.sigmoid()).abs().max()))
         if not difference <= LARGEST_DIFFERENCE:
             raise CheckpointError(f"{card.name} as ONNX differs by {difference:.2g}, so it is not written.")
         described.write_text(_description(card))
@@ -93,18 +104,14 @@ class _Exported(nn.Module):
         self.mean, self.std = card.mean, card.std
         self.pads = card.architecture not in _FIXED_SIZE
 
-    def forward(self, image: Tensor) -> Tensor:
-        """RGB in [0, 1] (N, 3, H, W) to logits (N, 1, H, W)."""
+    def forward(self, image: Tensor, *cm_per_px: Tensor) -> Tensor:
+        """RGB in [0, 1] (N, 3, H, W), and the resolution (N,) for a network that takes it, to logits (N, C, H, W)."""
         image = (image - self.mean) / self.std
-        if not self.pads:
-            return self._logits(image)
         height, width = image.shape[-2:]
-        image = F.pad(image, (0, -width % 32, 0, -height % 32), mode="replicate")
-        return self._logits(image)[..., :height, :width]
-
-    def _logits(self, image: Tensor) -> Tensor:
-        logits: Tensor = self.network(image)
-        return logits
+        if self.pads:
+            image = F.pad(image, (0, -width % 32, 0, -height % 32), mode="replicate")
+        logits: Tensor = self.network(image, *cm_per_px)
+        return logits[..., :height, :width] if self.pads else logits
 
 
 def _description(card: Card) -> str:
@@ -116,6 +123,7 @@ def _description(card: Card) -> str:
         "mean": 0.0,
         "std": 1.0,
         "output": "logits",
+        "outputs": outputs_of(card.architecture),
         "exported_from": {"name": card.name, "architecture": card.architecture, "sha256": card.sha256},
         "data": card.data,
     }

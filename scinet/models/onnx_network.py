@@ -13,6 +13,7 @@ from scinet.bounded_child.limits import memory_for_models
 from scinet.bounded_child.messages import Message
 from scinet.bounded_child.process import BoundedChild, ChildError
 from scinet.errors import CheckpointError
+from scinet.models.architectures import Output
 from scinet.models.cores import cores
 from scinet.models.model import Runtime
 
@@ -23,12 +24,15 @@ _LANES = 4  # as many windows as run at a time
 
 
 class OnnxNetwork(Runtime):
-    """An ONNX file with one input, float32 (N, 3, H, W), and an output (N, 1 or 2, H, W).
+    """An ONNX file with an input float32 (N, 3, H, W), and an output (N, 1 or 2, H, W).
+
+    One with other outputs has as many channels as these. A second input "cm_per_px", float32 (N,), is the resolution.
 
     Args:
         content: The file.
         file_name: What to call it in messages.
         output: "logits" or "probability".
+        outputs: What its channels are; (N, 2, H, W) will do for building alone, with building last.
         mean: Per channel: the file gets (image - mean) / std.
         std: Per channel.
 
@@ -37,8 +41,16 @@ class OnnxNetwork(Runtime):
             takes too much memory or time.
     """
 
-    def __init__(self, content: bytes, file_name: str, output: str, mean: Sequence[float], std: Sequence[float]):
-        self._name, self._output = file_name, output
+    def __init__(
+        self,
+        content: bytes,
+        file_name: str,
+        output: str,
+        outputs: tuple[Output, ...],
+        mean: Sequence[float],
+        std: Sequence[float],
+    ):
+        self._name, self._output, self.outputs = file_name, output, outputs
         self._mean, self._std = (np.array(values, np.float32).reshape(1, 3, 1, 1) for values in (mean, std))
         opening = Message({"name": file_name, "threads": cores()}, [np.frombuffer(content, np.uint8)])
         self._child = BoundedChild(
@@ -50,6 +62,7 @@ class OnnxNetwork(Runtime):
             raise CheckpointError(f"{file_name} cannot be opened: {_reason(error, OPEN_S)}.") from error
         side_px = opened.values.get("side_px") if opened else None
         self.side_px = int(side_px) if side_px else None  # where the file takes images of one size only
+        self.takes_cm_per_px = bool(opened and opened.values.get("takes_cm_per_px"))
         self._size_bytes = len(content)
 
     @property
@@ -57,7 +70,7 @@ class OnnxNetwork(Runtime):
         """The file, which is kept for when the process has to be started again."""
         return self._size_bytes
 
-    def logits(self, images: NDArray[np.float32], threads: int) -> NDArray[np.float32]:
+    def logits(self, images: NDArray[np.float32], threads: int, cm_per_px: float) -> NDArray[np.float32]:
         """As `Runtime.logits`.
 
         Raises:
@@ -71,11 +84,13 @@ class OnnxNetwork(Runtime):
         images = (images - self._mean) / self._std
         if right or bottom:
             images = np.pad(images, ((0, 0), (0, 0), (0, bottom), (0, right)), mode="edge")
-        values = self._run(images)
+        resolution = [np.full(len(images), cm_per_px, np.float32)] if self.takes_cm_per_px else []
+        values = self._run([images, *resolution])
+        is_pair = values.shape[1] == 2  # of background and building
         if self._output == "probability":
-            probability = np.clip(values[:, -1:], 1e-6, 1 - 1e-6)
+            probability = np.clip(values[:, 1:] if is_pair else values, 1e-6, 1 - 1e-6)
             values = np.log(probability / (1 - probability))
-        elif values.shape[1] == 2:
+        elif is_pair:
             values = values[:, 1:] - values[:, :1]
         return values[..., :height, :width]
 
@@ -83,19 +98,19 @@ class OnnxNetwork(Runtime):
         """End the process; another one is started where the network runs again."""
         self._child.close()
 
-    def _run(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        count, _, height, width = images.shape
+    def _run(self, given: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        count, _, height, width = given[0].shape
         on_what = f"on {width} x {height} px"
         limit_s = WINDOW_S + count * MEGAPIXEL_S * height * width / 1e6
         try:
-            found = self._child.call("run", {}, [images], timeout_s=limit_s).arrays[0]
+            found = self._child.call("run", {}, given, timeout_s=limit_s).arrays[0]
         except ChildError as error:
             raise CheckpointError(f"{self._name} fails {on_what}: {_reason(error, limit_s)}.") from error
-        if found.shape not in [(count, channels, height, width) for channels in (1, 2)]:
-            raise CheckpointError(
-                f"{self._name} gives {list(found.shape)} {on_what}: it must be (N, 1, H, W), or (N, 2, H, W) with "
-                "building last."
-            )
+        possible, wanted = (1, 2), "(N, 1, H, W), or (N, 2, H, W) with building last"
+        if len(self.outputs) > 1:
+            possible, wanted = (len(self.outputs),) * 2, f"(N, {len(self.outputs)}, H, W): {', '.join(self.outputs)}"
+        if found.shape not in [(count, channels, height, width) for channels in possible]:
+            raise CheckpointError(f"{self._name} gives {list(found.shape)} {on_what}: it must be {wanted}.")
         if not np.isfinite(found).all():
             raise CheckpointError(f"{self._name} gives numbers that are not finite {on_what}.")
         low, high = found.min(), found.max()
@@ -112,8 +127,17 @@ def _reason(error: ChildError, limit_s: float) -> str:
     return f"onnxruntime refuses it, or it takes too much memory ({str(error).strip(' .')})"
 
 
-def open_onnx(content: bytes, file_name: str, output: str, mean: Sequence[float], std: Sequence[float]) -> OnnxNetwork:
+def open_onnx(
+    content: bytes,
+    file_name: str,
+    output: str,
+    outputs: tuple[Output, ...],
+    mean: Sequence[float],
+    std: Sequence[float],
+) -> OnnxNetwork:
     """Open an ONNX file as a network; see `OnnxNetwork`. Raises CheckpointError where a package is missing too."""
     if not (find_spec("onnx") and find_spec("onnxruntime")):
         raise CheckpointError("ONNX files need two more packages: pip install onnx onnxruntime, then start again.")
-    return OnnxNetwork(content, file_name, output, mean, std)
+    if len(outputs) > 1 and not find_spec("skimage"):
+        raise CheckpointError(f"{file_name} parts buildings, which needs one more package: pip install scikit-image.")
+    return OnnxNetwork(content, file_name, output, outputs, mean, std)

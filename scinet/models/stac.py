@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from scinet.models.architectures import TITLES
+from scinet.models.architectures import ARCHITECTURES, TITLES, outputs_of
 from scinet.models.card import Card, checkpoints_folder
 
 STAC_VERSION = "1.1.0"
@@ -14,6 +14,11 @@ _SHA256_MULTIHASH = "1220"  # the hash function and its length in bytes, before 
 _BANDS = ("red", "green", "blue")
 _TASKS = ["semantic-segmentation"]
 _INPUT_DIMENSIONS, _OUTPUT_DIMENSIONS = (["batch", name, "height", "width"] for name in ("bands", "channel"))
+_RESOLUTION = {
+    "name": "resolution in cm/px",
+    "bands": [],
+    "input": {"shape": [-1], "dim_order": ["batch"], "data_type": "float32"},
+}
 
 
 def item_collection(cards: Sequence[Card]) -> dict[str, Any]:
@@ -62,6 +67,7 @@ def stac_item(card: Card) -> dict[str, Any]:
 
 def _model_fields(card: Card) -> dict[str, Any]:
     recipe = card.settings.get("recipe")
+    outputs = outputs_of(card.architecture)
     scaling = [{"type": "z-score", "mean": card.mean, "stddev": card.std} for _ in _BANDS]
     return {
         "mlm:name": card.name,
@@ -76,13 +82,18 @@ def _model_fields(card: Card) -> dict[str, Any]:
                 "bands": list(_BANDS),
                 "input": {"shape": [-1, 3, -1, -1], "dim_order": _INPUT_DIMENSIONS, "data_type": "float32"},
                 "value_scaling": scaling,
-            }
+            },
+            *([_RESOLUTION] if ARCHITECTURES[card.architecture].takes_cm_per_px else []),
         ],
         "mlm:output": [
             {
-                "name": "logits of building",
+                "name": f"logits of {', '.join(outputs)}",
                 "tasks": _TASKS,
-                "result": {"shape": [-1, 1, -1, -1], "dim_order": _OUTPUT_DIMENSIONS, "data_type": "float32"},
+                "result": {
+                    "shape": [-1, len(outputs), -1, -1],
+                    "dim_order": _OUTPUT_DIMENSIONS,
+                    "data_type": "float32",
+                },
                 "classification:classes": [{"value": 1, "name": "building", "description": "Building"}],
             }
         ],

@@ -7,14 +7,19 @@ from numpy.typing import NDArray
 
 from scinet.errors import CheckpointError
 
+TRIAL_CM_PER_PX = 10.0
 
-def try_out(run: Callable[[NDArray[np.float32]], NDArray[np.float32]], file_name: str, sides_px: Iterable[int]) -> None:
-    """Run a network once per size: it must give one number per pixel.
+
+def try_out(
+    run: Callable[[NDArray[np.float32]], NDArray[np.float32]], file_name: str, sides_px: Iterable[int], outputs: int = 1
+) -> None:
+    """Run a network once per size: it must give one number per pixel and output.
 
     Args:
         run: From images float32 (1, 3, side, side) in [0, 1] to logits.
         file_name: What to call the network in messages.
         sides_px: The sizes.
+        outputs: How many outputs it has.
 
     Raises:
         CheckpointError: It fails, or its result has another shape.
@@ -31,9 +36,10 @@ def try_out(run: Callable[[NDArray[np.float32]], NDArray[np.float32]], file_name
                 f"{file_name} fails on an image of {side_px} x {side_px} px ({first_line(error)}). "
                 "It must take any size from 32 px: export it as ONNX with a fixed size otherwise."
             ) from error
-        if logits.shape != (1, 1, side_px, side_px):
+        if logits.shape != (1, outputs, side_px, side_px):
+            per_pixel = "one number" if outputs == 1 else f"{outputs} numbers"
             raise CheckpointError(
-                f"{file_name} gives {tuple(logits.shape)} for an image of {side_px} x {side_px} px, not one number "
+                f"{file_name} gives {tuple(logits.shape)} for an image of {side_px} x {side_px} px, not {per_pixel} "
                 "per pixel."
             )
 

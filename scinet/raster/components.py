@@ -83,9 +83,12 @@ class Spans:
 _NONE = np.zeros(0, np.int64)
 
 
-def components(mask: NDArray[np.bool_]) -> Spans:
-    """4-connected components of a mask (H, W), numbered in reading order."""
-    return _connected(Spans.of(mask), corners=False)
+def components(values: NDArray[Any]) -> Spans:
+    """4-connected components of a mask bool (H, W), or of equal values above 0 of integers (H, W).
+
+    They are numbered in reading order.
+    """
+    return _connected(Spans.of(values), corners=False)
 
 
 def holes(mask: NDArray[np.bool_]) -> Spans:
@@ -168,7 +171,10 @@ def _connected(spans: Spans, corners: bool) -> Spans:
     first, last = _between(spans.starts + below, spans.ends + below, spans, touching=corners)
     counts = last - first
     pointers = np.concatenate([[0], np.cumsum(counts)])
-    graph = sparse.csr_array((np.ones(pointers[-1], np.int8), _ranges(first, counts), pointers), shape=2 * counts.shape)
+    near = _ranges(first, counts)
+    alike = np.repeat(spans.labels, counts) == spans.labels[near]
+    graph = sparse.csr_array((alike, near, pointers), shape=2 * counts.shape)
+    graph.eliminate_zeros()
     _, labels = connected_components(graph, directed=False)
     return replace(spans, labels=labels.astype(np.int64) + 1)
 

@@ -52,7 +52,10 @@ def resample(raster: Raster, cm_per_px: float, *, upsampling: Upsampling = "bili
 
 
 class Resampled:
-    """The rows of an image on another grid over the same extent, as `resample` and `resample_probability` say."""
+    """The rows of an image on another grid over the same extent, as `resample` and `resample_probability` say.
+
+    Colours are uint8; other values are probabilities.
+    """
 
     def __init__(self, source: RowStream, grid: Grid, upsampling: Upsampling = "bilinear") -> None:
         self.source, self.grid = source, grid
@@ -76,9 +79,10 @@ class Resampled:
     def _stripe(self, stripe: slice, source: Band) -> Band:
         # float32 throughout: 8-bit values keep 16 bits below the point, far more than the rounding at the end.
         values, rows = source.values.astype(np.float32), self._rows[stripe, source.top : source.bottom]
-        if values.ndim == 2:  # a probability, which is defined everywhere
-            mean = _weighted(rows, self._columns, values[..., np.newaxis])[..., 0]
-            return Band(stripe.start, mean, np.broadcast_to(np.True_, mean.shape))
+        if source.values.dtype != np.uint8:  # probabilities (H, W) or (H, W, C), which are defined everywhere
+            mean = _weighted(rows, self._columns, np.atleast_3d(values))
+            mean = mean[..., 0] if values.ndim == 2 else mean
+            return Band(stripe.start, mean, np.broadcast_to(np.True_, mean.shape[:2]))
         if source.valid.all():
             mean = _weighted(rows, self._columns, values)
             valid = np.ones(mean.shape[:2], np.bool_)

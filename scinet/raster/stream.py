@@ -25,7 +25,7 @@ class Band:
 
     Attributes:
         top: The first row.
-        values: Colours uint8 (H, W, 3), or probability float32 (H, W).
+        values: Colours uint8 (H, W, 3), probability float32 (H, W), or a model's outputs float32 (H, W, C).
         valid: bool (H, W).
     """
 

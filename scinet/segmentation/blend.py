@@ -24,7 +24,9 @@ _WAITING_PX = 16_000_000  # of rows that may wait for missing answers
 
 
 class BlendedWindows:
-    """The probability of building on the source's own grid: values float32 (H, W) in [0, 1], 0 where not valid.
+    """The outputs of a model on the source's own grid, in [0, 1], and 0 where not valid.
+
+    Values are float32 (H, W), or (H, W, C) of a model with several outputs, building the first.
 
     Rows of windows are read, run and blended, and passed on as soon as no later window reaches them. Windows of pure
     nodata are not run.
@@ -54,14 +56,14 @@ class BlendedWindows:
         return self._down.starts[self._down.first_reaching(start)]
 
     def bands(self, start: int = 0) -> Iterator[Band]:
-        """The rows from `start` on: values float32 (rows, W)."""
+        """The rows from `start` on: values float32 (rows, W) or (rows, W, C)."""
         height, width = self.grid.shape
         source = _Padded(self.source) if min(height, width) < MIN_SIDE_PX else self.source
         rows = RowBuffer(source.bands(self.first_row(start)))
-        canvas = _Canvas(start, source.grid.width)
+        canvas = _Canvas(start, source.grid.width, len(self._model.outputs))
         tops, lefts = self._down.starts, self._across.starts
         first = self._down.first_reaching(start)
-        forward = Forward(self._model, (len(tops) - first) * len(lefts), self._flips)
+        forward = Forward(self._model, self.grid.cm_per_px, (len(tops) - first) * len(lefts), self._flips)
         with _Answers(forward, canvas, self._repeat_report) as answers:
             for index in range(first, len(tops)):
                 band = rows.take(tops[index], tops[index] + self._down.size)
@@ -155,37 +157,37 @@ class _Answers:
 class _Canvas:
     """The rows that windows are blended into, from `top` on; NaN where not valid, which no answer changes."""
 
-    def __init__(self, top: int, width: int) -> None:
+    def __init__(self, top: int, width: int, outputs: int) -> None:
         self.top = top
-        self._total = np.zeros((0, width), np.float32)
+        self._total = np.zeros((0, width, outputs), np.float32)
 
     @property
     def pixels(self) -> int:
-        return self._total.size
+        return self._total[..., 0].size
 
     def extend(self, band: Band) -> None:
         """Make room for a band, of which the upper rows may be there already."""
         held = len(self._total)
         new = band.cut(max(band.top, self.top + held), band.bottom).valid
-        total = np.zeros((held + len(new), self._total.shape[1]), np.float32)
+        total = np.zeros((held + len(new), *self._total.shape[1:]), np.float32)
         total[:held] = self._total
         total[held:][~new] = np.nan
         self._total = total
 
     def add(self, window: _Window, probability: NDArray[np.float32]) -> None:
         above = max(0, self.top - window.top)  # rows that nobody asked for
-        answer = window.weights[above:] * probability[above:]
-        top, (height, width) = window.top + above - self.top, answer.shape
+        answer = window.weights[above:, :, np.newaxis] * probability[above:]
+        top, (height, width) = window.top + above - self.top, answer.shape[:2]
         self._total[top : top + height, window.left : window.left + width] += answer
 
     def cut(self, bottom: int, width: int) -> Band:
         """Take off the rows above `bottom`, which are finished, without the padding beyond `width`."""
         rows = bottom - self.top
         total = self._total[:rows, :width]
-        valid = ~np.isnan(total)
+        valid = ~np.isnan(total[..., 0])
         np.fmin(total, 1, out=total)  # turns NaN into a number too
-        total *= valid
-        band = Band(self.top, total, valid)
+        total *= valid[..., np.newaxis]
+        band = Band(self.top, total[..., 0] if total.shape[2] == 1 else total, valid)
         self._total, self.top = self._total[rows:].copy(), bottom
         return band
 

@@ -17,6 +17,7 @@ from scinet.raster.raster import Raster
 from scinet.raster.resample import Resampled, resample
 from scinet.raster.stream import Band, OneShotStream, RasterStream, RowBuffer, RowStream, read_into
 from scinet.segmentation.blend import BlendedWindows
+from scinet.segmentation.instances import PartedBuildings
 from scinet.segmentation.strategies import Strategy, StrategyName
 
 _MERGED_ROWS = 256
@@ -53,6 +54,7 @@ def segment(
     """Segment an image in memory.
 
     Windows overlap and are blended, so there are no seams; an image of one window gets exactly the network's answer.
+    A model that tells touching buildings apart gives 0 on a line between them.
 
     Args:
         raster: The image, uint8 (H, W, 3).
@@ -88,6 +90,8 @@ def probability_stream(
 ) -> RowStream:
     """The probability that `segment` gives, as bands of rows: for images that do not fit in memory.
 
+    Models with several outputs part buildings that touch: see `scinet.segmentation.instances`.
+
     Args:
         working: The image at the working resolution.
         model: What `load_model` returns.
@@ -97,7 +101,14 @@ def probability_stream(
     Raises:
         ResolutionError: The strategy needs a resolution that the image cannot have.
     """
-    strategy = Strategy.of(strategy)
+    outputs = _output_stream(working, model, Strategy.of(strategy), progress)
+    return PartedBuildings(outputs) if len(model.outputs) > 1 else outputs
+
+
+def _output_stream(
+    working: RowStream, model: Model, strategy: Strategy, progress: ReportProgress | None
+) -> "BlendedWindows | AtOtherScales":
+    """What the model itself gives: values float32 (H, W), or (H, W, C) of a model with several outputs."""
     cm_per_px = working.grid.cm_per_px
     scales = strategy.scales(model.card, cm_per_px)
     if scales == (1.0,):
@@ -106,7 +117,7 @@ def probability_stream(
 
 
 class AtOtherScales:
-    """The mean of the probabilities that a model gives at other resolutions, resampled to the source's grid."""
+    """The mean of the outputs that a model gives at other resolutions, resampled to the source's grid."""
 
     def __init__(
         self,
@@ -128,7 +139,7 @@ class AtOtherScales:
         return min(self._chain(self.source, index)[1](start) for index in range(len(self._seen_at)))
 
     def bands(self, start: int = 0) -> Iterator[Band]:
-        """The rows from `start` on: values float32 (rows, W)."""
+        """The rows from `start` on: values float32 (rows, W) or (rows, W, C)."""
         self._done = [start / self.grid.height] * len(self._seen_at)
         validity: deque[Band] = deque()  # of the rows that the models have seen and whose answers are not out yet
         streams = tee(_noting_validity(self.source.bands(self.first_row(start)), validity), len(self._seen_at))
@@ -139,9 +150,9 @@ class AtOtherScales:
         valid_rows = RowBuffer(_drained(validity))
         for top in range(start, self.grid.height, _MERGED_ROWS):
             bottom = min(top + _MERGED_ROWS, self.grid.height)
-            total = np.zeros((bottom - top, self.grid.width), np.float32)
+            total = np.zeros((), np.float32)
             for answer in answers:
-                total += answer.take(top, bottom).values
+                total = total + answer.take(top, bottom).values
             valid = valid_rows.take(top, bottom).valid.copy()
             total /= np.float32(len(answers))
             total[~valid] = 0

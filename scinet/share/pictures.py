@@ -36,6 +36,7 @@ MODEL_COLOURS = {
     "deeplabv3plus": "#606090",
     "manet": "#A84830",
     "hrnet": "#007860",
+    "instance-net": "#7040E0",
 }
 
 CUSTOM_COLOUR = "#808080"  # of models that users add: no hue, so distinct from all of the above

@@ -22,7 +22,11 @@ def test_the_ranking_follows_the_resolution_and_the_score(nine_models: Path, tmp
     app = opened(nine_models, tmp_path, monkeypatch, **query)
     assert app.select_slider(key="rank_at").value == 40.0
     assert "Macro-IoU" in html(app) and "At 40 cm/px in Accra, 5.2 cm/px, use" in html(app)
-    rows = [estimate(nine_models, name, "accra", 40, "macro_iou") for name in NAMES]
+    rows = [
+        estimate(nine_models, name, "accra", 40, "macro_iou")
+        for name in NAMES
+        if (nine_models / f"{name}.json").is_file()
+    ]
     best = max(rows, key=lambda row: row["value"])
     assert f"<b>{best['value']:.3f}</b>" in html(app)  # the same figure as evaluate has written
     assert f"{best['low']:.3f} to {best['high']:.3f}" in html(app)

@@ -45,4 +45,4 @@ def test_costs_go_into_the_benchmark(tmp_path, monkeypatch):
 
 def test_a_pass_takes_time(monkeypatch):
     monkeypatch.setattr(costs, "TIMED_PX", 64)
-    assert costs.seconds(nn.Conv2d(3, 1, 3, padding=1)) > 0
+    assert costs.seconds(nn.Conv2d(3, 1, 3, padding=1), "unet") > 0

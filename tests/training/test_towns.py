@@ -12,7 +12,7 @@ from scinet.vector.footprints import Footprints
 from training.chips import Chips
 from training.packed_tiles import PackedTiles
 from training.recipe import Recipe
-from training.towns import building_mask, write_towns
+from training.towns import building_numbers, write_towns
 
 
 @pytest.mark.slow
@@ -37,6 +37,6 @@ def test_towns_are_a_data_folder_that_chips_come_from(tmp_path: Path):
 
 def test_a_town_without_a_building_has_an_empty_mask():
     raster = Raster(np.zeros((8, 8, 3), np.uint8), np.ones((8, 8), np.bool_), Affine.scale(1, -1), None)
-    assert not building_mask(Footprints((), None), raster).any()
+    assert not building_numbers(Footprints((), None), raster).any()
     house = Footprints((box(0, -4, 4, 0),), None)
-    assert building_mask(house, raster).sum() == 16
+    assert building_numbers(house, raster).sum() == 16

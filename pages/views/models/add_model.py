@@ -20,7 +20,7 @@ NORMALISATIONS = {
     "none: 0 to 1": ((0.0,) * 3, (1.0,) * 3),
     "none: 0 to 255": ((0.0,) * 3, (1 / 255,) * 3),
 }
-OUTPUTS: dict[str, custom.Output] = {"Logits": "logits", "Probability": "probability"}
+OUTPUTS: dict[str, custom.Form] = {"Logits": "logits", "Probability": "probability"}
 REFUSED = f"""
 - Pickle files (`.pt`, `.pth`, `.ckpt`, `.bin`): opening one can run code. Save the weights with
   `safetensors.torch.save_file(network.state_dict(), "mine.safetensors")`.

@@ -29,6 +29,9 @@ RECIPE_TITLES = {
     "turn_probability": "Probability of a turn by any angle",
     "mosaic_probability": "Probability of a mosaic",
     "standardise": "Images standardised",
+    "output_weights": "Weights of the outputs in the loss",
+    "scale_input": "Is told the resolution",
+    "consistency": "Weight of consistency with a finer view",
     "precision": "Precision",
     "selection": "Selected by",
 }

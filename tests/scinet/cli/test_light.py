@@ -13,7 +13,7 @@ import rasterio
 
 MISSING = (
     *("torch", "torchvision", "timm", "segmentation_models_pytorch", "safetensors", "pandas", "geopandas"),
-    *("buildingregulariser", "streamlit", "folium", "plotly", "tensorboard"),
+    *("buildingregulariser", "skimage", "streamlit", "folium", "plotly", "tensorboard"),
 )
 
 

@@ -1,4 +1,4 @@
-"""One tester for all seven systems."""
+"""One tester for all models."""
 
 import logging
 import math
@@ -12,13 +12,14 @@ from fvcore.nn import FlopCountAnalysis
 from safetensors.torch import save_file
 
 from scinet.errors import CheckpointError
-from scinet.models.architectures import NAMES, TITLES
-from scinet.models.build import build, encoder_name
+from scinet.models.architectures import NAMES, TITLES, outputs_of
+from scinet.models.build import build, encoder_name, run
+from scinet.models.model import takes_cm_per_px
 from scinet.models.regnet import RegNetY
 from scinet.models.sci_net import DenseASPP
 from tests.conftest import PROJECT
 
-# Millions of parameters and GMACs at 512 px, counted by fvcore; the paper's Table 1 rounds the same figures.
+# Millions of parameters and GMACs at 512 px, counted by fvcore; the paper's Table 1 rounds the figures of its seven.
 COSTS = {
     "sci-net": (24.18, 33.26),
     "unet": (14.49, 23.34),
@@ -27,7 +28,11 @@ COSTS = {
     "deeplabv3plus": (11.96, 13.60),
     "manet": (35.56, 25.17),
     "hrnet": (29.54, 45.27),
+    "instance-net": (24.24, 33.34),
 }
+
+
+CM_PER_PX = torch.tensor([20.0])
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -46,29 +51,31 @@ def test_parameters_and_macs(named_network):
     logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)
     millions, gmacs = COSTS[name]
     assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, rel=0.005)
-    counted = FlopCountAnalysis(network, torch.zeros(1, 3, 512, 512)).uncalled_modules_warnings(False)
+    image = torch.zeros(1, 3, 512, 512)
+    inputs = (image, CM_PER_PX) if takes_cm_per_px(network) else image
+    counted = FlopCountAnalysis(network, inputs).uncalled_modules_warnings(False)
     assert counted.total() / 1e9 == pytest.approx(gmacs, rel=0.005)
 
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 95), (64, 40)])
 @torch.inference_mode()
 def test_any_size_gives_finite_logits_of_that_size(named_network, size):
-    _, network = named_network
-    logits = network(torch.randn(2, 3, *size))
-    assert logits.shape == (2, 1, *size)
+    name, network = named_network
+    logits = run(network, torch.randn(2, 3, *size), CM_PER_PX.expand(2))
+    assert logits.shape == (2, len(outputs_of(name)), *size)
     assert logits.isfinite().all()
     assert logits.std() > 0
 
 
 def test_too_small_an_image_is_refused(named_network):
     with pytest.raises(ValueError, match="smaller than 32"):
-        named_network[1](torch.zeros(1, 3, 31, 64))
+        run(named_network[1], torch.zeros(1, 3, 31, 64), CM_PER_PX)
 
 
 def test_every_parameter_learns(named_network):
     name, _ = named_network
     network = build(name).train()
-    network(torch.randn(2, 3, 64, 64)).square().mean().backward()
+    run(network, torch.randn(2, 3, 64, 64), CM_PER_PX.expand(2)).square().mean().backward()
     idle = [key for key, p in network.named_parameters() if p.grad is None]
     assert idle == []
 

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from scinet.models.architectures import NAMES
-from scinet.models.build import build
+from scinet.models.build import build, run
 from scinet.models.device import has_bfloat16
 from scinet.models.fuse import fold_batch_norms, for_inference
 
@@ -28,12 +28,12 @@ def with_random_norms(network: nn.Module) -> nn.Module:
 def test_all_norms_are_folded_and_nothing_changes(name):
     network = with_random_norms(build(name))
     norms = sum(isinstance(module, nn.BatchNorm2d) for module in network.modules())
-    image = torch.rand(1, 3, 96, 64)
-    before = network(image)
+    image, cm_per_px = torch.rand(1, 3, 96, 64), torch.tensor([20.0])
+    before = run(network, image, cm_per_px)
     assert fold_batch_norms(network) == norms > 80
     assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
     scale = float(before.abs().max())
-    torch.testing.assert_close(network(image) / scale, before / scale, atol=1e-5, rtol=0)
+    torch.testing.assert_close(run(network, image, cm_per_px) / scale, before / scale, atol=1e-5, rtol=0)
 
 
 class Awkward(nn.Module):

@@ -7,7 +7,7 @@ import torch
 from rasterio.transform import Affine
 
 from scinet.errors import CheckpointError
-from scinet.models.build import build
+from scinet.models.build import Around, build
 from scinet.models.card import Card
 from scinet.models.custom import open_custom_file
 from scinet.models.model import Model
@@ -19,7 +19,10 @@ pytest.importorskip("onnxruntime")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "window_px", "sides"), [("sci-net", 96, (96, 45, 33)), ("pspnet", 192, (192, 200))])
+@pytest.mark.parametrize(
+    ("name", "window_px", "sides"),
+    [("sci-net", 96, (96, 45, 33)), ("pspnet", 192, (192, 200)), ("instance-net", 96, (96, 45))],
+)
 def test_an_exported_model_gives_the_same_probabilities(name, window_px, sides, tmp_path):
     """Of any size, windows included; a PSPNet in windows of its own size alone."""
     torch.manual_seed(0)
@@ -30,6 +33,7 @@ def test_an_exported_model_gives_the_same_probabilities(name, window_px, sides, 
     facts = json.loads((tmp_path / "mine.json").read_text())
     assert facts["gsd_range_cm_per_px"] == [2.5, 40.0] and facts["exported_from"]["architecture"] == name
     opened = open_custom_file(tmp_path / "mine.onnx")
+    assert opened.outputs == model.outputs and opened.takes_cm_per_px == model.takes_cm_per_px
     assert opened.card.window_px == window_px
     for side in sides:
         pixels = np.random.default_rng(0).integers(0, 256, (side, 250, 3), np.uint8)
@@ -41,12 +45,12 @@ def test_an_exported_model_gives_the_same_probabilities(name, window_px, sides, 
 def exact(model: Model) -> Model:
     """The model in float32 on every processor, as ONNX runs it."""
 
-    class Float32(torch.nn.Module):
-        def forward(self, image):
+    class Float32(Around):
+        def forward(self, image, *cm_per_px):
             with torch.autocast("cpu", enabled=False):
-                return model.network(image.float())
+                return self.network(image.float(), *cm_per_px)
 
-    return dataclasses.replace(model, network=Float32())
+    return dataclasses.replace(model, network=Float32(model.network))
 
 
 def test_what_cannot_be_exported(brightness_model, tmp_path):

@@ -104,6 +104,6 @@ def test_windows_that_run_side_by_side_get_their_own_answers() -> None:
     assert isinstance(model.network, Runtime)
     images = [np.full((1, 3, 64, 64), value / 8, np.float32) for value in range(1, 8)]
     with ThreadPoolExecutor(4) as threads:
-        answers = list(threads.map(model.network.logits, images, repeat(1)))
+        answers = list(threads.map(model.network.logits, images, repeat(1), repeat(20.0)))
     for image, answer in zip(images, answers, strict=True):
         np.testing.assert_allclose(answer, image[:, 1:2], rtol=1e-6)
