@@ -25,9 +25,11 @@ from numpy.typing import NDArray
 from scinet.atomic_write import write_text
 from scinet.download import cache_folder
 from scinet.errors import CheckpointError, WriteError
+from scinet.models.architectures import ARCHITECTURES
 from scinet.models.card import Card, checkpoints_folder, read_card
 from scinet.models.model import Model, Processor
 from scinet.models.runtimes import RUNTIMES
+from scinet.models.trial import TRIAL_CM_PER_PX
 from scinet.output_lock import output_lock
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ def fastest_model(name: str) -> Model | None:
 
 
 def _model(runtime: str, exported: Path, card: Card) -> Model:
-    return Model(RUNTIMES[runtime](exported), card, Processor())
+    return Model(RUNTIMES[runtime](exported, ARCHITECTURES[card.architecture]), card, Processor())
 
 
 def _fastest(network: "nn.Module", card: Card, path: Path, installed: list[str]) -> str:
@@ -89,7 +91,8 @@ def _fastest(network: "nn.Module", card: Card, path: Path, installed: list[str])
     image = np.random.default_rng(0).random((1, 3, TRIAL_PX, TRIAL_PX), np.float32)
     wanted, least_s, chosen = *_timed(_in_pytorch(network, card), image), PYTORCH
     for name in installed:
-        found, seconds = _timed(partial(RUNTIMES[name](path).logits, threads=1), image)
+        runtime = RUNTIMES[name](path, ARCHITECTURES[card.architecture])
+        found, seconds = _timed(partial(runtime.logits, threads=1, cm_per_px=TRIAL_CM_PER_PX), image)
         if seconds < least_s and np.abs(_sigmoid(found) - _sigmoid(wanted)).max() <= LARGEST_DIFFERENCE:
             least_s, chosen = seconds, name
     return chosen
@@ -98,14 +101,16 @@ def _fastest(network: "nn.Module", card: Card, path: Path, installed: list[str])
 def _in_pytorch(network: "nn.Module", card: Card) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     import torch
 
+    from scinet.models.build import run as run_network
     from scinet.models.fuse import for_inference
 
     ready = for_inference(copy.deepcopy(network), torch.device("cpu"))
 
     def run(images: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            image = (torch.from_numpy(images) - card.mean) / card.std
-            found: NDArray[np.float32] = ready(image.to(memory_format=torch.channels_last)).float().numpy()
+            image = ((torch.from_numpy(images) - card.mean) / card.std).to(memory_format=torch.channels_last)
+            logits = run_network(ready, image, torch.full((len(images),), TRIAL_CM_PER_PX))
+            found: NDArray[np.float32] = logits.float().numpy()
         return found
 
     return run

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from scinet.models import device, fastest
+from scinet.models.architectures import ARCHITECTURES
 from scinet.models.checkpoint import load_model, load_trained
 from scinet.models.model import Model, Processor
 from scinet.models.named import open_model
@@ -39,7 +40,7 @@ def exported(random_checkpoints: Path, tmp_path_factory: pytest.TempPathFactory)
 def test_a_runtime_gives_the_masks_of_pytorch(name: str, exported: Path, noise_raster: Raster) -> None:
     pytest.importorskip(name)
     in_pytorch = load_model("unet", torch.device("cpu"))
-    other = Model(RUNTIMES[name](exported), in_pytorch.card, Processor())
+    other = Model(RUNTIMES[name](exported, ARCHITECTURES[in_pytorch.card.architecture]), in_pytorch.card, Processor())
     found, wanted = (segment(noise_raster, model).probability for model in (other, in_pytorch))
     np.testing.assert_allclose(found, wanted, atol=1e-3)
     assert ((found > 0.5) != (wanted > 0.5)).mean() < 0.002
