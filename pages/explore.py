@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -16,6 +17,7 @@ from pages.app.subject import Subject
 from pages.map.contents import Contents
 from pages.map.target import target_of
 from pages.map.view import Stage, show_map
+from pages.sources import scope
 from pages.views.explore import ahead, band, controls, downloads, intro, numbers, pictures, worst_buildings
 from pages.views.explore.ahead import Plan
 from pages.views.explore.numbers import Shown
@@ -61,7 +63,7 @@ def show(subject: Subject) -> None:
         cm_per_px, raster = native, subject.raster
     on_map, beside, below = lay_out(chosen.numbers_beside)
     with on_map:
-        stage = show_map(subject)
+        stage = show_map(subject, partial(scope.draw, subject))
     contents = Contents(subject, raster, cards, target=target_of(subject))
     tasks = [Task(subject, card, cm_per_px, chosen.models.strategy) for card in cards]
     plan = Plan(contents, chosen.view, settings, cm_per_px, tasks, steps(subject))
@@ -146,7 +148,7 @@ def main() -> None:
     st.set_page_config(initial_sidebar_state="auto" if SOURCE in st.query_params else "collapsed")
     intro.decide()
     with st.sidebar:
-        choice = sources.choose()
+        choice = scope.choose(sources.choose())
     with st.container():
         page.show_messages(choice)
         if not list_models():

@@ -11,7 +11,7 @@ from pages.app.runs import MaskSettings, Run, Task
 from pages.app.state import STEPS, session
 from pages.app.subject import Subject
 from pages.sources import scope
-from pages.views.sweep import curves, downloads, film_strip, rows, running, verdicts
+from pages.views.sweep import curves, degradations, downloads, film_strip, rows, running, verdicts
 from scinet.camera.camera import Camera
 from scinet.evaluation.grading import Grid, step_title, steps_around
 from scinet.evaluation.parts import FigureName, figure_of
@@ -19,6 +19,7 @@ from scinet.evaluation.scores import Scores
 from scinet.evaluation.sweep_rows import SweepPoint
 from scinet.evaluation.target import Target, estimated_figure
 from scinet.models.card import Card
+from scinet.raster.degrade import DegradationName
 from scinet.segmentation.strategies import Strategy
 
 DENSITIES = {"Fine": 1, "Medium": 2, "Coarse": 3}  # every step, every second, every third
@@ -39,14 +40,32 @@ class Settings:
     mask: MaskSettings
     target: Target
     camera: Camera | None
-    steps_cm_per_px: tuple[float, ...]  # coarse to fine: what is quick comes first
+    steps_cm_per_px: tuple[float, ...]  # coarse to fine: what is quick comes first; of a degradation the only one
+    degradation: DegradationName | None = None  # what is swept in place of the resolution
+
+    def tasks(self, subject: Subject) -> list[Task]:
+        """All that is to run."""
+        if self.degradation is not None:
+            (at,) = self.steps_cm_per_px
+            return degradations.tasks(subject, self.degradation, at, self.cards, self.strategy)
+        return [Task(subject, card, gsd, self.strategy) for gsd in self.steps_cm_per_px for card in self.cards]
 
 
 def choose_settings(subject: Subject) -> Settings:
     """Draw the widgets of the sidebar below the source."""
+    native = subject.raster.cm_per_px
+    degradation, at = degradations.choose(native)
     aim = target.choose_target()
     camera = target.choose_valid_camera(subject.camera)
     models = controls.choose_models()
+    steps = (at,) if degradation else choose_steps(subject)
+    with st.container(horizontal=True):
+        mask = controls.choose_mask()
+    return Settings(models.cards, models.strategy, mask, aim, camera, steps, degradation)
+
+
+def choose_steps(subject: Subject) -> tuple[float, ...]:
+    """Draw the widgets of the resolutions; returns them, coarse to fine."""
     native = subject.raster.cm_per_px
     options = steps_around(native)
     coarsest = max(native, max(step for step in options if step <= COARSEST_CM_PER_PX * 1.001))
@@ -73,10 +92,7 @@ def choose_settings(subject: Subject) -> Settings:
         help="A factor of about 1.25, 1.6 or 2 from one resolution to the next.",
     )
     between = [step for step in options if low <= step <= high and step != native]
-    chosen = {native, *between[:: DENSITIES[density or "Medium"]]}
-    with st.container(horizontal=True):
-        mask = controls.choose_mask()
-    return Settings(models.cards, models.strategy, mask, aim, camera, tuple(sorted(chosen, reverse=True)))
+    return tuple(sorted({native, *between[:: DENSITIES[density or "Medium"]]}, reverse=True))
 
 
 def main() -> None:
@@ -94,7 +110,7 @@ def main() -> None:
         st.info("Choose a model in the sidebar.")
         return
     problems = session().sweep_problems
-    tasks = [Task(subject, card, gsd, settings.strategy) for gsd in settings.steps_cm_per_px for card in settings.cards]
+    tasks = settings.tasks(subject)
     known = [run for run in map(runs.cached_run, tasks) if run is not None]
     done = {run.task.key for run in known}
     missing = [task for task in tasks if task.key not in done and task.key not in problems]
@@ -104,8 +120,12 @@ def main() -> None:
         st.error(sentence(problem))
     if missing and not running.running_sweep(subject):
         time = running.time_text(missing, [run.task for run in known])
-        st.caption(f"{INTRODUCTION} The missing runs take {time} where nothing else runs.")
-    show(subject, settings, known)
+        introduction = degradations.INTRODUCTION if settings.degradation else INTRODUCTION
+        st.caption(f"{introduction} The missing runs take {time} where nothing else runs.")
+    if settings.degradation:
+        degradations.show(subject, settings.degradation, tasks, known, settings.mask)
+    else:
+        show(subject, settings, known)
     sweep = running.running_sweep(subject)
     if sweep and missing:
         running.advance(tasks, missing, sweep, bar)
@@ -115,8 +135,8 @@ def show(subject: Subject, settings: Settings, known: list[Run]) -> None:
     """Draw what is known of a sweep: the strip always, the verdict on a model once all its steps have run."""
     native, mask, aim = subject.raster.cm_per_px, settings.mask, settings.target
     points = rows.points(known, mask)
-    for note in rows.note_on_labels(known, mask):
-        st.warning(sentence(note.replace("(--not-all-labelled)", "under Area and labels in the sidebar")))
+    for note in rows.note(known, mask):
+        st.warning(sentence(note))
     verdict_place = st.container()
     cells = {(run.task.cm_per_px, run.task.card.name): run for run in known}
     gsds = sorted(settings.steps_cm_per_px)

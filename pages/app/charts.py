@@ -47,7 +47,7 @@ class Curve:
 
 
 def legend(cards: Sequence[Card], grids: Sequence[str]) -> None:
-    """Draw one legend for all curves: models by colour and marker, grids by line."""
+    """Draw one legend for all curves: models by colour and marker, grids by line; no grids where none is told."""
     parts = []
     for card, shape in zip(cards, cycle(MARKERS.values()), strict=False):
         low, high = card.gsd_range_cm_per_px
@@ -57,7 +57,8 @@ def legend(cards: Sequence[Card], grids: Sequence[str]) -> None:
         )
     if len(grids) > 1:
         parts.append("<span>— working grid</span><span>⋯ native grid</span>")
-    parts.append("<span>╎ native resolution</span><span><i class='sn-range'></i>trained at</span>")
+    if grids:
+        parts.append("<span>╎ native resolution</span><span><i class='sn-range'></i>trained at</span>")
     st.html(f'<div class="sn-legend">{"".join(parts)}</div>')
 
 
@@ -106,7 +107,49 @@ def curve(
         title={"text": "cm/px", "standoff": 2},
         title_font_size=11,
     )
-    low, high = _span(table[f"{shown.column}_low" if shown.has_interval else shown.column], shown)
+    _finish(figure, table[f"{shown.column}_low" if shown.has_interval else shown.column], shown, least)
+    return figure
+
+
+def curve_by_amount(
+    table: pd.DataFrame, cards: Sequence[Card], shown: Curve, labels: Sequence[str], unit: str
+) -> go.Figure:
+    """One column of a degradation's table against its amounts, which are evenly spaced.
+
+    Args:
+        table: Has the columns model and amount, whose values are of `labels`.
+        cards: The models.
+        shown: The column.
+        labels: All amounts in order.
+        unit: Theirs.
+    """
+    figure = go.Figure()
+    for card, marker in zip(cards, cycle(MARKERS), strict=False):
+        rows = table[table["model"] == card.title]
+        figure.add_scatter(
+            x=rows["amount"],
+            y=rows[shown.column],
+            mode="lines+markers",
+            name=card.title,
+            line={"color": drawing.model_colour(card.architecture), "width": 2},
+            marker={"symbol": marker, "size": 7},
+            hovertemplate=f"%{{y:{shown.form}}}<extra>{escape(card.title)}</extra>",
+        )
+    order = {"type": "category", "categoryorder": "array", "categoryarray": list(labels)}
+    figure.update_xaxes(
+        **order,
+        range=[-0.3, len(labels) - 0.7],
+        showgrid=False,
+        title={"text": unit, "standoff": 2},
+        title_font_size=11,
+    )
+    _finish(figure, table[shown.column], shown)
+    return figure
+
+
+def _finish(figure: go.Figure, values: pd.Series, shown: Curve, least: float | None = None) -> None:
+    """Give a curve its vertical axis and its margins."""
+    low, high = _span(values, shown)
     figure.update_yaxes(
         range=[low if least is None else min(low, least - 0.05), high], tickformat=_ticks(shown.form), nticks=6
     )
@@ -117,7 +160,6 @@ def curve(
         hovermode="x unified",
         hoverlabel={"namelength": -1},
     )
-    return figure
 
 
 def _interval(rows: pd.DataFrame, shown: Curve) -> dict[str, Any] | None:
@@ -144,15 +186,30 @@ def multiples(
     """
     with st.container(key=key):
         for shown in curves:
-            with st.container(gap=None):
-                dot = f'<i class="sn-dot" style="background:{shown.colour}"></i>' if shown.colour else ""
-                st.html(f'<div class="sn-curve" title="{escape(shown.help)}">{dot}{escape(shown.title)}</div>')
-                st.plotly_chart(
-                    curve(table, cards, shown, grids, native, (least or {}).get(shown.column)),
-                    key=f"{key}-{shown.column}",
-                    config={**CAMERA, "toImageButtonOptions": {"filename": f"sci-net {shown.title}", "scale": 2}},
-                    alt=f"{shown.title} against cm/px",
-                )
+            figure = curve(table, cards, shown, grids, native, (least or {}).get(shown.column))
+            _draw(shown, figure, f"{key}-{shown.column}", "cm/px")
+
+
+def multiples_by_amount(
+    table: pd.DataFrame, cards: Sequence[Card], curves: Sequence[Curve], labels: Sequence[str], unit: str, key: str
+) -> None:
+    """As `multiples`, against the amounts of a degradation; the other arguments are those of `curve_by_amount`."""
+    with st.container(key=key):
+        for shown in curves:
+            figure = curve_by_amount(table, cards, shown, labels, unit)
+            _draw(shown, figure, f"{key}-{shown.column}-{unit}", unit)
+
+
+def _draw(shown: Curve, figure: go.Figure, key: str, against: str) -> None:
+    with st.container(gap=None):
+        dot = f'<i class="sn-dot" style="background:{shown.colour}"></i>' if shown.colour else ""
+        st.html(f'<div class="sn-curve" title="{escape(shown.help)}">{dot}{escape(shown.title)}</div>')
+        st.plotly_chart(
+            figure,
+            key=key,
+            config={**CAMERA, "toImageButtonOptions": {"filename": f"sci-net {shown.title}", "scale": 2}},
+            alt=f"{shown.title} against {against}",
+        )
 
 
 def _span(values: pd.Series, shown: Curve) -> list[float]:
@@ -161,7 +218,8 @@ def _span(values: pd.Series, shown: Curve) -> list[float]:
         low = values.min() if values.notna().any() else 0.0
         return [max(0.0, math.floor(10 * low - 0.5) / 10), shown.top]
     high = values.max() if values.notna().any() else 0.0
-    return [0.0, max(1.08 * high, 0.05 if "%" in shown.form else 1.0)]
+    low = min(0.0, 1.08 * values.min()) if values.notna().any() else 0.0  # a drop may be a gain
+    return [low, max(1.08 * high, 0.05 if "%" in shown.form else 1.0)]
 
 
 def log_range(low: float, high: float) -> list[float]:

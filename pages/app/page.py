@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.app.markdown import sentence
+from pages.app.state import cache
 
 if TYPE_CHECKING:  # the heading is there before anything slow is imported
     from pages.app.subject import Choice, Subject
     from scinet.raster.raster import Raster
+    from scinet.vector.area import Area
 
 
 def apply_style() -> None:
@@ -47,12 +49,26 @@ def image_facts(subject: "Subject") -> None:
         f"{metres[0]:,.0f} &times; {metres[1]:,.0f} m",
         "no georeference" if raster.crs is None else _crs_name(raster),
     ]
+    if subject.area is not None:
+        parts.append(f"area of interest {area_m2(subject, subject.area):,.0f} m²")
+    if subject.truth is not None and subject.truth.is_partial:
+        parts.append("not everything is labelled")
     notes = "".join(f"<li>{escape(note)}</li>" for note in subject.notes)
     st.html(
         f'<div class="sn-facts"><b>{escape(subject.title)}</b><span>{"</span><span>".join(parts)}</span>'
         + (f"<ul>{notes}</ul>" if notes else "")
         + "</div>"
     )
+
+
+def area_m2(subject: "Subject", area: "Area") -> float:
+    """How much of an image lies in an area of interest."""
+
+    def make() -> float:
+        raster = subject.raster
+        return int((raster.valid & area.inside(raster.grid)).sum()) * raster.pixel_area_m2
+
+    return cache("derived").get_or_make(("area", subject.key, area.key), make, lambda _: 100)
 
 
 def _crs_name(raster: "Raster") -> str:

@@ -28,6 +28,7 @@ from scinet.models.card import Card
 from scinet.models.confidence import Counts, Estimate, logit_histogram
 from scinet.models.familiarity import Distance
 from scinet.progress import ReportProgress
+from scinet.raster.degrade import Degradation
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
 from scinet.segmentation.strategies import Strategy
@@ -47,16 +48,24 @@ class Task:
     card: Card
     cm_per_px: float
     strategy: Strategy
+    degradation: Degradation | None = None  # of the image that the model sees
 
     @property
     def key(self) -> Key:
         """What the result depends on."""
-        return ("run", self.subject.key, self.card.name, self.card.sha256, self.cm_per_px, self.strategy)
+        of_model = (self.card.name, self.card.sha256, self.cm_per_px, self.strategy)
+        return ("run", self.subject.key, *of_model, *([self.degradation] if self.degradation else []))
+
+    @property
+    def scored_key(self) -> Key:
+        """What its mask and scores depend on, besides their settings."""
+        return (*self.key, *self.subject.scope_key)
 
     @property
     def text(self) -> str:
         """The task in words."""
-        return f"{self.card.title} at {self.cm_per_px:.3g} cm/px"
+        degraded = f", {self.degradation}" if self.degradation else ""
+        return f"{self.card.title} at {self.cm_per_px:.3g} cm/px{degraded}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +137,7 @@ def cached_run(task: Task, threshold: float | None = None) -> Run | None:
 def _mask_on_board(task: Task) -> NDArray[np.bool_] | None:
     """The mask of a task on a sample tile, or None. With another strategy the model has to run."""
     tile = task.subject.sample
-    if tile is None or task.strategy != Strategy():
+    if tile is None or task.strategy != Strategy() or task.degradation is not None:
         return None
     with suppress(RasterError):  # a damaged file costs a run
         return sample_results.sample_mask(tile, task.card, task.cm_per_px)
@@ -243,7 +252,7 @@ def _probability(task: Task, report: ReportProgress) -> NDArray[np.float32]:
     known: NDArray[np.float32] | None = cache("runs").get(task.key)  # a job of another session may have been faster
     if known is not None:
         return known
-    raster = working_raster(task.subject, task.cm_per_px)
+    raster = seen_raster(task)
     model = model_of(task.card)
     begin = time.monotonic()
     try:
@@ -274,7 +283,7 @@ def model_of(card: Card) -> "Model":
 
 def evaluate(run: Run, settings: MaskSettings) -> Result:
     """The mask of a run and its errors, without a forward pass; without confidences if the mask is on board."""
-    key = (*run.task.key, *settings)
+    key = (*run.task.scored_key, *settings)
     if run.mask is None or settings.threshold != sample_results.THRESHOLD:
         return Result(key, run, settings, _evaluation(run, settings))
 
@@ -288,12 +297,12 @@ def evaluate(run: Run, settings: MaskSettings) -> Result:
 
 def _evaluation(run: Run, settings: MaskSettings) -> Evaluation:
     """The mask of a run's probability and its errors, on the working grid."""
-    key = (*run.task.key, *settings)
+    key = (*run.task.scored_key, *settings)
     return cache("derived").get_or_make(key, lambda: _evaluate(run.task, run.probability, settings), _evaluation_bytes)
 
 
 def _evaluate(task: Task, probability: NDArray[np.float32] | NDArray[np.bool_], settings: MaskSettings) -> Evaluation:
-    raster = working_raster(task.subject, task.cm_per_px)
+    raster = seen_raster(task)
     return evaluate_mask(probability, raster, reference(task.subject), area=task.subject.area, **settings._asdict())
 
 
@@ -315,7 +324,9 @@ def estimate(result: Result) -> dict[str, Estimate]:
     def make() -> Counts:
         return logit_histogram(result.run.probability, evaluation.raster.valid)
 
-    histogram = cache("derived").get_or_make(("histogram", *result.run.task.key), make, lambda counts: counts.nbytes)
+    histogram = cache("derived").get_or_make(
+        ("histogram", *result.run.task.scored_key), make, lambda counts: counts.nbytes
+    )
     return calibration.estimate(histogram, evaluation.raster.cm_per_px, result.settings.threshold)
 
 
@@ -331,7 +342,7 @@ def evaluate_on_grids(run: Run, settings: MaskSettings) -> dict[Grid, Evaluation
             run.probability, task.subject.raster, reference(task.subject), area=task.subject.area, **settings._asdict()
         )
 
-    key = ("native", *task.key, *settings)
+    key = ("native", *task.scored_key, *settings)
     return {"working": on_working, "native": cache("derived").get_or_make(key, make, _evaluation_bytes)}
 
 
@@ -349,8 +360,19 @@ def truth_on(subject: Subject, raster: Raster) -> NDArray[np.int32]:
     truth = subject.truth
     assert truth is not None
     return cache("derived").get_or_make(
-        ("truth", subject.key, raster.shape), lambda: truth_labels(truth, raster), lambda labels: labels.nbytes
+        ("truth", subject.key, *subject.scope_key, raster.shape),
+        lambda: truth_labels(truth, raster),
+        lambda labels: labels.nbytes,
     )
+
+
+def seen_raster(task: Task) -> Raster:
+    """The image of a task at its resolution, degraded if that is asked for."""
+    subject, degradation = task.subject, task.degradation
+    if degradation is None:
+        return working_raster(subject, task.cm_per_px)
+    key = ("raster", subject.key, task.cm_per_px, degradation)
+    return cache("derived").get_or_make(key, lambda: degradation.at(subject.raster, task.cm_per_px), raster_bytes)
 
 
 def working_raster(subject: Subject, cm_per_px: float) -> Raster:

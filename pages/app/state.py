@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+    from pages.app.kept_uploads import KeptFile
     from pages.app.scoring import Scoring
     from pages.app.subject import Subject
     from pages.map.target import Target
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from scinet.job_queue import Job
     from scinet.models.card import Card
     from scinet.models.recognise import Recognised
+    from scinet.vector.area import Area
 
 Key = tuple[object, ...]  # of a cached result: all that it depends on
 Window = tuple[int, int, int, int]  # column, row, width and height in px of an image
+Ends = tuple[tuple[float, float], tuple[float, float]]  # of a line: column and row in px of an image
 
 # ---- one session
 
@@ -56,13 +59,16 @@ class Session:
 
     # The image
     subject: "Subject | None" = None  # shown on every page
-    uploads: dict[str, "UploadedFile"] = field(default_factory=dict)  # by the uploader's key
+    uploads: "dict[str, UploadedFile | KeptFile]" = field(default_factory=dict)  # by the uploader's key
+    opened_link: str | None = None  # the key of the kept upload that was opened or asked for
+    link_of: tuple[Key, str] | None = None  # what was kept last, and the key of its link
     digests: dict[str, str] = field(default_factory=dict)  # SHA-256 of uploads by their id
     allowed_url: str | None = None  # the one that may be requested: typed or confirmed, not only part of a link
     aerial_images: "list[AerialImage] | None" = None  # that the last search of OpenAerialMap has found
     dialog: str | None = None  # the one that is open
     window_of: str | None = None  # the key of the scene that the column and row widgets refer to
     picked_window: tuple[str, Window] | None = None  # in the dialog, with the scene's key
+    measured_line: tuple[str, Ends | None] | None = None  # on an image without georeference, with its key
     overview_click: tuple[float, float] | None = None  # the last one that was handled
     world_click: str | None = None  # the last one that was handled
     world_scene: str | None = None  # chosen on the world map, not yet in the selectbox
@@ -81,6 +87,8 @@ class Session:
     sent_steps: set[float] = field(default_factory=set)  # those steps, in cm/px
     requested_native: set[Key] = field(default_factory=set)  # keys of the tasks at native resolution that have run
     target: "Target | None" = None  # marked on the map
+    drawn_area: "tuple[Key, Area] | None" = None  # on the map, with the place of its image
+    drawing_problem: str | None = None  # why what was drawn is not an area, until it is shown
 
     # Sweep
     steps_of: str | None = None  # the key of the subject that the range of steps refers to

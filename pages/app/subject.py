@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
+from pages.app.state import Key
 from scinet.camera.camera import Camera
 from scinet.evaluation.truth import Truth
 from scinet.raster.raster import Raster
@@ -16,8 +17,8 @@ from scinet.vector.area import Area
 class Subject:
     """The image to explore, with its reference buildings if there are any.
 
-    `key` is a hash of all that went into it, `sample` the name of a sample tile, `camera` that of a photo,
-    `area` the part of it that counts.
+    `key` is a hash of its files and of how they are read, `sample` the name of a sample tile, `camera` that of a
+    photo, `area` the part of it that counts.
     """
 
     key: str
@@ -28,6 +29,16 @@ class Subject:
     sample: str | None = None
     camera: Camera | None = None
     area: Area | None = None
+
+    @property
+    def scope_key(self) -> Key:
+        """What of it counts: scores depend on it, probabilities do not."""
+        return (self.truth is not None and self.truth.is_partial, self.area and self.area.key)
+
+    @property
+    def place_key(self) -> Key:
+        """Where it lies: other reference buildings make it another subject at the same place."""
+        return (self.title, self.raster.shape, *self.raster.transform[:6], str(self.raster.crs))
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 from pages.app import drawing
 from pages.app.measures import KIND_TITLES, PIXEL_TITLES
 from pages.app.runs import Result
+from pages.app.state import session
 from pages.app.subject import Subject
 from pages.map import layers, pictures
 from pages.map.layers import DOUBT, ERRORS, HEAT_MAPS, OUTLINES, PROBABILITY
@@ -78,6 +79,7 @@ class Contents:
                 "model": target.model,
             },
             "truth": None if subject.truth is None else _served(layers.reference_buildings(subject), "truth"),
+            "area": self._area(),
             "line": {
                 "shown": view.has_outlines,
                 "weight": 2.5 if view.style == OUTLINES else 1.5,
@@ -107,6 +109,14 @@ class Contents:
             cell = {**bare, "title": card.title, "kind": "model", "waits": waits, "note": "..." if waits else ""}
             cells.append(cell if result is None else cell | self._mask(result, view.style))
         return cells
+
+    def _area(self) -> dict[str, Any] | None:
+        """The area of interest, and whether it was drawn here."""
+        area = self.subject.area
+        if area is None:
+            return None
+        _, drawn = session().drawn_area or (None, None)
+        return {"url": _served(layers.area_outline(self.subject, area), "area"), "drawn": area is drawn}
 
     @property
     def _place(self) -> str:
@@ -138,6 +148,9 @@ def note(result: Result) -> str:
         area_m2 = float(evaluation.prediction.sum()) * evaluation.raster.pixel_area_m2
         return f"{area_m2:,.0f} m²"
     counts = evaluation.diagnosis.counts
+    truth = result.run.task.subject.truth
+    if truth is not None and truth.is_partial:
+        return f"Recall {scores.recall(counts):.2f}"
     return f"IoU {scores.iou(counts):.2f}  F1 {scores.f1(counts):.2f}"
 
 

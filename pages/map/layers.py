@@ -15,10 +15,11 @@ from shapely.geometry.base import BaseGeometry
 
 from pages.app import drawing
 from pages.app.measures import KIND_TITLES
-from pages.app.runs import Result, truth_on
+from pages.app.runs import Result, truth_on, working_raster
 from pages.app.state import cache
 from pages.app.subject import Subject
 from scinet.raster.raster import Raster
+from scinet.vector.area import Area
 from scinet.vector.footprints import Footprints, reproject
 from scinet.vector.trace import polygonize
 
@@ -26,6 +27,7 @@ ERRORS, BUILDINGS, OUTLINES, PROBABILITY, DOUBT = "Errors", "Buildings", "Outlin
 STYLES = (ERRORS, BUILDINGS, OUTLINES, PROBABILITY, DOUBT)
 HEAT_MAPS = (PROBABILITY, DOUBT)  # they need the probability itself, not the mask alone
 WITHOUT_OUTCOME = {"colour": drawing.TRUTH_COLOUR, "title": "Reference building", "rows": []}
+OUTSIDE_AREA = {**WITHOUT_OUTCOME, "rows": [["Area of interest", "outside"]]}
 TOO_SMALL = {**WITHOUT_OUTCOME, "rows": [["Area", "less than a pixel here"]]}
 
 Feature = dict[str, Any]
@@ -66,6 +68,18 @@ def _within(buildings: Footprints, raster: Raster) -> Sequence[BaseGeometry]:
     return list(np.where(shapely.covers(extent, polygons), polygons, shapely.intersection(polygons, extent)))
 
 
+def area_outline(subject: Subject, area: Area) -> bytes:
+    """The outline of the area of interest, as GeoJSON."""
+
+    def make() -> bytes:
+        polygons = area.polygons
+        return collection(
+            drawing.outlines(polygons.polygons, polygons.crs, [{}] * len(polygons.polygons), subject.raster)
+        )
+
+    return cache("map").get_or_make(("area", subject.key, area.key), make, len)
+
+
 def reference_building(subject: Subject, building: int) -> Feature:
     """The outline of one of them."""
     features: list[Feature] = json.loads(reference_buildings(subject))["features"]
@@ -80,7 +94,8 @@ def outcomes(subject: Subject, result: Result) -> bytes:
 def _outcomes(subject: Subject, result: Result) -> bytes:
     assert result.evaluation.diagnosis is not None
     buildings = result.evaluation.diagnosis.buildings
-    by_id = {}
+    everywhere = truth_ids(subject, working_raster(subject, result.run.task.cm_per_px))
+    by_id = {int(building): OUTSIDE_AREA for building in everywhere} if subject.area is not None else {}
     for i, building in enumerate(truth_ids(subject, result.evaluation.raster)):
         kind = buildings.kind[i]
         rows = [

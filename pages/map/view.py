@@ -5,6 +5,7 @@ times during one run, so that each mask appears when its model is done; folium's
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -22,6 +23,7 @@ from pages.map import layers, pictures
 from pages.map.leaflet import use_local_files
 
 HEIGHT_PX = 480
+MAP_KEY = "map"
 
 
 class Frame(MacroElement):
@@ -65,16 +67,29 @@ def _put(place: DeltaGenerator, name: str, value: dict[str, Any]) -> None:
     place.html(f'<div class="sn-map-{name}" data-{name}="{text}"></div>')
 
 
-def show_map(subject: Subject) -> Stage:
-    """Draw the map of a subject, still empty; returns the place of its state."""
+def show_map(subject: Subject, on_drawn: Callable[[Any], None]) -> Stage:
+    """Draw the map of a subject, still empty; returns the place of its state.
+
+    Args:
+        subject: The image.
+        on_drawn: Called, before the script runs again, with what has been drawn: corners [latitude, longitude] in
+            degrees, without a CRS [y, x] in metres; None when the drawing was removed. The browser may send anything.
+    """
+
+    def pass_on() -> None:
+        sent = st.session_state.get(MAP_KEY)
+        if isinstance(sent, dict) and "drawing" in sent:
+            on_drawn(sent["drawing"])
+
     _, whole = pictures.image(subject, subject.raster)  # the same at each step: the map stays
     with st.container(key="map_frame"):
         st_folium(
             _empty_map(subject.key, "Simple" if subject.raster.crs is None else "EPSG3857", whole),
-            key="map",
+            key=MAP_KEY,
             height=HEIGHT_PX,
             use_container_width=True,
             returned_objects=[],
+            on_change=pass_on,
         )
     with st.container(key="map_state"):
         return Stage(st.empty(), st.empty())
@@ -95,6 +110,6 @@ def _empty_map(subject: str, crs: str, bounds: drawing.Bounds) -> folium.Map:
         wheelPxPerZoomLevel=90,
         maxBoundsViscosity=0.8,
     )
-    use_local_files(empty, "swipe", "grid", "stage", "present", "map")
+    use_local_files(empty, "swipe", "grid", "stage", "draw", "present", "map")
     Frame(subject, bounds).add_to(empty)
     return empty

@@ -1,16 +1,21 @@
 """Which part of an image counts, and whether its reference names every building."""
 
 from dataclasses import replace
+from typing import Any
 
 import streamlit as st
+from rasterio.crs import CRS
 
-from pages.app.state import cache
-from pages.app.subject import Choice, Subject, hash_of
+from pages.app.markdown import sentence
+from pages.app.state import cache, session
+from pages.app.subject import Choice, Subject
 from pages.sources.upload import TRUTH_SUFFIXES, digest_of, kept_uploader
 from scinet.errors import TruthError
-from scinet.vector.area import Area, read_area
+from scinet.vector.area import Area, area_of_corners, read_area
 
 _AREA_BYTES = 100_000  # about
+_MOST_CORNERS = 1000
+_PICTURES = ("png", "tif", "tiff", "jpg", "jpeg", "webp", "jp2")
 
 
 def choose(choice: Choice) -> Choice:
@@ -18,30 +23,79 @@ def choose(choice: Choice) -> Choice:
     subject = choice.subject
     if subject is None:
         return choice
+    drawn = _drawn_area(subject)
+    if session().drawing_problem:
+        st.toast(sentence(session().drawing_problem or ""), icon=":material/error:")
+        session().drawing_problem = None
     with st.expander("Area and labels"):
+        if drawn is not None:
+            st.button("Remove the drawn area", key="remove_area", width="stretch", on_click=_remove)
         file = kept_uploader(
             "Area of interest (optional)",
-            [suffix for suffix in TRUTH_SUFFIXES if suffix not in ("png", "tif", "tiff", "jpg", "jpeg", "webp", "jp2")],
+            [suffix for suffix in TRUTH_SUFFIXES if suffix not in _PICTURES],
             "area_file",
-            "Polygons in a vector file. Nothing outside them counts.",
+            "Polygons in a vector file: nothing outside them counts. Or draw an area on the map of Explore, which "
+            "counts instead of the file.",
         )
         is_partial = st.toggle(
             "Not everything is labelled",
             key="not_all_labelled",
             bind="query-params",
+            persist_state="session",
             disabled=subject.truth is None,
             help="The reference does not name every building: only what is near those that it names is scored. Figures "
             "that would need all of them, such as IoU and false area, are left out.",
         )
     if is_partial and subject.truth is not None:
-        subject = replace(subject, key=hash_of(subject.key, "partial"), truth=replace(subject.truth, is_partial=True))
+        subject = replace(subject, truth=replace(subject.truth, is_partial=True))
+    if drawn is not None:
+        return replace(choice, subject=replace(subject, area=drawn))
     if file is None:
         return replace(choice, subject=subject)
     try:
         area = _area(subject, file.getvalue(), digest_of(file), file.name)
     except TruthError as error:
         return replace(choice, subject=subject, problem=str(error))
-    return replace(choice, subject=replace(subject, key=hash_of(subject.key, area.key), area=area))
+    return replace(choice, subject=replace(subject, area=area))
+
+
+def draw(subject: Subject, corners: Any) -> None:
+    """Take what was drawn on the map of an image as its area of interest, in place of the former one.
+
+    Args:
+        subject: The image.
+        corners: As `pages.map.view.show_map` hands them on; None removes the area.
+    """
+    if corners is None:
+        _remove()
+        return
+    crs = None if subject.raster.crs is None else CRS.from_epsg(4326)
+    try:
+        area = area_of_corners(_points(corners), crs, subject.raster.grid)
+    except TruthError as error:
+        session().drawing_problem = str(error)
+        return
+    session().drawn_area = subject.place_key, area
+
+
+def _points(corners: Any) -> list[tuple[float, float]]:
+    """Corners [y, x] of the browser as (x, y). Raises TruthError."""
+    try:
+        points = [(float(x), float(y)) for y, x in corners]
+    except (TypeError, ValueError):
+        points = []
+    if len(points) > _MOST_CORNERS:
+        raise TruthError(f"The drawn area has more than {_MOST_CORNERS} corners. Give it as a file.")
+    return points
+
+
+def _drawn_area(subject: Subject) -> Area | None:
+    place, area = session().drawn_area or (None, None)
+    return area if place == subject.place_key else None
+
+
+def _remove() -> None:
+    session().drawn_area = None
 
 
 def _area(subject: Subject, content: bytes, digest: str, name: str) -> Area:

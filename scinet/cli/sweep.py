@@ -95,7 +95,8 @@ def _target(context: click.Context, option: click.Parameter, text: str | None) -
     "--degrade",
     type=click.Choice(DEGRADATION_NAMES),
     help="Instead of resolutions, sweep what else a sensor does, at one resolution: blur (px, width of the point "
-    "spread function), noise (grey levels) or jpeg (quality). Rows have the relative drop of each figure.",
+    "spread function), noise (grey levels), jpeg (quality), or kernel, by which other programs make images coarser. "
+    "Rows have the relative drop of each figure.",
 )
 @working_option
 @click.option(

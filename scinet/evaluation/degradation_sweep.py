@@ -9,9 +9,8 @@ from scinet.evaluation.sweep_rows import SweepPoint, sweep_rows
 from scinet.evaluation.truth import Truth
 from scinet.models.model import Model
 from scinet.progress import ReportProgress
-from scinet.raster.degrade import AMOUNTS, Degradation, DegradationName
+from scinet.raster.degrade import AMOUNTS, Amount, Degradation, DegradationName
 from scinet.raster.raster import Raster
-from scinet.raster.resample import resample
 from scinet.segmentation.segment import segment
 from scinet.segmentation.strategies import Strategy, StrategyName
 from scinet.vector.area import Area
@@ -48,30 +47,48 @@ def degradation_rows(
         progress: Called with the share that is done, in [0, 1].
 
     Returns:
-        Rows by model and amount, with the columns of `sweep_rows`, "degradation", "amount" and "drop_iou" and so on.
+        The rows of `rows_of`.
 
     Raises:
+        RasterError: A kernel would have nothing to do at the image's own resolution.
         ResolutionError: The image does not fit in memory at this resolution.
     """
-    clean = resample(raster, cm_per_px)
     amounts = AMOUNTS[name]
-    rows = []
+    points = []
     for number, model in enumerate(models):
-        first: dict[str, Any] = {}
         for i, amount in enumerate(amounts):
-            image = Degradation(name, amount).apply(clean)
+            image = Degradation(name, amount).at(raster, cm_per_px)
             probability = segment(image, model, strategy=Strategy.of(strategy)).probability
             found = evaluate(probability, image, truth, threshold=threshold, area=area)
             is_partial = isinstance(truth, Truth) and truth.is_partial
             point = SweepPoint.of(
                 model.card.title, cm_per_px, {"working": found, "native": found}, is_partial=is_partial
             )
-            row = next(row for row in sweep_rows([point]) if row["grid"] == "working")
-            first = first or row
-            drops = {f"drop_{figure}": _drop(first[figure], row[figure]) for figure in DROPS}
-            rows.append({"degradation": name, "amount": amount, **row, **drops})
+            points.append((amount, point))
             if progress:
                 progress((number * len(amounts) + i + 1) / (len(models) * len(amounts)))
+    return rows_of(name, points)
+
+
+def rows_of(name: DegradationName, points: Sequence[tuple[Amount, SweepPoint]]) -> list[dict[str, Any]]:
+    """One row per model and amount, in the order of the points.
+
+    Args:
+        name: What is degraded.
+        points: Amounts with what a model scored there.
+
+    Returns:
+        Rows with the columns of `sweep_rows` on the working grid, "degradation", "amount", and "drop_iou" and so on,
+        which are NaN where the model has not run on the image as it is.
+    """
+    rows = []
+    for amount, point in points:
+        figures = next(row for row in sweep_rows([point]) if row["grid"] == "working")
+        rows.append({"degradation": name, "amount": amount, **figures})
+    clean = {row["model"]: row for row in rows if row["amount"] == AMOUNTS[name][0]}
+    for row in rows:
+        as_it_is = clean.get(row["model"], {})
+        row |= {f"drop_{figure}": _drop(as_it_is.get(figure, nan), row[figure]) for figure in DROPS}
     return rows
 
 

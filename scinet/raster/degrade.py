@@ -1,4 +1,4 @@
-"""An image as a worse sensor would have taken it: blur, noise and JPEG, each in physical units of the working grid."""
+"""An image as a worse sensor or another program would give it: blur, noise, JPEG, and kernels of resampling."""
 
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -10,21 +10,26 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from scinet.errors import RasterError
+from scinet.raster.kernels import KERNELS, KernelName, resample_with
 from scinet.raster.raster import Raster
+from scinet.raster.resample import resample
 
-DegradationName = Literal["blur", "noise", "jpeg"]
+DegradationName = Literal["blur", "noise", "jpeg", "kernel"]
+Amount = float | KernelName
 DEGRADATION_NAMES: tuple[DegradationName, ...] = get_args(DegradationName)
 _FWHM_PER_SIGMA = 2.3548  # of a Gaussian
 
-AMOUNTS: dict[DegradationName, tuple[float, ...]] = {
+AMOUNTS: dict[DegradationName, tuple[Amount, ...]] = {
     "blur": (0.0, 1.0, 1.5, 2.0, 3.0, 4.0),
     "noise": (0.0, 2.0, 5.0, 10.0, 20.0, 40.0),
     "jpeg": (100.0, 90.0, 75.0, 50.0, 25.0, 10.0),
+    "kernel": KERNELS,
 }
 UNITS: dict[DegradationName, str] = {
     "blur": "px, full width at half maximum of the point spread function",
     "noise": "grey levels of 255, standard deviation",
     "jpeg": "quality",
+    "kernel": "by which the image was made coarser",
 }
 
 
@@ -33,8 +38,8 @@ class Degradation:
     """One way in which a sensor is worse, and by how much.
 
     Attributes:
-        name: "blur", "noise" or "jpeg".
-        amount: In the unit of `UNITS`.
+        name: "blur", "noise", "jpeg" or "kernel".
+        amount: In the unit of `UNITS`; the name of a kernel.
 
     Example:
         >>> Degradation("blur", 0.0).is_none, Degradation("jpeg", 50.0).is_none
@@ -42,25 +47,44 @@ class Degradation:
     """
 
     name: DegradationName
-    amount: float
+    amount: Amount
+
+    def __str__(self) -> str:
+        """Such as "blur 2" and "kernel nearest"."""
+        return f"{self.name} {self.amount}" if isinstance(self.amount, str) else f"{self.name} {self.amount:g}"
 
     @property
     def is_none(self) -> bool:
         """Whether it leaves the image as it is."""
         return self.amount == AMOUNTS[self.name][0]
 
-    def apply(self, raster: Raster) -> Raster:
-        """The image, degraded; what is not valid stays so.
+    def at(self, raster: Raster, cm_per_px: float) -> Raster:
+        """The image at a working resolution, degraded; what is not valid stays so.
 
         Raises:
-            RasterError: There is no such amount.
+            RasterError: There is no such amount, or a kernel would have nothing to do at the image's own resolution.
+            ResolutionError: The image does not fit in memory at this resolution.
         """
+        clean = resample(raster, cm_per_px)
+        if self.name == "kernel":
+            if clean.shape == raster.shape:
+                raise RasterError(
+                    "A kernel matters where the image is resampled: choose a coarser resolution than its own."
+                )
+            return clean if self.is_none else resample_with(raster, cm_per_px, _kernel(self.amount))
         if self.is_none:
-            return raster
-        if not 0 < self.amount <= 100:
-            raise RasterError(f"{self.name} of {self.amount:g} is not possible. Give an amount above 0 and up to 100.")
-        pixels = {"blur": _blurred, "noise": _noisy, "jpeg": _compressed}[self.name](raster.pixels, self.amount)
-        return replace(raster, pixels=np.where(raster.valid[..., None], pixels, np.uint8(0)))
+            return clean
+        if isinstance(self.amount, str) or not 0 < self.amount <= 100:
+            raise RasterError(f"{self.name} of {self.amount} is not possible. Give an amount above 0 and up to 100.")
+        pixels = {"blur": _blurred, "noise": _noisy, "jpeg": _compressed}[self.name](clean.pixels, self.amount)
+        return replace(clean, pixels=np.where(clean.valid[..., None], pixels, np.uint8(0)))
+
+
+def _kernel(amount: Amount) -> KernelName:
+    for kernel in KERNELS:
+        if kernel == amount:
+            return kernel
+    raise RasterError(f"{amount} is not a kernel. Choose one of {', '.join(KERNELS)}.")
 
 
 def _blurred(pixels: NDArray[np.uint8], fwhm_px: float) -> NDArray[np.uint8]:

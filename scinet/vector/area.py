@@ -1,12 +1,15 @@
 """The area of interest: polygons within which masks are scored, measured and traced."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from rasterio.crs import CRS
 from rasterio.features import rasterize as burn
 
 from scinet.errors import TruthError
@@ -26,7 +29,7 @@ class Area:
 
     polygons: Footprints
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A hash that changes with the area."""
         digest = hashlib.sha256(str(self.polygons.crs).encode())
@@ -53,18 +56,39 @@ def read_area(source: str | Path | bytes, image: Grid, name: str) -> Area:
         name: What to call it in a message.
 
     Raises:
-        TruthError: It cannot be read, lies outside the image, or covers no pixel of it.
+        TruthError: It cannot be read, has no size, or covers no pixel of the image.
     """
     from scinet.vector.read import read_footprints  # pyogrio takes a second to import
 
     polygons = read_footprints(source, name=name, choice=VectorChoice(where="none"), image=AnnotatedImage("", image))
-    area = Area(polygons)
+    where = "Draw it on the image, in its CRS or in longitude and latitude."
+    return _checked(Area(polygons), image, name, where)
+
+
+def area_of_corners(corners: Sequence[tuple[float, float]], crs: CRS | None, image: Grid) -> Area:
+    """The area of interest of an image that a polygon encloses.
+
+    Args:
+        corners: Its corners (x, y) in order.
+        crs: Of the corners; None for metres in the local plane of an image without a CRS.
+        image: The grid of the image.
+
+    Raises:
+        TruthError: It has no size, or covers no pixel of the image.
+    """
+    ring = np.array(corners, np.float64).reshape(-1, 2)
+    drawn = len(ring) >= 3 and np.isfinite(ring).all()
+    parts = shapely.get_parts(shapely.get_parts(shapely.make_valid(shapely.Polygon(ring)))) if drawn else []
+    polygons = tuple(part for part in parts if isinstance(part, shapely.Polygon))
+    return _checked(Area(Footprints(polygons, crs)), image, "The drawn area", "Draw it on the image.")
+
+
+def _checked(area: Area, image: Grid, name: str, where: str) -> Area:
+    if not sum(polygon.area for polygon in area.polygons.polygons) > 0:
+        raise TruthError(f"{name} has no size. Draw it with at least three corners that are not on one line.")
     # A grid of at most some million pixels tells as well, and fits in memory whatever the image
     if not area.inside(_reduced(image)).any():
-        raise TruthError(
-            f"{name} covers no part of the image, so there is no area to look at. Draw it on the image, in its CRS or "
-            "in longitude and latitude."
-        )
+        raise TruthError(f"{name} covers no part of the image, so there is no area to look at. {where}")
     return area
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from threading import current_thread
 from urllib.parse import parse_qsl
@@ -23,6 +24,7 @@ from scinet.models.card import list_models
 from scinet.raster.scene import read_raster
 from scinet.segmentation.segment import segment
 from scinet.segmentation.strategies import Strategy
+from scinet.vector.area import read_area
 from tests.pages.samples import geotiff, session_of
 
 
@@ -165,8 +167,10 @@ def test_the_table_has_one_row_per_model_step_and_grid(sweep: AppTest) -> None:
     assert native["agreement"].to_numpy() == pytest.approx(1)
 
 
-def known_runs(app: AppTest) -> list[runs.Run]:
+def known_runs(app: AppTest, area: bytes | None = None) -> list[runs.Run]:
     subject, cards = session_of(app).subject, list_models()
+    if area is not None:
+        subject = replace(subject, area=read_area(area, subject.raster.grid, "area.geojson"))
     native = subject.raster.cm_per_px
     tasks = [Task(subject, card, gsd, Strategy()) for card in cards for gsd in (native, 12.5)]
     known = [runs.cached_run(task) for task in tasks]
@@ -247,10 +251,10 @@ def test_an_area_and_missing_labels_change_what_counts(sweep: AppTest) -> None:
     sweep.file_uploader(key="area_file").set_value(("area.geojson", content, "application/json")).run()
     run_all(sweep)
     sweep.slider(key="threshold").set_value(0.05).run()  # all is building
-    table = rows.table(rows.points(known_runs(sweep), runs.MaskSettings(0.05, 1.0)))
-    assert table.loc[table["cm_per_px"] < 11, "building_area_m2"].to_numpy() == pytest.approx(3.0 * 6.4, rel=0.01)
-    sweep.toggle(key="not_all_labelled").set_value(True).run()
-    run_all(sweep)
+    table = rows.table(rows.points(known_runs(sweep, content), runs.MaskSettings(0.05, 1.0)))
+    areas_m2 = table.loc[table["cm_per_px"] < 11, "building_area_m2"].to_numpy()
+    assert len(areas_m2) == 4 and areas_m2 == pytest.approx(3.0 * 6.4, rel=0.01)
+    sweep.toggle(key="not_all_labelled").set_value(True).run()  # the models need not run again
     assert all("Recall" in text for text in cells(sweep))
     assert any("only a target on the share found" in info.value for info in sweep.info)
     sweep.file_uploader(key="area_file").set_value(("area.geojson", b"{}", "application/json")).run()
@@ -277,3 +281,18 @@ def test_without_a_reference_scores_and_verdicts_are_estimated_where_that_was_me
     assert "IoU, estimated" in html(sweep)
     sweep.selectbox(key="target").set_value("found_over_20_m2").run()
     assert any("cannot be estimated for UNet" in info.value for info in sweep.info)
+
+
+@pytest.mark.parametrize(("over", "amounts"), [("JPEG", 6), ("Kernel", 5)])
+def test_a_degradation_has_its_own_axis_and_the_relative_drops(app: AppTest, over: str, amounts: int) -> None:
+    app.query_params.update({"over": over, "models": "UNet", "threshold": "0.05"})
+    app.switch_page("pages/sweep.py").run()
+    assert html(app).count("not run yet") == amounts
+    assert app.button(key="run").label == f"Run sweep ({amounts} runs)"
+    run_all(app)
+    specs = charts(app)
+    assert len(specs) == 6  # IoU, F1 and object F1, and their drops
+    assert all(spec["layout"]["xaxis"]["type"] == "category" for spec in specs)
+    assert all(len(spec["layout"]["xaxis"]["categoryarray"]) == amounts for spec in specs)
+    assert "not run yet" not in html(app) and "as it is" in html(app)
+    assert app.slider(key="threshold") and not [slider for slider in app.select_slider if slider.key == "steps"]

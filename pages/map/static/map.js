@@ -35,6 +35,8 @@
   let foot = null;        // the line below a grid, with legend and tools
   let marks = [];         // the lines around the target
   let marked = null;      // the target's id
+  let areas = [];         // the lines around the area of interest, and the shade outside it
+  let areaShown;          // what they were drawn for
   let sizes = null;       // watches the frame's size
   let flown = null;       // the id of the last target that was flown to
 
@@ -65,7 +67,7 @@
     grid = new L.Grid(map);
     grid.box.querySelectorAll(".cell, .caption, .legend, .foot").forEach((element) => element.remove());
     tools = [
-      L.control.zoom({ position: "bottomright" }), fitButton(), scinetPresent.buttons(),
+      L.control.zoom({ position: "bottomright" }), fitButton(), scinetPresent.buttons(), areaButtons(),
       L.control.scale({ position: "bottomright", imperial: false, maxWidth: 110 }),
     ];
     legend = L.DomUtil.create("div", "legend");
@@ -77,6 +79,9 @@
     flown = former.id === frame.id ? former.flown : null;
     marks = [];
     marked = null;
+    areas = [];
+    areaShown = undefined;
+    scinetDraw.end();
     addMarkPane(map);
     divider = former.divider ?? 0.5;
     for (const name of ["mousedown", "wheel", "keydown", "touchstart"]) {
@@ -142,6 +147,19 @@
     },
   });
 
+  const icon = (shape) =>
+    `<svg viewBox="0 0 16 16" width="14" height="14" fill="none" stroke="currentColor" stroke-width="1.8">${shape}</svg>`;
+
+  const areaButtons = () => {
+    const draw = (kind) => () =>
+      scinetDraw.begin(kind, grid.maps, (corners) => scinetDraw.send({ drawing: corners, at: Date.now() }));
+    return scinetDraw.bar(
+      ["rectangle", icon('<path d="M2 4h12v8H2z"/>'), "Area of interest: draw a rectangle", draw("rectangle")],
+      ["polygon", icon('<path d="M8 2l6 5-2.5 7h-7L2 7z"/>'), "Area of interest: draw a polygon", draw("polygon")],
+      ["remove", "&#x2715;", "Remove the area of interest", () => scinetDraw.send({ drawing: null, at: Date.now() })],
+    );
+  };
+
   function addMarkPane(target) {
     L.extend(target.createPane("mark").style, { zIndex: 450, pointerEvents: "none" });
   }
@@ -155,6 +173,9 @@
     slots.forEach(clear);
     marks.splice(0).forEach((mark) => mark.remove());
     marked = null;
+    areas.splice(0).forEach((line) => line.remove());
+    areaShown = undefined;
+    scinetDraw.end();
     tools.forEach((tool) => tool._map && tool.remove());
     if (swipe) swipe.remove();
     swipe = null;
@@ -336,6 +357,28 @@
     fly(marks[0].getBounds(), slots.findIndex(({ title }) => title === target.model));
   }
 
+  // The area of interest: a line around it, and shade on what does not count.
+  async function showArea(area) {
+    const url = area?.url ?? null;
+    if (areaShown === url) return;
+    areaShown = url;
+    const data = url && await scinetStage.load(url);
+    if (areaShown !== url) return;
+    areas.splice(0).forEach((line) => line.remove());
+    document.body.classList.toggle("drawn-area", Boolean(area?.drawn));
+    if (!data) return;
+    const { _southWest: a, _northEast: b } = L.latLngBounds(frame.bounds).pad(2);
+    const around = [a, [a.lat, b.lng], b, [b.lat, a.lng]];
+    const rings = data.features.flatMap(({ geometry: { type, coordinates } }) =>
+      type === "Polygon" ? coordinates : coordinates.flat());
+    const holes = rings.map((ring) => L.GeoJSON.coordsToLatLngs(ring));
+    const style = { pane: "mark", interactive: false };
+    for (const each of grid.maps) {
+      areas.push(L.polygon([around, ...holes], { ...style, stroke: false, fillColor: "#0b0f14", fillOpacity: 0.55 }).addTo(each));
+      areas.push(L.polygon(holes, { ...style, color: "#ffd23f", weight: 2, dashArray: "6 4", fill: false, className: "area" }).addTo(each));
+    }
+  }
+
   // Close enough to see the building, far enough to see where it stands; in the middle of its side of the divider.
   function fly(bounds, side) {
     const closest = map.getBoundsZoom(frame.bounds) + 3;
@@ -406,6 +449,7 @@
     showBaseMap(state.baseMap);
     showLegend(state.legend);
     showTarget(state.target).catch(console.error);
+    showArea(state.area).catch(console.error);
   }
 
   function watchSize() {

@@ -54,7 +54,7 @@ class Plan:
     def key(self) -> Key:
         """What the pictures depend on besides the step."""
         tasks = tuple(replace(task, cm_per_px=0.0).key for task in self.tasks)
-        return (self.subject.key, tasks, self.mask, self.view.style)
+        return (self.subject.key, *self.subject.scope_key, tasks, self.mask, self.view.style)
 
     @property
     def by_distance(self) -> list[float]:

@@ -56,7 +56,7 @@ def show(
 
 def known_points(tasks: Sequence[Task], mask: MaskSettings) -> list[SweepPoint]:
     """The figures of those tasks that a sweep has judged; none is computed here."""
-    points = (cache("sweep").get(("point", *task.key, *mask)) for task in tasks)
+    points = (cache("sweep").get(("point", *task.scored_key, *mask)) for task in tasks)
     return [point for point in points if point is not None]
 
 

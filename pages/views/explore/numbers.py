@@ -11,6 +11,7 @@ import streamlit as st
 from pages.app import drawing, runs
 from pages.app.benchmark_file import versioned_benchmark
 from pages.app.html_table import DASH, HtmlTable, column_title, show_tables
+from pages.app.labels import note_on_labels
 from pages.app.markdown import escaped, sentence
 from pages.app.measures import (
     COUNT_TITLE,
@@ -28,6 +29,7 @@ from pages.views.explore.cells import counted, integer, number, percent
 from scinet.errors import BenchmarkError
 from scinet.evaluation import scores
 from scinet.evaluation.benchmark import dataset_title, scored_strategy
+from scinet.evaluation.partial import NEEDS_ALL_LABELLED
 from scinet.models.card import Card
 from scinet.models.confidence import Estimate
 from scinet.models.familiarity import unlike_text
@@ -84,6 +86,10 @@ def show(subject: Subject, shown: Sequence[Shown], cm_per_px: float) -> None:
     unlike = unlike_text({each.result.card.title: runs.distance(each.result.run.task) for each in shown})
     if unlike:
         st.warning(sentence(unlike))
+    for at_native in [each.native or each.result for each in shown[:1]]:
+        if at_native.run.task.cm_per_px == subject.raster.cm_per_px:
+            for note in note_on_labels(at_native):
+                st.warning(sentence(note))
     remark = _outside_training([each.result.card for each in shown], cm_per_px)
     if remark:
         st.caption(sentence(remark))
@@ -255,19 +261,19 @@ def _test_scores(shown: Sequence[Shown], cm_per_px: float) -> list[Block]:
 
 
 def _score(result: Result | None, name: str) -> float:
-    if result is None or result.evaluation.diagnosis is None:
+    if result is None or result.evaluation.diagnosis is None or _is_unknown(result, name):
         return nan
     return float(getattr(scores, name)(result.evaluation.diagnosis.counts))
 
 
 def _share(result: Result | None, name: str) -> float:
-    if result is None or result.evaluation.diagnosis is None:
+    if result is None or result.evaluation.diagnosis is None or _is_unknown(result, name):
         return nan
     return float(getattr(result.evaluation.diagnosis.shares, name))
 
 
 def _object(result: Result | None, name: str) -> float:
-    if result is None or result.evaluation.objects is None:
+    if result is None or result.evaluation.objects is None or _is_unknown(result, name):
         return nan
     return float(getattr(result.evaluation.objects.tally.scores, name))
 
@@ -275,9 +281,17 @@ def _object(result: Result | None, name: str) -> float:
 def _count(result: Result | None, kind: str) -> float:
     if result is None or result.evaluation.diagnosis is None:
         return nan
+    if kind == "false" and _is_unknown(result, "false_area"):
+        return nan
     diagnosis = result.evaluation.diagnosis
     kinds = diagnosis.components.kind if kind == "false" else diagnosis.buildings.kind
     return float(np.count_nonzero(kinds == kind))
+
+
+def _is_unknown(result: Result, name: str) -> bool:
+    """Whether a figure would need a reference that names every building."""
+    truth = result.run.task.subject.truth
+    return name in NEEDS_ALL_LABELLED and truth is not None and truth.is_partial
 
 
 def _measure_areas(result: Result) -> tuple[float, float, float, float]:

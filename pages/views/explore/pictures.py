@@ -33,7 +33,7 @@ def image_picture(subject: Subject, raster: Raster) -> bytes:
 
 
 def _reference_picture(subject: Subject, raster: Raster) -> bytes:
-    key = ("reference picture", subject.key, raster.shape)
+    key = ("reference picture", subject.key, *subject.scope_key, raster.shape)
     return cache("map").get_or_make(key, lambda: drawing.mask_picture(truth_on(subject, raster) > 0), len)
 
 

@@ -60,7 +60,8 @@ def table(subject: Subject, result: Result) -> pd.DataFrame:
             "id": layers.truth_ids(subject, result.evaluation.raster),
         }
     )
-    false = np.flatnonzero(components.kind == "false")
+    is_partial = subject.truth is not None and subject.truth.is_partial
+    false = np.flatnonzero((components.kind == "false") & (not is_partial))  # else nobody says what stands there
     false_rows = pd.DataFrame(
         {
             "kind": "false",

@@ -45,43 +45,42 @@ def show(
         camera: Whose flying heights stand below the resolutions.
     """
     with st.container(key="strip"):
-        for place, step in zip(_row("", gsds), gsds, strict=True):
+        for place, step in zip(row("", len(gsds)), gsds, strict=True):
             height = height_text(camera, step)
             below = " · ".join(filter(None, ("native" if step == subject.raster.cm_per_px else "", height)))
             place.html(f'<div class="sn-step"><b>{step:.3g}</b> cm/px<small>{below}</small></div>')
         for title, picture in rows.context_rows(subject).items():
-            for place, step in zip(_row(title, gsds), gsds, strict=True):
+            for place, step in zip(row(title, len(gsds)), gsds, strict=True):
                 content = picture(step)
                 if content is None:
                     place.html('<div class="sn-awaited">does not fit in memory</div>')
                 else:
                     place.image(content, width="stretch", alt=f"{title} at {step:.3g} cm/px")
         for card in cards:
-            for place, step in zip(_row(card.title, gsds, _colour(card)), gsds, strict=True):
+            for place, step in zip(
+                row(card.title, len(gsds), drawing.model_colour(card.architecture)), gsds, strict=True
+            ):
                 _cell(place, cells.get((step, card.name)), cards, settings, caption)
     if subject.truth is not None and cells:
-        st.html(_legend())
+        st.html(legend("A score opens its mask in Explore."))
 
 
-def _legend() -> str:
+def legend(last: str) -> str:
+    """What the colours mean, and a last sentence."""
     kinds = "".join(
         f'<span title="{escape(KIND_HELP[kind])}"><i class="sn-dot" style="background:{colour}"></i>'
         f"{KIND_TITLES[kind]}</span>"
         for kind, colour in drawing.KIND_COLOURS.items()
     )
-    return f'<div class="sn-legend">{kinds}<span>A score opens its mask in Explore.</span></div>'
+    return f'<div class="sn-legend">{kinds}<span>{escape(last)}</span></div>'
 
 
-def _row(title: str, gsds: Sequence[float], colour: str | None = None) -> list[DeltaGenerator]:
+def row(title: str, count: int, colour: str | None = None) -> list[DeltaGenerator]:
     """A row's places after its title."""
-    head, *places = st.columns([1, *[1] * len(gsds)], gap="small", wrap=False, vertical_alignment="center")
+    head, *places = st.columns([1, *[1] * count], gap="small", wrap=False, vertical_alignment="center")
     dot = f'<i class="sn-dot" style="background:{colour}"></i>' if colour else ""
     head.html(f'<div class="sn-row">{dot}{escape(title)}</div>')
     return places
-
-
-def _colour(card: Card) -> str:
-    return drawing.model_colour(card.architecture)
 
 
 def _cell(

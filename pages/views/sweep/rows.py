@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from pages.app import drawing, runs
+from pages.app.labels import note_on_labels
 from pages.app.runs import MaskSettings, Run
 from pages.app.state import cache
 from pages.app.subject import Subject
 from scinet.errors import ResolutionError
 from scinet.evaluation.grading import agreement
-from scinet.evaluation.partial import labels_note
 from scinet.evaluation.sweep_rows import COLUMNS, SweepPoint, sweep_rows
 
 CELL_PX = 400
@@ -33,7 +33,7 @@ def point(run: Run, settings: MaskSettings) -> SweepPoint:
         )
         return of_run if truth else replace(of_run, estimates=runs.estimate(runs.evaluate(run, settings)))
 
-    return cache("sweep").get_or_make(("point", *run.task.key, *settings), make, lambda _: _POINT_BYTES)
+    return cache("sweep").get_or_make(("point", *run.task.scored_key, *settings), make, lambda _: _POINT_BYTES)
 
 
 def agreement_with_native(run: Run, native: Run, settings: MaskSettings) -> float:
@@ -43,7 +43,7 @@ def agreement_with_native(run: Run, native: Run, settings: MaskSettings) -> floa
         masks = [runs.evaluate_on_grids(each, settings)["native"].prediction for each in (run, native)]
         return agreement(masks[0], masks[1], run.task.subject.raster)
 
-    return cache("sweep").get_or_make(("agreement", *run.task.key, *settings), make, lambda _: _POINT_BYTES)
+    return cache("sweep").get_or_make(("agreement", *run.task.scored_key, *settings), make, lambda _: _POINT_BYTES)
 
 
 def points(found: Iterable[Run], settings: MaskSettings) -> list[SweepPoint]:
@@ -59,17 +59,10 @@ def points(found: Iterable[Run], settings: MaskSettings) -> list[SweepPoint]:
     return all_points
 
 
-def note_on_labels(found: Iterable[Run], settings: MaskSettings) -> list[str]:
-    """What to say where a mask at native resolution lies far from any reference building: no sentence or one."""
+def note(found: Iterable[Run], settings: MaskSettings) -> list[str]:
+    """What to say of the labels, once a mask at native resolution is known: no sentence or one."""
     native = next((run for run in found if run.task.cm_per_px == run.task.subject.raster.cm_per_px), None)
-    if native is None or (truth := native.task.subject.truth) is None:
-        return []
-    run = native
-
-    def make() -> list[str]:
-        return labels_note(runs.evaluate_on_grids(run, settings)["native"], truth.is_partial)
-
-    return cache("sweep").get_or_make(("labels", *run.task.key, *settings), make, lambda _: _POINT_BYTES)
+    return [] if native is None else note_on_labels(runs.evaluate(native, settings))
 
 
 def table(of_runs: Iterable[SweepPoint]) -> pd.DataFrame:
@@ -86,7 +79,7 @@ def cell(run: Run, settings: MaskSettings) -> bytes:
         classes, colours = drawing.overlay_classes(evaluation.diagnosis, evaluation.prediction)
         return drawing.overlay_picture(evaluation.raster, classes, colours, opacity=CELL_OPACITY, side_px=CELL_PX)
 
-    return cache("sweep").get_or_make(("cell", *run.task.key, *settings), make, len)
+    return cache("sweep").get_or_make(("cell", *run.task.scored_key, *settings), make, len)
 
 
 def context_rows(subject: Subject) -> dict[str, Callable[[float], bytes | None]]:
@@ -108,6 +101,8 @@ def _context(subject: Subject, with_reference: bool, cm_per_px: float) -> bytes 
         )
 
     try:
-        return cache("sweep").get_or_make(("context", subject.key, with_reference, cm_per_px), make, len)
+        return cache("sweep").get_or_make(
+            ("context", subject.key, *subject.scope_key, with_reference, cm_per_px), make, len
+        )
     except ResolutionError:
         return None

@@ -148,6 +148,8 @@ def test_a_degradation_has_rows_by_amount_with_the_relative_drop(
     clean = run_json("score", scene, "--truth", truth, "--model", "unet", "--threshold", 0.45, "--device", "cpu")
     assert rows[0]["iou"] == pytest.approx(clean["truth"]["scores"]["iou"])
     assert rows[-1]["drop_iou"] == pytest.approx((rows[0]["iou"] - rows[-1]["iou"]) / rows[0]["iou"])
+    kernels = run_json(*command, "--degrade", "kernel", "--cm-per-px", 20)["rows"]
+    assert [row["amount"] for row in kernels] == ["area", "bilinear", "cubic", "lanczos", "nearest"]
     assert main([*map(str, command), "--degrade", "noise", "--target", "iou=0.5"]) == 2
     assert "leave them out" in capsys.readouterr().err
     assert main([*map(str, command), "--cm-per-px", "20"]) == 2
