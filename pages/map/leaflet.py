@@ -34,6 +34,18 @@ class Fit(MacroElement):
         self.bounds, self.padding_px, self.min_zoom = bounds, padding_px, min_zoom
 
 
+class Ruler(MacroElement):
+    """A tool that draws a line and hands its ends to Python; it begins at once. The map needs the script "draw"."""
+
+    _template = Template(
+        "{% macro script(this, kwargs) %}scinetDraw.measure({{ this._parent.get_name() }});{% endmacro %}"
+    )
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call, unused-ignore]
+        self._name = "Ruler"
+
+
 def use_local_files(folium_map: folium.Map, *scripts: str) -> None:
     """Make a folium map load Leaflet, and further scripts, from `pages/map/static`."""
     folium_map.default_js = [(name, f"../{_assets.name}/{name}.js") for name in ("leaflet", "frame", *scripts)]

@@ -51,7 +51,7 @@ def choose() -> Choice:
     try:
         scene, cm_per_px = _open(source, key, None, choice), None
     except GsdMissingError as missing:
-        cm_per_px = ask_cm_per_px(key, missing.likely_cm_per_px)
+        cm_per_px = ask_cm_per_px(key, missing.likely_cm_per_px, _open(source, key, 100, choice))
         if cm_per_px is None:
             return Choice(None, hint=f"{missing} Enter it in the sidebar.")
         scene = _open(source, key, cm_per_px, choice)

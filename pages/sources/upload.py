@@ -7,12 +7,16 @@ import streamlit as st
 from rasterio.transform import Affine
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from pages.app.kept_uploads import KeptFile
 from pages.app.markdown import sentence
 from pages.app.state import session
 from pages.app.subject import Choice, hash_of
+from pages.sources import links
 from pages.sources.bands import choose_bands
+from pages.sources.dialog import dialog_button
+from pages.sources.line_dialog import measure_line
 from pages.sources.reading import choose_image_reading, choose_reference_reading
-from pages.sources.window import TruthFile, check_pixels, choose_part
+from pages.sources.window import TruthFile, check_pixels, choose_part, try_overview
 from scinet.errors import GsdMissingError
 from scinet.raster.resolution import parse_cm_per_px
 from scinet.raster.scene import Scene, open_scene
@@ -27,6 +31,7 @@ TRUTH_SUFFIXES = [
 
 def choose() -> Choice:
     """Draw the source's widgets; returns what they hold."""
+    links.open_link()
     file = kept_uploader(
         "Image",
         IMAGE_SUFFIXES,
@@ -36,7 +41,7 @@ def choose() -> Choice:
     if file is None and session().subject is None:
         return Choice(
             None,
-            hint="Uploads are not kept after a visit, so this link cannot show its image: choose the file again in the "
+            hint="This link leads to an upload of another visit, which is not kept here: choose the file again in the "
             "sidebar. Until then, this is an example.",
         )
     if file is None:
@@ -48,7 +53,7 @@ def choose() -> Choice:
     except GsdMissingError as missing:
         at_one_metre = open_scene(file.getvalue(), name=file.name, cm_per_px=100, choice=choice)
         check_pixels(at_one_metre, digest)
-        cm_per_px = ask_cm_per_px(digest, missing.likely_cm_per_px)
+        cm_per_px = ask_cm_per_px(digest, missing.likely_cm_per_px, at_one_metre)
         if cm_per_px is None:
             return Choice(
                 None,
@@ -58,7 +63,9 @@ def choose() -> Choice:
         notes = (*at_one_metre.notes, *flight_note(at_one_metre, missing.likely_cm_per_px, cm_per_px))
         scene = replace(at_one_metre, grid=replace(at_one_metre.grid, transform=transform), notes=notes)
     scene, key = choose_bands(scene, hash_of(digest, cm_per_px), least=3)
-    return choose_part(scene, key, file.name, _uploaded_truth)
+    found = choose_part(scene, key, file.name, _uploaded_truth)
+    links.offer_link(field_of(digest))
+    return found
 
 
 def flight_note(scene: Scene, likely_cm_per_px: float | None, cm_per_px: float) -> tuple[str, ...]:
@@ -67,16 +74,36 @@ def flight_note(scene: Scene, likely_cm_per_px: float | None, cm_per_px: float) 
     return (scene.shot.text,) if taken and scene.shot else ()
 
 
-def ask_cm_per_px(key: str, likely: float | None = None) -> float | None:
-    """Draw the widget for the resolution of an image that does not state it; `likely` is what it begins with."""
+def field_of(key: str) -> str:
+    """The key of the text field for an image's resolution."""
+    return f"native-{key[:12]}"
+
+
+def ask_cm_per_px(key: str, likely: float | None, scene: Scene) -> float | None:
+    """Draw the widgets for the resolution of an image that does not state it: a field, and a line of known length.
+
+    Args:
+        key: Changes with the image.
+        likely: What the field begins with.
+        scene: The image, at any resolution.
+    """
+    field = field_of(key)
     typed = st.text_input(
         "Ground resolution in cm/px",
         value="" if likely is None else f"{likely:.3g}",
         placeholder="for example 10",
-        key=f"native-{key[:12]}",
+        key=field,
         persist_state="session",
         help="The file does not state how large its pixels are on the ground.",
     )
+    if dialog_button(
+        "Measure on the picture", "line", "Opens the picture; draw a line over something of known length."
+    ):
+        overview, problem = try_overview(scene, key)
+        if overview is None:
+            st.caption(sentence(problem))
+        else:
+            measure_line(scene, key, overview, field)
     return parse_cm_per_px(typed.strip().replace(",", ".")) if typed and typed.strip() else None
 
 
@@ -90,10 +117,11 @@ def _uploaded_truth() -> TruthFile | None:
     return TruthFile(file.getvalue(), file.name, hash_of(digest_of(file), mask, features), mask, features)
 
 
-def kept_uploader(label: str, suffixes: list[str], key: str, help_: str) -> UploadedFile | None:
+def kept_uploader(label: str, suffixes: list[str], key: str, help_: str) -> UploadedFile | KeptFile | None:
     """The file of an uploader. A visit to another page empties the uploader but does not remove the file."""
 
     def keep() -> None:
+        links.forget_link()
         file: UploadedFile | None = st.session_state[key]
         if file is None:
             session().uploads.pop(key, None)
@@ -107,7 +135,7 @@ def kept_uploader(label: str, suffixes: list[str], key: str, help_: str) -> Uplo
     return file
 
 
-def digest_of(file: UploadedFile) -> str:
+def digest_of(file: UploadedFile | KeptFile) -> str:
     """The SHA-256 of an upload's bytes, computed once per file."""
     known = session().digests
     if file.file_id not in known:

@@ -75,7 +75,7 @@ def check_pixels(scene: Scene, key: str) -> None:
 
 def _choose_window(scene: Scene, key: str) -> Window:
     """Draw the widgets of the window; returns it."""
-    overview, problem = _try_overview(scene, key)
+    overview, problem = try_overview(scene, key)
     top = st.container()
     button_slot, side_slot = st.columns(2, vertical_alignment="bottom")
     column_slot, row_slot = st.columns(2)
@@ -137,7 +137,7 @@ def _keep_within(key: str, limits: dict[str, int], default: dict[str, int]) -> N
             st.session_state[name] = limit
 
 
-def _try_overview(scene: Scene, key: str) -> tuple[Raster | None, str]:
+def try_overview(scene: Scene, key: str) -> tuple[Raster | None, str]:
     """The overview, or None and why there is none."""
     try:
         return _overview(key, scene), ""

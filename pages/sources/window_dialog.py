@@ -84,7 +84,7 @@ def _overview_map(scene: Scene, key: str, overview: Raster, place: Window) -> tu
     )
     use_local_files(overview_map, "pick")
     image = folium.raster_layers.ImageOverlay(np.zeros((1, 1)), bounds=bounds)  # would open a relative URL as a file
-    image.url = serve(_overview_picture(key, overview), "image/jpeg", "overview")
+    image.url = serve(overview_picture(key, overview), "image/jpeg", "overview")
     image.add_to(overview_map)
     overview_map.add_child(Fit(bounds, (4, 4, 4, 4), MIN_ZOOM))
     column, row, width, height = place
@@ -109,7 +109,8 @@ def _overview_map(scene: Scene, key: str, overview: Raster, place: Window) -> tu
     return (click["lng"], -click["lat"]) if click else None
 
 
-def _overview_picture(key: str, overview: Raster) -> bytes:
+def overview_picture(key: str, overview: Raster) -> bytes:
+    """An overview as a JPEG."""
     return cache("map").get_or_make(("overview", key), lambda: picture(overview.pixels, max(overview.shape)), len)
 
 

@@ -12,6 +12,7 @@ STREAMLIT_CACHES = {
     "pages/app/runs.py": ["job_queue"],
     "pages/app/state.py": ["cache"],
     "pages/app/warm_up.py": ["warm_up"],
+    "pages/sources/links.py": ["tidy_up"],
     "pages/sources/path.py": ["_open"],
     "pages/sources/scenes.py": ["_open", "_open_web", "_labels"],
     "pages/sources/tiles.py": ["_index"],
