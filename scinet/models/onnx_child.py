@@ -13,6 +13,7 @@ import onnxruntime
 
 from scinet.bounded_child.messages import Message
 from scinet.errors import CheckpointError
+from scinet.models.memory import give_back
 
 _opened: list[tuple[Any, bool]] = []  # the session, and whether it takes one image at a time
 
@@ -30,8 +31,12 @@ def open_file(message: Message) -> Message:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = message.values["threads"]
     options.log_severity_level = 4
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # which takes time from other windows
     with _short_errors():
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    del content
+    message.arrays.clear()
+    give_back()  # the file twice, and its parts
     _opened[:] = [(session, session.get_inputs()[0].shape[0] == 1)]
     return Message({"side_px": side_px, "takes_cm_per_px": takes_cm_per_px})
 
