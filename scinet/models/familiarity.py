@@ -41,11 +41,11 @@ class Distance(NamedTuple):
 def unlike_text(by_model: Mapping[str, Distance | None]) -> str:
     """A sentence on the models for which an image is unlike their training, by title; "" if it is for none.
 
-    >>> print(unlike_text({"UNet": Distance(2.04, 1.5), "HRNet": Distance(1.2, 1.5), "mine": None})[:96])
-    This image is unlike anything that was seen in the training and the trials of UNet (distance 2,
+    >>> unlike_text({"UNet": Distance(2.04, 1.5), "HRNet": Distance(1.2, 1.5), "mine": None}).partition(":")[0]
+    'This image is unlike anything that was seen in the training and the trials of UNet (distance 2.04, limit 1.50)'
     """
     unlike = [
-        f"{model} (distance {distance.value:.2g}, limit {distance.limit:.2g})"
+        f"{model} (distance {distance.value:.2f}, limit {distance.limit:.2f})"
         for model, distance in by_model.items()
         if distance is not None and distance.is_unlike
     ]

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from scinet.errors import NodataError, RasterError
+from scinet.errors import RasterError
 from scinet.models.familiarity import Distance
 from scinet.models.model import Model
 from scinet.raster.raster import Raster
@@ -42,10 +42,8 @@ def distance_of_scene(scene: Scene, cm_per_px: float | None, model: Model) -> Di
     found: list[NDArray[np.uint8]] = []
     places = [(left, top, side, side) for top, left in _corners((scene.height, scene.width), side)]
     for part in scene.windows(places):
-        if isinstance(part, NodataError):
+        if isinstance(part, RasterError):  # nodata, or what the mask's own reading has told already
             continue
-        if isinstance(part, RasterError):
-            raise part
         found += list(windows_of(part if cm_per_px is None else resample(part, cm_per_px)))[:1]
     return _distance(found, model)
 

@@ -34,7 +34,7 @@ def test_the_median_window_counts() -> None:
 
 def test_only_models_for_which_the_image_is_unlike_are_named() -> None:
     assert unlike_text({"UNet": Distance(1.0, 1.5), "mine": None}) == ""
-    assert "of UNet (distance 1.6, limit 1.5)" in unlike_text({"UNet": Distance(1.6, 1.5), "HRNet": Distance(1, 2)})
+    assert "of UNet (distance 1.60, limit 1.50)" in unlike_text({"UNet": Distance(1.6, 1.5), "HRNet": Distance(1, 2)})
 
 
 def test_statistics_are_read_as_they_were_written() -> None:
