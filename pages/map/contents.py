@@ -162,10 +162,11 @@ def _legend(subject: Subject, result: Result | None, view: MapView) -> list[dict
     has_truth = subject.truth is not None
     truth = [{"title": "Reference building", "colour": drawing.TRUTH_COLOUR}] if has_truth else []
     if view.style == PROBABILITY and result is not None:
-        ramp = {"title": "Probability", "ramp": drawing.PROBABILITY_COLOURS, "end": 1}
+        ramp = {"title": "Probability", "ramp": drawing.PROBABILITY_COLOURS, "end": "1"}
         return [ramp | {"threshold": result.settings.threshold}, *truth]
     if view.style == DOUBT and result is not None:
-        return [{"title": "Chance of error", "ramp": drawing.PROBABILITY_COLOURS, "end": pictures.DOUBT_END}, *truth]
+        end = f"{pictures.DOUBT_END:g}" + ("" if result.settings.threshold == pictures.DOUBT_END else " or more")
+        return [{"title": "Chance of error", "ramp": drawing.PROBABILITY_COLOURS, "end": end}, *truth]
     if not has_truth:
         return [{"title": "Mask", "colour": drawing.MASK_COLOUR}]
     if view.style == ERRORS:

@@ -459,5 +459,5 @@ def test_doubt_is_a_heat_map_of_its_own(app: AppTest) -> None:
     app.selectbox(key="style").set_value("Doubt").run()
     state = map_state(app)
     assert not app.exception
-    assert (state["legend"][0]["title"], state["legend"][0]["end"]) == ("Chance of error", 0.5)
+    assert (state["legend"][0]["title"], state["legend"][0]["end"]) == ("Chance of error", "0.5")
     assert state["left"]["overlay"]["url"] != probability["left"]["overlay"]["url"]

@@ -407,7 +407,7 @@
 
   const ramp = ({ title, ramp: colours, end, threshold }) =>
     `<span class="ramp">${escape(title)} <small>0</small><u style="background:linear-gradient(to right,${
-      colours.map(escape).join()})">${threshold ? `<b style="left:${100 * threshold}%"></b>` : ""}</u><small>${end}</small>` +
+      colours.map(escape).join()})">${threshold ? `<b style="left:${100 * threshold}%"></b>` : ""}</u><small>${escape(end)}</small>` +
     `${threshold ? `<small class="threshold">threshold ${threshold.toFixed(2)}</small>` : ""}</span>`;
 
   function showLegend(items) {

@@ -77,15 +77,15 @@ class Block:
 
 def show(subject: Subject, shown: Sequence[Shown], cm_per_px: float) -> None:
     """Draw the table, and remarks on it."""
+    unlike = unlike_text({each.result.card.title: runs.distance(each.result.run.task) for each in shown})
+    if unlike:
+        st.warning(sentence(unlike))
     if not shown:
         st.info("Choose a model to see its mask and its errors.")
     elif subject.truth is None:
         _areas(shown, cm_per_px)
     else:
         _scores_and_shares(shown, cm_per_px)
-    unlike = unlike_text({each.result.card.title: runs.distance(each.result.run.task) for each in shown})
-    if unlike:
-        st.warning(sentence(unlike))
     for at_native in [each.native or each.result for each in shown[:1]]:
         if at_native.run.task.cm_per_px == subject.raster.cm_per_px:
             for note in note_on_labels(at_native):
