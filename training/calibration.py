@@ -1,7 +1,7 @@
 """How far a model's probabilities can be trusted where nobody trained: ``python -m training.calibration``.
 
 Runs models of ``training.leave_out`` on tiles of the places that were left out of their training, and keeps of each
-tile and resolution what its probabilities and its reference have in common. From these follow a temperature per
+tile and resolution what its probabilities and its reference have in common. From these follow a scaling per
 resolution, an estimate of IoU and object F1 without a reference, and thresholds that promise a recall or a precision;
 each is tried on places that are not in its fit. With ``--model`` all of it goes onto the card of a model of the same
 recipe, with its own curve on validation tiles and the statistics of its encoder. Test tiles are never touched.
@@ -24,8 +24,9 @@ from scinet.evaluation.evaluate import evaluate
 from scinet.evaluation.object_scores import MATCH_IOU
 from scinet.models.card import read_card
 from scinet.models.checkpoint import load_model
-from scinet.models.confidence import Calibration, logit_histogram
+from scinet.models.confidence import Calibration
 from scinet.models.model import Model
+from scinet.models.scaling import logit_histogram
 from scinet.raster.raster import Raster
 from scinet.segmentation.segment import segment
 from training import familiarity

@@ -1,4 +1,4 @@
-"""What calibration fits: temperatures, estimates of scores and their intervals, from rows of tiles of several places.
+"""What calibration fits: scalings, estimates of scores and their intervals, from rows of tiles of several places.
 
 The rows are those of ``python -m training.calibration``.
 """
@@ -8,18 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scinet.evaluation.scores import Counts, f1, iou
-from scinet.models.confidence import (
-    SCORES,
-    Calibration,
-    Line,
-    calibrated,
-    calibration_error,
-    expected_iou,
-    fit_line,
-    fit_temperature,
-    logit,
-)
+from scinet.models.confidence import SCORES, Calibration, Line, expected_iou, fit_line
 from scinet.models.reliability import Reliability
+from scinet.models.scaling import calibrated, calibration_error, fit_scaling, logit
 from training.leave_out import STEPS_CM_PER_PX
 
 COVERAGE = 0.9
@@ -51,13 +42,13 @@ def images(rows: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 
 def fit(rows: pd.DataFrame, coverage: float = COVERAGE) -> Calibration:
-    """Temperatures, lines and their intervals from rows of tiles of several places.
+    """Scalings, lines and their intervals from rows of tiles of several places.
 
     The line is fitted to all; how far it is off is measured in each place on a line that was fitted without that
     place, and the widest of these intervals is taken: the next place may be as strange as the strangest of these.
     """
-    temperatures = tuple((step, fit_temperature(*_pooled(found))) for step, found in by_step(rows))
-    calibration = Calibration(temperatures, {}, coverage)
+    scalings = tuple((step, *fit_scaling(*_pooled(found))) for step, found in by_step(rows))
+    calibration = Calibration(scalings, {}, coverage)
     together = images(rows)
     expected = _expected(together, calibration)
     lines = {}
@@ -72,7 +63,7 @@ def fit(rows: pd.DataFrame, coverage: float = COVERAGE) -> Calibration:
             ends.append(np.quantile(off, [tail, 1 - tail]))
         low, high = np.min(ends, axis=0)[0], np.max(ends, axis=0)[1]
         lines[name] = Line(line.slope, line.intercept, float(low), float(high))
-    return Calibration(temperatures, lines, coverage)
+    return Calibration(scalings, lines, coverage)
 
 
 def check(rows: pd.DataFrame, coverage: float = COVERAGE) -> pd.DataFrame:
@@ -104,21 +95,21 @@ def check(rows: pd.DataFrame, coverage: float = COVERAGE) -> pd.DataFrame:
 
 
 def reliability(rows: pd.DataFrame) -> pd.DataFrame:
-    """The calibration error by resolution, as the model is and with a temperature from the other places."""
+    """The calibration error by resolution, as the model is and with the scaling of the other places."""
     found = []
     for step, at_step in by_step(rows):
         errors = []
         for place in at_step["place"].unique():
             there = _pooled(at_step[at_step["place"] == place])
-            elsewhere = fit_temperature(*_pooled(at_step[at_step["place"] != place]))
+            elsewhere = fit_scaling(*_pooled(at_step[at_step["place"] != place]))
             errors.append((calibration_error(*there), calibration_error(*there, elsewhere)))
         before, after = np.mean(errors, axis=0)
         found.append(
             {
                 "cm_per_px": step,
-                "temperature": fit_temperature(*_pooled(at_step)),
+                **fit_scaling(*_pooled(at_step))._asdict(),
                 "error": before,
-                "error_with_temperature": after,
+                "error_with_scaling": after,
             }
         )
     return pd.DataFrame(found)
@@ -151,7 +142,7 @@ def by_step(rows: pd.DataFrame) -> list[tuple[float, pd.DataFrame]]:
 
 def _expected(rows: pd.DataFrame, calibration: Calibration) -> NDArray[np.float64]:
     return np.array(
-        [expected_iou(np.array(row.all), calibration.temperature_at(row.cm_per_px)) for row in rows.itertuples()]
+        [expected_iou(np.array(row.all), calibration.scaling_at(row.cm_per_px)) for row in rows.itertuples()]
     )
 
 

@@ -18,8 +18,8 @@ from tqdm import tqdm
 
 from scinet.atomic_write import write_text
 from scinet.models.checkpoint import load_model
-from scinet.models.confidence import chance_of_error
 from scinet.models.model import Model
+from scinet.models.scaling import chance_of_error
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample, resample_probability
 from scinet.raster.stream import RasterStream, read_into

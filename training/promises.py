@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scinet.models.confidence import BINS
 from scinet.models.promise import QUANTITIES, THRESHOLDS, Promise, Promised, Quantity, Tried
+from scinet.models.scaling import BINS
 from training.calibration_fit import LEAST_SHARE, by_step, matrix
 
 LEVELS = (0.8, 0.9)  # that are tried elsewhere

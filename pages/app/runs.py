@@ -25,8 +25,9 @@ from scinet.evaluation.grading import Grid
 from scinet.evaluation.truth import truth_labels
 from scinet.job_queue import Job, JobQueue
 from scinet.models.card import Card
-from scinet.models.confidence import Counts, Estimate, logit_histogram
+from scinet.models.confidence import Estimate
 from scinet.models.familiarity import Distance
+from scinet.models.scaling import Counts, logit_histogram
 from scinet.progress import ReportProgress
 from scinet.raster.degrade import Degradation
 from scinet.raster.raster import Raster

@@ -9,7 +9,7 @@ from pages.app.runs import Result
 from pages.app.state import cache
 from pages.app.subject import Subject
 from pages.map.layers import DOUBT, ERRORS, HEAT_MAPS
-from scinet.models.confidence import chance_of_error
+from scinet.models.scaling import UNSCALED, chance_of_error
 from scinet.raster.raster import Raster
 
 DOUBT_END = 0.5  # of the colours: a mask at the usual threshold is never more likely wrong
@@ -48,11 +48,11 @@ def _heat_map(result: Result, style: str) -> Placed:
     def make() -> Placed:
         values = result.run.probability
         if style == DOUBT:
-            temperature = calibration.temperature_at(raster.cm_per_px) if calibration else 1.0
-            values = np.minimum(chance_of_error(values, threshold, temperature) / np.float32(DOUBT_END), 1)
+            scaling = calibration.scaling_at(raster.cm_per_px) if calibration else UNSCALED
+            values = np.minimum(chance_of_error(values, threshold, scaling) / np.float32(DOUBT_END), 1)
         return drawing.probability_for_map(values, raster)
 
-    key = (threshold, calibration and calibration.temperatures) if style == DOUBT else ()
+    key = (threshold, calibration and calibration.scalings) if style == DOUBT else ()
     return cache("map").get_or_make(("heat map", style, *key, *result.run.task.key), make, _file_bytes)
 
 

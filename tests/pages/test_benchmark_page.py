@@ -118,7 +118,7 @@ def test_the_calibration_is_shown_where_a_card_has_it(
         {"cm_per_px": step, "error": step / 1000, "points": [[0.1, 0.2, 0.9], [0.9, 0.7, 0.1]]} for step in (10, 20)
     ]
     card["calibration"] = {
-        "temperatures": [[10.0, 1.0]],
+        "scalings": [[10.0, 1.0, 0.0]],
         "lines": {},
         "coverage": 0.9,
         "reliability": {"known": curves, "unknown": curves},

@@ -408,7 +408,7 @@ def calibrated(random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.Mon
     line = Line(slope=1.0, intercept=0.0, low=-1.0, high=1.0)
     falling = tuple(float(share) for share in 1 - THRESHOLDS)
     calibration = Calibration(
-        ((10.0, 1.0),),
+        ((10.0, 1.0, 0.0),),
         {"iou": line},
         promised=(Promised(10.0, falling, falling[::-1]),),
         tried=(Tried("recall", 0.8, 0.88, 0.67, 0.57),),

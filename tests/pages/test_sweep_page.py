@@ -268,7 +268,7 @@ def test_without_a_reference_scores_and_verdicts_are_estimated_where_that_was_me
     shutil.copytree(random_checkpoints, folder)
     card = json.loads((folder / "unet.json").read_text())
     line = {"slope": 0.0, "intercept": 1.0, "low": -0.5, "high": 1.0}  # IoU 0.73, whatever the probabilities say
-    card["calibration"] = {"temperatures": [[10.0, 1.0]], "lines": {"iou": line}, "coverage": 0.9}
+    card["calibration"] = {"scalings": [[10.0, 1.0, 0.0]], "lines": {"iou": line}, "coverage": 0.9}
     (folder / "unet.json").write_text(json.dumps(card))
     monkeypatch.setenv("SCINET_CHECKPOINTS", str(folder))
     sweep.segmented_control(key="source").set_value("Upload").run()

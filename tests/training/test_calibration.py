@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scinet.models.confidence import expected_iou, logit_histogram
+from scinet.models.confidence import expected_iou
 from scinet.models.model import Model
+from scinet.models.scaling import logit_histogram
 from training.calibration import measure_tile
 from training.calibration_fit import check, curves, fit, images, reliability
 from training.packed_tiles import PackedTiles
@@ -51,7 +52,7 @@ def test_images_without_buildings_have_no_score() -> None:
 
 def test_estimates_of_a_calibrated_model_are_near_and_their_intervals_hold(rows: pd.DataFrame) -> None:
     calibration = fit(rows)
-    assert all(temperature == pytest.approx(1, abs=0.1) for _, temperature in calibration.temperatures)
+    assert all(scaling == pytest.approx((1, 0), abs=0.1) for _, *scaling in calibration.scalings)
     found = check(rows).set_index("score").loc["iou"]
     assert (found["mean_error"] < 0.05).all()
     assert found["covered"].mean() >= 0.9
@@ -66,12 +67,12 @@ def test_the_interval_is_as_wide_as_the_strangest_place_needs(rows: pd.DataFrame
     assert wider.high - wider.low > line.high - line.low
 
 
-def test_a_temperature_from_elsewhere_mends_a_model_that_is_too_sure() -> None:
+def test_a_scaling_from_elsewhere_mends_a_model_that_is_too_sure() -> None:
     random = np.random.default_rng(0)
     rows = pd.DataFrame([tile(random, place, 10.0, temperature=2.0) for place in "abc" for _ in range(40)])
     found = reliability(rows).iloc[0]
     assert found["temperature"] == pytest.approx(2, rel=0.1)
-    assert found["error_with_temperature"] < 0.5 * found["error"]
+    assert found["error_with_scaling"] < 0.5 * found["error"]
 
 
 def test_the_curve_of_a_calibrated_model_is_the_diagonal(rows: pd.DataFrame) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scinet.models.confidence import logit_histogram
 from scinet.models.promise import THRESHOLDS, Promise
+from scinet.models.scaling import logit_histogram
 from training.promises import check_promised, fit_promised, mean_at, tried
 
 

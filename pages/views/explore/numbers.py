@@ -39,7 +39,8 @@ MAX_COLUMNS = 3  # of more models, each has a row
 ESTIMATE_TITLES = {"iou": "IoU, about", "object_f1": "Object F1, about"}
 ESTIMATE_HELP = (
     "There is no reference: this is what the model's own probabilities make likely. Below it is the interval that held "
-    "the score of 9 in 10 images of places where the model was not trained. It supposes that there are buildings."
+    "the score of 9 in 10 images of places where the model was not trained, on average over places; in the strangest "
+    "of them it held fewer. It supposes that there are buildings."
 )
 AREA_ROWS = (
     ("Building area", "predicted building area", "{:,.0f} m²"),

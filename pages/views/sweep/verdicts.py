@@ -27,7 +27,7 @@ JUDGED = (
 ESTIMATED = (
     "Estimated: there is no reference, so this is what the models' own probabilities make likely. In parentheses is "
     "where the ends of the estimates' intervals keep the target; these held the score of 9 in 10 images of places "
-    "where the model was not trained."
+    "where the model was not trained, on average over places."
 )
 
 

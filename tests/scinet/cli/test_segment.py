@@ -190,7 +190,7 @@ def test_a_promise_chooses_the_threshold_and_unlike_images_are_noted(
     card = json.loads((folder / "unet.json").read_text())
     shares = [0.99] * 10 + [0.5] * 23
     promised = {"cm_per_px": 10.0, "recall": shares, "precision": shares[::-1]}
-    card["calibration"] = {"temperatures": [[10, 1]], "lines": {}, "coverage": 0.9, "promised": [promised]}
+    card["calibration"] = {"scalings": [[10, 1, 0]], "lines": {}, "coverage": 0.9, "promised": [promised]}
     card["familiarity"] = asdict(fit_familiarity(np.random.default_rng(0).normal(1, 1e-3, (9, 1008))))
     (folder / "unet.json").write_text(json.dumps(card))
     monkeypatch.setenv("SCINET_CHECKPOINTS", str(folder))
