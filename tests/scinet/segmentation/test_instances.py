@@ -1,16 +1,31 @@
 """Buildings that touch are parted, without a seam where blocks meet."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
+import torch
+from rasterio.crs import CRS
 from rasterio.transform import Affine
 
+from scinet.evaluation.diagnose import diagnose
+from scinet.models.card import Card
+from scinet.models.model import Model
 from scinet.raster.components import label
+from scinet.raster.geotiff import write_raster
 from scinet.raster.grid import Grid
+from scinet.raster.raster import Raster
+from scinet.raster.scene import open_scene
 from scinet.raster.stream import Band
 from scinet.segmentation import instances
 from scinet.segmentation.instances import PartedBuildings, parting_lines
+from scinet.segmentation.scene import segment_to_file
+from scinet.segmentation.segment import segment
+from scinet.vector.footprint_file import FootprintFile
+from scinet.vector.read import read_footprints
 from training.building_labels import outputs_of_labels
 
 CM_PER_PX = 40.0
@@ -93,6 +108,60 @@ def test_blocks_leave_no_seam(town: np.ndarray, monkeypatch: pytest.MonkeyPatch)
     in_blocks = streamed(outputs)
     monkeypatch.setattr(instances, "BLOCK_ROWS", 1000)
     np.testing.assert_array_equal(in_blocks, streamed(outputs))
+
+
+class Painted(torch.nn.Module):
+    """A network for images that show its answers: building as red, boundary as green, distance as blue."""
+
+    outputs = ("building", "boundary", "distance")
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.logit(image.float().clamp(0.001, 0.999))
+
+
+def drawn(labels: np.ndarray) -> np.ndarray:
+    """What a perfect model says, as colours, with noise: black ground would be taken for nodata."""
+    noise = np.random.default_rng(0).integers(12, 25, (*labels.shape, 3))
+    return np.maximum(255 * perfect(labels) + 0.5, noise).astype(np.uint8)
+
+
+@pytest.fixture
+def painted() -> Model:
+    card = Card("painted", "instance-net", (5.0, 60.0), window_px=224, mean=0.0, std=1.0)
+    return Model(Painted(), card, torch.device("cpu"))
+
+
+def test_a_scene_has_a_footprint_for_every_house_and_its_mask_is_that_of_the_image_in_memory(
+    town: np.ndarray, painted: Model, tmp_path: Path
+) -> None:
+    pixels = drawn(town)
+    image = Raster(pixels, np.ones(town.shape, bool), Affine(0.4, 0, 810000, 0, -0.4, 620000), CRS.from_epsg(32630))
+    write_raster(tmp_path / "town.tif", image)
+    footprints = FootprintFile(tmp_path / "houses.gpkg")
+    scene = open_scene(tmp_path / "town.tif")
+    found = segment_to_file(
+        scene, painted, tmp_path / "mask.tif", strategy="direct", output="float32", footprints=footprints
+    )
+    houses = int(town.max())
+    assert found.footprints == houses == len(read_footprints(tmp_path / "houses.gpkg").polygons)
+    probability = segment(image, painted, strategy="direct").probability
+    with rasterio.open(tmp_path / "mask.tif") as written:
+        np.testing.assert_array_equal(written.read(1), probability)
+    diagnosis = diagnose(town, probability > 0.5, pixel_area_m2=image.pixel_area_m2)
+    assert set(diagnosis.buildings.kind) == {"found"} and diagnosis.shares.merging < 0.001
+
+
+def test_buildings_are_parted_at_the_working_resolution_whatever_the_model_sees(
+    town: np.ndarray, painted: Model
+) -> None:
+    """Enlarged before the network, the mean over a window would close a line of one pixel."""
+    pixels = drawn(town[:200])
+    image = Raster(pixels, np.ones(pixels.shape[:2], bool), grid_of(pixels.shape[:2]).transform, None)
+    enlarging = replace(painted, card=replace(painted.card, scales={"unknown": ((40.0, 2.0, 3.0),)}))
+    for strategy in ("best-scale", "multi-scale"):
+        mask = segment(image, enlarging, strategy=strategy).probability > 0.5
+        kinds = diagnose(town[:200], mask, pixel_area_m2=image.pixel_area_m2).buildings.kind
+        assert (kinds == "found").mean() > 0.95, strategy
 
 
 def test_specks_of_noise_part_nothing() -> None:
