@@ -277,7 +277,7 @@ def test_a_link_to_an_upload_says_that_it_is_not_kept_and_shows_an_example(
     monkeypatch.setattr(examples, "first_example", lambda: small)
     app.query_params["source"] = "Upload"
     app.run()
-    assert not app.exception and "Uploads are not kept" in app.info[0].value
+    assert not app.exception and "upload of another visit" in app.info[0].value
     assert map_state(app)["frame"] and "Building area" in html(app)
 
 
