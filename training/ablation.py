@@ -30,6 +30,7 @@ from scinet.raster.resample import resample
 from scinet.segmentation.segment import segment
 from training import train
 from training.command import run_command
+from training.errors import DataError
 from training.leave_out import FOLDS, TRAINED, evenly, fold_name
 from training.packed_tiles import PackedTile, PackedTiles
 from training.train_options import parse_arguments, recipe_of
@@ -62,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--table", type=Path, default=Path("docs/ablation.csv"), help="the CSV (default: %(default)s)")
     options, recipe_options = parser.parse_known_args(arguments)
     if options.show:
+        if not options.table.is_file():
+            raise DataError(f"{options.table} is missing: score a part first, with --part.")
         print(markdown(pd.read_csv(options.table)))
         return
     for part in options.part:
@@ -136,7 +139,7 @@ def evaluated(model: Model, pack: PackedTiles, tile: PackedTile, cm_per_px: floa
     metres = tile.cm_per_px / 100
     raster = Raster(colours.copy(), np.ones(building.shape, np.bool_), Affine.scale(metres, -metres), None)
     working = raster if cm_per_px is None else resample(raster, cm_per_px)
-    as_told = replace(working, transform=working.transform * Affine.scale(told))
+    as_told = replace(working, transform=working.transform @ Affine.scale(told))
     probability = segment(as_told, model, strategy="direct").probability
     return evaluate(probability, working, building, min_area_m2=MIN_AREA_M2)
 
