@@ -24,7 +24,7 @@ from scinet.raster.grid import Grid
 from scinet.raster.stream import Band, RowBuffer, RowStream
 
 LEAST_PROBABILITY = 0.2  # what may be building
-LEAST_MIDDLE = 0.3  # of distance - boundary / 2 in a marker
+LEAST_MIDDLE = 0.15  # of distance - boundary / 2 in a marker: the best object F1 on validation tiles
 LEAST_MIDDLE_M2 = 1.0  # smaller markers are noise
 BLOCK_ROWS = 256  # parted together; where blocks begin depends on the image alone
 CONTEXT_M, MOST_CONTEXT_PX = 30.0, 256  # of the rows above and below a block that are looked at
