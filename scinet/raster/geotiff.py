@@ -122,7 +122,7 @@ def write_raster(path: str | Path, raster: Raster) -> None:
         "driver": "GTiff",
         "dtype": "uint8",
         "photometric": "RGB",
-        "alpha": "unassociated",
+        "alpha": "NON-PREMULTIPLIED",
         "compress": "deflate",
         "predictor": 2,
         "tiled": True,
