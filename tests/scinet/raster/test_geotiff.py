@@ -18,7 +18,7 @@ def test_what_is_not_image_is_transparent_and_marked_as_such(tmp_path: Path) -> 
     with rasterio.open(tmp_path / "town.tif") as dataset:
         assert dataset.colorinterp == (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
         np.testing.assert_array_equal(dataset.dataset_mask() > 0, image.valid)
-    again = read_raster(tmp_path / "town.tif")
+    again = read_raster(tmp_path / "town.tif", cm_per_px=50)
     np.testing.assert_array_equal(again.valid, image.valid)
     np.testing.assert_array_equal(again.pixels[again.valid], image.pixels[image.valid])
     assert not again.notes
