@@ -32,7 +32,7 @@ SETTLE_MS = 10_000
 POLL_MS = 20  # polling at every frame, the default, would have the browser draw 60 per second
 DRAG_STEPS = 3  # in each direction, from native resolution
 PARTS = {"image": "image", "first": "first mask", "all": "all masks", "faded": "faded for"}
-AREAS_M2 = (20, 60, 120, 250, 500)  # each drops buildings that the previous one kept
+AREAS_M2 = (500, 2, 400, 3, 300)  # from few buildings to many and back
 STYLES = ("Probability", "Buildings", "Outlines", "Errors")
 # What the map shows: its step, and the addresses of its pictures once all of them are drawn
 SHOWN = """() => {
@@ -219,29 +219,31 @@ def first_visit(browser: Browser, address: str, began: float, rows: Sequence[Row
     page.close()
 
 
-def measure(reader: Reader, url: str) -> tuple[list[Row], Row]:
-    """The rows of the table, and among them that of all masks at a new step."""
+def measure(reader: Reader, url: str) -> Iterator[Row]:
+    """The rows of the table, each as soon as it is measured."""
     opening = Row("open the page, server warm")
     reader.open(url)
     reader.settle()
     for _ in range(3):
         with reader.timed(opening, opening=True):
             reader.open(url)
+    yield opening
     new = {name: Row(f"new step: {text}") for name, text in PARTS.items()}
     for _ in range(REPEATS):
         reader.step("ArrowRight", new)
+    yield from new.values()
     reader.page.wait_for_timeout(SETTLE_MS)  # the steps that are known now are sent
     known = {name: Row(f"known step: {text}") for name, text in PARTS.items()}
     for key in ["ArrowLeft"] * DRAG_STEPS + ["ArrowRight"] * DRAG_STEPS:
         reader.step(key, known)
-    rows = [opening, *new.values(), *known.values()]
+    yield from known.values()
     reader.page.get_by_role("button", name="Settings").click()
-    rows.append(timed_actions(reader, "threshold", [lambda: reader.press("Threshold", "ArrowRight")] * REPEATS))
-    rows.append(timed_actions(reader, "minimum area", [lambda area=area: reader.min_area(area) for area in AREAS_M2]))
+    yield timed_actions(reader, "threshold", [lambda: reader.press("Threshold", "ArrowRight")] * REPEATS)
+    yield timed_actions(reader, "minimum area", [lambda area=area: reader.min_area(area) for area in AREAS_M2])
     reader.page.keyboard.press("Escape")
     styles = [lambda style=style: reader.display(style) for style in STYLES]
-    rows += [timed_actions(reader, name, styles) for name in ("display, first time", "display, again")]
-    return rows, new["all"]
+    for name in ("display, first time", "display, again"):
+        yield timed_actions(reader, name, styles)
 
 
 def timed_actions(reader: Reader, name: str, actions: Sequence[Callable[[], None]]) -> Row:
@@ -265,15 +267,17 @@ def main() -> None:
         with served(Path(scratch) / "log.txt", SCINET_DATA=str(folder)) as address:
             page = browser.new_page(viewport={"width": 1440, "height": 900})
             page.set_default_timeout(1000 * PATIENCE_S)
-            measured, new = measure(Reader(page), f"{address}/?{urlencode(link, doseq=True)}")
+            measured = []
+            for row in measure(Reader(page), f"{address}/?{urlencode(link, doseq=True)}"):
+                print(row, flush=True)
+                measured.append(row)
         browser.close()
     native = float(tile["cm_per_px"])
     steps = [step for step in STEPS_CM_PER_PX if step > 1.02 * native][:REPEATS]
     forward = forward_seconds(folder / tile["image"], native, steps)
-    print(f"\n{tile['image']}, {native:g} cm/px; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    for row in measured:
-        print(row)
-    ratios = [whole / alone for whole, alone in zip(new.seconds, forward, strict=True)]
+    print(f"{tile['image']}, {native:g} cm/px; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    whole = next(row.seconds for row in measured if row.name == f"new step: {PARTS['all']}")
+    ratios = [together / alone for together, alone in zip(whole, forward, strict=True)]
     print(
         f"all masks at a new step, over the bare forward passes: {statistics.median(ratios):.2f} "
         f"({min(ratios):.2f} to {max(ratios):.2f})"

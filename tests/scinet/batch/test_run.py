@@ -245,7 +245,7 @@ def test_a_scheduler_that_stops_ends_the_run_and_resume_finishes_it(flight: Path
     assert len(done) < 4  # the others are pending
     assert {name: rows(out)[name]["sha256"] for name in done} == {name: _sha256(out / f"{name}.tif") for name in done}
     written = {name: (out / f"{name}.tif").stat().st_mtime_ns for name in done}
-    assert main(command(flight, out, "--cm-per-px", 2, "--resume")) == 3  # of c, which is no image
+    assert main(command(flight, out, "--cm-per-px", 2, "--resume")) == 3  # of c, which is not an image
     assert {name: (out / f"{name}.tif").stat().st_mtime_ns for name in done} == written
     assert [row["state"] for row in rows(out).values()] == ["done", "done", "failed", "done", "done"]
 
