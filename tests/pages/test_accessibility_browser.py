@@ -68,6 +68,9 @@ def test_axe_finds_nothing_serious(page: Any, address: str, title: str, scheme: 
 def test_the_tab_key_reaches_every_control_of_explore_once(page: Any, address: str) -> None:
     page.goto(f"{address}/?source=Tiles&compare=All")
     page.locator(".sn-table").first.wait_for()
+    page.get_by_role("button", name="Download").first.wait_for()
+    page.frame_locator("iframe[title*=folium]").get_by_role("button", name="Present").wait_for()
+    page.wait_for_timeout(1500)  # the first run has ended, and what follows it
     page.wait_for_selector(SETTLED)
     page.locator("h1").click()
     stops = []
@@ -77,7 +80,8 @@ def test_the_tab_key_reaches_every_control_of_explore_once(page: Any, address: s
         if stops[-1].startswith("Fullscreen: Mask"):
             break
     wanted = ["Ground resolution", "Exact value", "Models", "Display", "Settings", "Numbers", "Download", "Map: arrow"]
-    at = [next(i for i, stop in enumerate(stops) if stop.startswith(start)) for start in wanted]
+    at = [next((i for i, stop in enumerate(stops) if stop.startswith(start)), None) for start in wanted]
+    assert None not in at, "|".join(stops)
     assert at == sorted(at)
     assert sum(stop.startswith("Map: arrow") for stop in stops) == 1  # not one per model
     assert stops[-1].startswith("Fullscreen: Mask")  # beyond the map
