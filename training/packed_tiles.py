@@ -22,6 +22,7 @@ from scinet.datasets.tiles import Tile, tiles_in
 from scinet.errors import RasterError, WriteError
 from training.errors import DataError
 
+MOST_RESOLUTIONS = 12  # of a data set, one by one on a card
 _NEEDED = ("truth", "dataset", "cm_per_px", "shape", "split")
 
 
@@ -195,15 +196,25 @@ def resolution_range(packs: Sequence[PackedTiles]) -> tuple[float, float]:
 
 
 def describe(packs: Sequence[PackedTiles]) -> list[dict[str, Any]]:
-    """One row per data set for a model's card: tiles, resolutions in cm/px, and the attribution it carries."""
+    """One row per data set for a model's card: tiles, resolutions in cm/px, and the attribution it carries.
+
+    The resolutions are listed up to `MOST_RESOLUTIONS`, else the finest and the coarsest are given as a range: generated
+    towns have one of their own each.
+    """
     tiles = [tile for pack in packs for tile in pack.tiles]
     return [
         {
             "dataset": name,
             "tiles": len(group),
-            "cm_per_px": sorted({tile.cm_per_px for tile in group}),
+            **_resolutions({tile.cm_per_px for tile in group}),
             "licence": "; ".join(sorted({tile.licence for tile in group})),
         }
         for name in sorted({tile.dataset for tile in tiles})
         for group in [[tile for tile in tiles if tile.dataset == name]]
     ]
+
+
+def _resolutions(found: Collection[float]) -> dict[str, list[float]]:
+    if len(found) > MOST_RESOLUTIONS:
+        return {"cm_per_px_range": [min(found), max(found)]}
+    return {"cm_per_px": sorted(found)}

@@ -91,6 +91,14 @@ def test_description_for_the_card(make_folder, tmp_path):
     ]
 
 
+def test_many_resolutions_are_a_range_on_the_card(make_folder, tmp_path):
+    tiles = [{"pixels": noise(), "mask": blank(), "cm_per_px": 5.0 + each} for each in range(13)]
+    (row,) = describe([pack_of(make_folder(*tiles), tmp_path)])
+    assert row["tiles"] == 13
+    assert row["cm_per_px_range"] == [5.0, 17.0]
+    assert "cm_per_px" not in row
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

@@ -131,9 +131,10 @@ def _data(cards: Sequence[Card]) -> Iterator[Row]:
 
 
 def _tiles(entry: Mapping[str, Any]) -> str:
-    gsds = [gsd for gsd in _list(entry.get("cm_per_px")) if isinstance(gsd, int | float)]
+    ends = _list(entry.get("cm_per_px_range"))
+    gsds = [gsd for gsd in ends or _list(entry.get("cm_per_px")) if isinstance(gsd, int | float)]
     span = ""
-    if len(gsds) > 3:
+    if gsds and (ends or len(gsds) > 3):
         span = f" at {_number(min(gsds), '{:.3g}')} to {_number(max(gsds), '{:.3g}')} cm/px"
     elif gsds:
         span = f" at {', '.join(_number(gsd, '{:g}') for gsd in gsds)} cm/px"
