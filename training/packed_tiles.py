@@ -198,8 +198,8 @@ def resolution_range(packs: Sequence[PackedTiles]) -> tuple[float, float]:
 def describe(packs: Sequence[PackedTiles]) -> list[dict[str, Any]]:
     """One row per data set for a model's card: tiles, resolutions in cm/px, and the attribution it carries.
 
-    The resolutions are listed up to `MOST_RESOLUTIONS`, else the finest and the coarsest are given as a range: generated
-    towns have one of their own each.
+    More than `MOST_RESOLUTIONS` resolutions are given as a range, from finest to coarsest: every generated town has one
+    of its own.
     """
     tiles = [tile for pack in packs for tile in pack.tiles]
     return [

@@ -10,9 +10,10 @@ import pytest
 import streamlit as st
 
 from pages.views.benchmark import curves
-from pages.views.benchmark.scored_models import models_of
+from pages.views.benchmark.scored_models import ScoredModel, by_another_recipe, models_of
 from scinet.evaluation.benchmark import read_benchmark
 from scinet.models.architectures import NAMES
+from scinet.models.card import Card
 from tests.pages.benchmark_app import charts, estimate, html, opened
 
 
@@ -120,3 +121,24 @@ def test_a_published_score_is_a_line_and_a_row(nine_models: Path, tmp_path, monk
     app.segmented_control(key="score_grid").set_value("Working").run()
     assert "0.656" not in html(app)  # published on the image's own grid
     assert not re.search(r"\bnan\b", html(app))
+
+
+def test_former_recipes_are_offered_and_not_shown_at_first(nine_models: Path, tmp_path, monkeypatch) -> None:
+    folder = shutil.copytree(nine_models, tmp_path / "former")
+    tiles = pd.read_parquet(folder / "benchmark.parquet")
+    tiles = tiles[tiles["model"].isin(["sci-net", "unet"])]
+    former = tiles[tiles["model"] == "unet"].assign(model="unet-november")
+    pd.concat([tiles, former]).to_parquet(folder / "benchmark.parquet")
+    app = opened(folder, tmp_path, monkeypatch, section="By resolution")
+    assert app.multiselect(key="systems").options == ["Sci-Net", "UNet", "UNet (recipe of November)"]
+    assert app.multiselect(key="systems").value == ["sci-net", "unet"]
+
+
+def test_models_of_another_recipe_are_named() -> None:
+    def model(name: str, **recipe: float) -> ScoredModel:
+        card = Card(name, name, (2.5, 60.0), 576, settings={"recipe": recipe})
+        return ScoredModel(name, name, (name,), (card,))
+
+    models = [model("unet", epochs=15, seed=0), model("manet", epochs=10), model("pspnet", epochs=15, seed=1)]
+    assert [each.name for each in by_another_recipe(models)] == ["manet"]
+    assert by_another_recipe([ScoredModel("unet", "unet", ("unet",), ())]) == []

@@ -10,7 +10,7 @@ from pages.app.measures import GRID_HELP
 from pages.app.state import RANKED_AT, SYSTEMS, session
 from pages.views.benchmark.metrics import METRIC_HELP, METRIC_TITLES, SCORE_TITLES, STRATEGY_HELP, STRATEGY_TITLES
 from pages.views.benchmark.places import tile_sets
-from pages.views.benchmark.scored_models import ScoredModel, models_of
+from pages.views.benchmark.scored_models import ScoredModel, by_another_recipe, models_of
 from pages.views.benchmark.selection import Selection
 from scinet.evaluation.benchmark import Benchmark
 from scinet.models.card import Card, list_models
@@ -64,17 +64,24 @@ def choose(found: VersionedBenchmark) -> Selection:
 
 
 class _Facts(NamedTuple):
-    """What the widgets offer: the trainings and strategies that were scored, and the images of each set of tiles."""
+    """What the widgets offer: the trainings and strategies that were scored, and the images of each set of tiles.
+
+    usual_strategy is best-scale where all models were scored by it, but for those of former recipes.
+    """
 
     trainings: list[str]
     strategies: list[str]
+    usual_strategy: str
     sets: dict[str, list[str]]
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _facts(key: str, _scored: Benchmark, _cards: list[Card]) -> _Facts:
     trainings = [str(name) for name in _scored.tiles["model"].unique()]
-    return _Facts(trainings, _scored.strategies, tile_sets(_scored.tiles, _cards, session().benchmark_images))
+    current = {name for model in models_of(trainings).values() if not model.is_former for name in model.seeds}
+    by_best_scale = set(_scored.tiles.loc[_scored.tiles["strategy"] == "best-scale", "model"])
+    usual = "best-scale" if by_best_scale >= current else _scored.strategies[0]
+    return _Facts(trainings, _scored.strategies, usual, tile_sets(_scored.tiles, _cards, session().benchmark_images))
 
 
 def _choose_models(facts: _Facts) -> tuple[tuple[ScoredModel, ...], str, str]:
@@ -82,17 +89,19 @@ def _choose_models(facts: _Facts) -> tuple[tuple[ScoredModel, ...], str, str]:
     names = st.multiselect(
         "Models",
         list(models),
-        default=list(models),
+        default=[name for name, model in models.items() if not model.is_former],
         format_func=lambda name: models[name].title,
         key=SYSTEMS,
         bind="query-params",
         help="Of a model that was trained with several seeds, the mean is shown.",
     )
+    if others := by_another_recipe(models[name] for name in names):
+        st.caption(f"Trained by another recipe than the rest: {', '.join(model.title for model in others)}.")
     strategies = facts.strategies
     strategy = st.selectbox(
         "Strategy",
         strategies,
-        index=strategies.index("best-scale") if "best-scale" in strategies else 0,
+        index=strategies.index(facts.usual_strategy),
         format_func=STRATEGY_TITLES.__getitem__,
         key="scored_by",
         bind="query-params",

@@ -1,6 +1,8 @@
 """The models that were scored: what they are called and how they are drawn."""
 
-from collections.abc import Sequence
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pages.app import custom_models, drawing
@@ -9,7 +11,12 @@ from scinet.evaluation import bootstrap
 from scinet.models.architectures import NAMES, TITLES
 from scinet.models.card import Card
 
-VARIANT_TITLES = {"native": "trained at native resolution"}
+NOVEMBER = "november"  # the recipe that came before the one of the models on board
+VARIANT_TITLES = {
+    "native": "trained at native resolution",
+    NOVEMBER: "recipe of November",
+    f"{NOVEMBER}-native": "recipe of November, trained at native resolution",
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,19 @@ class ScoredModel:
         return self.name != self.architecture
 
     @property
+    def is_former(self) -> bool:
+        """Whether it was trained by a recipe that another has replaced: shown beside the others when asked for."""
+        return self.name.removeprefix(self.architecture).startswith(f"-{NOVEMBER}")
+
+    @property
+    def recipe(self) -> str:
+        """What its card says of the training, the seed left out; "" where no card says anything."""
+        recipe = self.cards[0].settings.get("recipe") if self.cards else None
+        if not isinstance(recipe, dict):
+            return ""
+        return json.dumps({name: value for name, value in recipe.items() if name != "seed"}, sort_keys=True)
+
+    @property
     def dash(self) -> str:
         """The line style."""
         return "dash" if self.is_variant else "solid"
@@ -84,3 +104,10 @@ def models_of(names: Sequence[str]) -> dict[str, ScoredModel]:
     return dict(
         sorted(models.items(), key=lambda each: (each[0] not in NAMES, order.get(each[1].architecture, 99), each[0]))
     )
+
+
+def by_another_recipe(models: Iterable[ScoredModel]) -> list[ScoredModel]:
+    """Those of the paper's models whose training differs in more than the seed from that of most of them."""
+    trained = [model for model in models if model.recipe and not model.is_variant]
+    usual = Counter(model.recipe for model in trained).most_common(1)
+    return [model for model in trained if model.recipe != usual[0][0]]
