@@ -28,6 +28,7 @@ from training.command import run_command
 RESOLUTIONS_CM_PER_PX = (6.0, 60.0)
 SIDE_PX = 384
 SIZE_RANGE_M = (40.0, 150.0)  # smaller is not a town, larger costs seconds
+HALL_SHARE, HALL_RANGE_M = 0.15, (25.0, 80.0)  # of the towns; without halls, a large roof is taken for paving
 FINER_STEPS = 2  # of each side of a pixel; the app's towns are drawn with 5 and take five times as long
 
 
@@ -56,7 +57,8 @@ def write_town(folder: Path, seed: int) -> dict[str, Any]:
     asked_cm_per_px = float(np.exp(random.uniform(*np.log(RESOLUTIONS_CM_PER_PX))))
     size_m = float(np.clip(SIDE_PX * asked_cm_per_px / 100, *SIZE_RANGE_M))
     name, climate = drawn_climate(random)
-    town = make_town(seed, size_m, climate)
+    hall_m = float(np.exp(random.uniform(*np.log(HALL_RANGE_M)))) if random.random() < HALL_SHARE else None
+    town = make_town(seed, max(size_m, 1.3 * (hall_m or 0) + 15), climate, hall_m)
     raster = town.render(asked_cm_per_px, finer_steps=FINER_STEPS)
     image, mask = f"images/{seed}.jpg", f"masks/{seed}.png"
     Image.fromarray(raster.pixels).save(folder / image, quality=85)

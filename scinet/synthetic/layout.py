@@ -33,27 +33,29 @@ from scinet.synthetic.elements import (
 )
 from scinet.synthetic.lots import cut, cut_corner, fit_rectangle, frame_of, outline, parts_of, squareness, to_plane
 
-_HALL_FROM_M = 160.0
+_HALL_M, _HALL_FROM_M = 80.0, 160.0
 _MARGIN_M = 12.0  # the town continues beyond its extent, so that buildings are cut by the border as in a tile
 _SMALLEST_M2 = 0.6  # what the border leaves of a building below this is taken away, from the image too
 
 
-def make_layout(seed: int, size_m: float, climate: Climate) -> Plan:
-    """The same plan for the same seed, size and climate."""
-    return _Planner(np.random.default_rng([seed, 0]), size_m, climate).plan
+def make_layout(seed: int, size_m: float, climate: Climate, hall_m: float | None = None) -> Plan:
+    """The same plan for the same arguments, see `scinet.synthetic.town.make_town`."""
+    if hall_m is None and size_m >= _HALL_FROM_M:
+        hall_m = _HALL_M
+    return _Planner(np.random.default_rng([seed, 0]), size_m, climate, hall_m).plan
 
 
 class _Planner:
     """Fills one plan. Each step builds on land and gives back the land that is left."""
 
-    def __init__(self, rng: np.random.Generator, size_m: float, climate: Climate) -> None:
+    def __init__(self, rng: np.random.Generator, size_m: float, climate: Climate, hall_m: float | None) -> None:
         self.rng, self.climate = rng, climate
         self.plan = Plan(size_m, make_style(rng, climate))
         self.extent = shapely.box(0, -size_m, size_m, 0)
         self.angle = float(rng.uniform(0, math.pi))
         land: BaseGeometry = self.extent.buffer(_MARGIN_M, join_style="mitre")
-        if size_m >= _HALL_FROM_M:
-            land = self._hall(land)
+        if hall_m is not None:
+            land = self._hall(land, hall_m)
         land = self._courts(land)
         land = self._roads(land)
         for block in self._blocks(land):
@@ -65,11 +67,12 @@ class _Planner:
 
     # Land
 
-    def _hall(self, land: BaseGeometry) -> BaseGeometry:
-        """One hall of 80 m, well inside."""
-        rng, size = self.rng, self.plan.size_m
-        x, y = rng.uniform(44, size - 44, 2)
-        wing = Wing(float(x), -float(y), self.angle + float(rng.normal(0, 0.1)), 40.0, float(rng.uniform(11, 16)))
+    def _hall(self, land: BaseGeometry, length_m: float) -> BaseGeometry:
+        """One hall, well inside."""
+        rng, half = self.rng, length_m / 2
+        x, y = rng.uniform(half + 4, self.plan.size_m - half - 4, 2)
+        angle, across = self.angle + float(rng.normal(0, 0.1)), float(rng.uniform(11, 16)) * length_m / _HALL_M
+        wing = Wing(float(x), -float(y), angle, half, across)
         hall = outline(wing)
         self._build(hall, float(rng.uniform(6.5, 8.5)), metal_roof(rng, "hall", "gable", self.climate), (wing,))
         return land.difference(hall.buffer(4.0))

@@ -72,19 +72,23 @@ class Town:
         return Painter(self.plan, self.seed)
 
 
-def make_town(seed: int = 0, size_m: float = 120.0, climate: Climate | None = None) -> Town:
+def make_town(
+    seed: int = 0, size_m: float = 120.0, climate: Climate | None = None, hall_m: float | None = None
+) -> Town:
     """Generate a town, whose reference buildings are exact at any resolution.
 
     Args:
         seed: 0 or more; the same seed and size give the same town.
-        size_m: Its side, at least 30 m. From 160 m on it has a hall of 80 m.
+        size_m: Its side, at least 30 m.
         climate: What it looks like, see `scinet.synthetic.climate`; by default West Africa.
+        hall_m: The length of a hall in it, at most `size_m` less 10 m. By default, towns with a side of 160 m or more
+            have one of 80 m.
 
     Returns:
         The town: `town.render(cm_per_px)` draws it as a `Raster`, `town.footprints` are its buildings.
 
     Raises:
-        ValueError: The side or the seed is too small.
+        ValueError: The side or the seed is too small, or the hall too long.
 
     Example:
         >>> from scinet import make_town
@@ -101,4 +105,6 @@ def make_town(seed: int = 0, size_m: float = 120.0, climate: Climate | None = No
         raise ValueError(f"size_m is at least {MIN_SIZE_M:g}, not {size_m:g}")
     if seed < 0:
         raise ValueError(f"seed is 0 or more, not {seed}")
-    return Town(seed, size_m, make_layout(seed, size_m, climate or Climate()))
+    if hall_m is not None and not 0 < hall_m <= size_m - 10:
+        raise ValueError(f"hall_m is at most size_m less 10 m, not {hall_m:g}")
+    return Town(seed, size_m, make_layout(seed, size_m, climate or Climate(), hall_m))

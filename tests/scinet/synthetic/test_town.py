@@ -72,6 +72,15 @@ def test_kinds_of_buildings(large_town: Town) -> None:
     assert 0.2 < shapely.area(polygons).sum() / 200**2 < 0.6
 
 
+def test_a_hall_has_the_length_that_is_asked_for() -> None:
+    town = make_town(4, 70.0, hall_m=40.0)
+    hall = max(town.footprints.polygons, key=lambda polygon: polygon.area)
+    x, y = hall.minimum_rotated_rectangle.exterior.coords.xy
+    assert max(np.hypot(np.diff(x), np.diff(y))) == pytest.approx(40, abs=0.5)
+    with pytest.raises(ValueError, match="hall_m is at most size_m less 10 m"):
+        make_town(4, 70.0, hall_m=61.0)
+
+
 def test_rows_share_walls_exactly(large_town: Town) -> None:
     polygons = np.array(large_town.footprints.polygons)
     edges: dict[frozenset[tuple[float, float]], int] = {}
