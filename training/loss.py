@@ -1,6 +1,7 @@
 """Losses: equation 4 of the paper for building, and their like for the other outputs.
 
-Whatever is summed over a batch is summed over all processes, and computed in float32 whatever the logits are.
+Whatever is summed over a batch is summed over all processes, and computed in float32 whatever the logits are. Pixels
+whose truth is NaN, because nobody labelled them, do not count.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,19 +10,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scinet.models.architectures import Output
-from training.parallel import size, summed
+from training.parallel import summed
 
 
 def dice_loss(logits: Tensor, truth: Tensor, smooth: float = 1.0) -> Tensor:
-    """1 - Dice over the whole batch, of all processes; both (N, 1, H, W), truth in {0, 1}."""
-    probability = logits.sigmoid()
-    overlap = summed((probability * truth).sum())
-    return 1 - (2 * overlap + smooth) / (summed(probability.sum()) + summed(truth.sum()) + smooth)
+    """1 - Dice over the whole batch, of all processes; both (N, 1, H, W), truth in {0, 1} or NaN."""
+    known = ~truth.isnan()
+    probability, building = logits.sigmoid() * known, truth.nan_to_num()
+    overlap = summed((probability * building).sum())
+    return 1 - (2 * overlap + smooth) / (summed(probability.sum()) + summed(building.sum()) + smooth)
 
 
 def cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
-    """Binary cross-entropy over the whole batch, of all processes; both (N, 1, H, W), truth in [0, 1]."""
-    return summed(F.binary_cross_entropy_with_logits(logits.float(), truth)) / size()
+    """Binary cross-entropy over the whole batch, of all processes; both (N, 1, H, W), truth in [0, 1] or NaN."""
+    known = ~truth.isnan()
+    each = F.binary_cross_entropy_with_logits(logits.float(), truth.nan_to_num(), reduction="none")
+    return summed((each * known).sum()) / summed(known.sum().float()).clamp(min=1)
 
 
 def segmentation_loss(logits: Tensor, truth: Tensor, *, bce_weight: float = 0.5, dice_weight: float = 0.5) -> Tensor:

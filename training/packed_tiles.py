@@ -3,7 +3,7 @@
 A data folder holds ``index.csv`` with one row per tile (``image``, ``mask``, ``dataset``, ``cm_per_px``,
 ``split`` and, where the tile has a georeference, ``crs``, ``x_min``, ``y_max``, ``metres_per_px``), JPEG
 or PNG images and masks of the same size: above 0 is building. A PNG mask of 16 bits numbers the buildings, so that
-those that touch stay apart.
+those that touch stay apart. A tile without a mask is unlabelled ground, for trainings with a loss of consistency.
 """
 
 import hashlib
@@ -23,7 +23,9 @@ from scinet.errors import RasterError, WriteError
 from training.errors import DataError
 
 MOST_RESOLUTIONS = 12  # of a data set, one by one on a card
-_NEEDED = ("truth", "dataset", "cm_per_px", "shape", "split")
+UNLABELLED = 1  # in place of the building of a packed pixel: nobody knows whether there is one
+LEAST_BUILDING = 128
+_NEEDED = ("dataset", "cm_per_px", "shape", "split")
 
 
 @dataclass(frozen=True)
@@ -39,19 +41,24 @@ class PackedTile:
     height: int
     offset: int  # in pixels, into the packed array
     licence: str
+    is_labelled: bool = True  # by a mask
 
 
 class PackedTiles:
     """The tiles of one split, decoded: a flat uint8 memory map, (pixels, 4) as red, green, blue, building.
 
-    Building is 0 for ground and 128 to 255 for buildings: 255, or a number that those that touch do not share.
+    Building is 0 for ground and 128 to 255 for buildings: 255, or a number that those that touch do not share. It is
+    `UNLABELLED` where a tile has no mask.
 
     A data folder is decoded once into ``cache`` (a file named after the index's content); processes
     share its pages, and a crop costs a copy, no decoding. ``leave_out`` names data sets whose tiles are not seen.
+    Unless ``unlabelled``, every tile needs a mask.
     """
 
-    def __init__(self, data: Path, split: str, cache: Path, leave_out: Collection[str] = ()):
-        tiles = labelled_tiles(data, split)
+    def __init__(
+        self, data: Path, split: str, cache: Path, leave_out: Collection[str] = (), *, unlabelled: bool = False
+    ):
+        tiles = listed_tiles(data, split) if unlabelled else labelled_tiles(data, split)
         every = _layout(tiles)
         self.pixels = _packed(tiles, every, split, cache)
         self.tiles = [tile for tile in every if tile.dataset not in leave_out]
@@ -62,7 +69,7 @@ class PackedTiles:
     def tile(self, tile: PackedTile) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """RGB uint8 (H, W, 3) and building bool (H, W) of one tile."""
         block = self.block(tile)
-        return block[..., :3], block[..., 3] > 0
+        return block[..., :3], block[..., 3] >= LEAST_BUILDING
 
     def block(self, tile: PackedTile) -> NDArray[np.uint8]:
         """RGB and building of one tile, uint8 (H, W, 4), not copied."""
@@ -87,7 +94,22 @@ class PackedTiles:
 
 
 def labelled_tiles(folder: Path, split: str | None = None) -> list[Tile]:
-    """The tiles of a folder's index.csv, or those of one split.
+    """The tiles of a folder's index.csv, or those of one split, which all have masks.
+
+    Raises DataError as `listed_tiles` does, and where a mask is missing.
+    """
+    tiles = listed_tiles(folder, split)
+    for tile in tiles:
+        if tile.truth is None:
+            raise DataError(
+                f"{folder / 'index.csv'} names no mask of {tile.name}; only training.train --consistency learns "
+                "from tiles without one."
+            )
+    return tiles
+
+
+def listed_tiles(folder: Path, split: str | None = None) -> list[Tile]:
+    """The tiles of a folder's index.csv, or those of one split, with masks or without.
 
     Raises DataError where there is no index or no tile, or a row lacks what training needs.
     """
@@ -112,9 +134,9 @@ def _layout(tiles: Sequence[Tile]) -> list[PackedTile]:
     for tile in tiles:
         height, width = tile.shape or (0, 0)
         scene, column, row = _place_in_scene(tile)
-        packed.append(
-            PackedTile(tile.dataset, scene, tile.cm_per_px or 0.0, column, row, width, height, offset, tile.licence)
-        )
+        resolution, is_labelled = tile.cm_per_px or 0.0, tile.truth is not None
+        where = (scene, resolution, column, row, width, height, offset)
+        packed.append(PackedTile(tile.dataset, *where, tile.licence, is_labelled))
         offset += width * height
     return packed
 
@@ -151,8 +173,10 @@ def _packed(tiles: Sequence[Tile], layout: Sequence[PackedTile], split: str, cac
 
 def _pixels(tile: Tile) -> NDArray[np.uint8]:
     """Red, green, blue and building, uint8 (H, W, 4)."""
-    assert tile.truth is not None
-    return np.dstack([_decoded(tile.image, tile, _colours), _decoded(tile.truth, tile, _buildings)])
+    colours = _decoded(tile.image, tile, _colours)
+    if tile.truth is None:
+        return np.dstack([colours, np.full(colours.shape[:2], UNLABELLED, np.uint8)])
+    return np.dstack([colours, _decoded(tile.truth, tile, _buildings)])
 
 
 def is_building_alone(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -160,7 +184,7 @@ def is_building_alone(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     building = pixels[..., 3]
     if np.isin(building, (0, 255)).all():
         return pixels
-    return np.dstack([pixels[..., :3], np.where(building > 127, np.uint8(255), np.uint8(0))])
+    return np.dstack([pixels[..., :3], np.where(building >= LEAST_BUILDING, np.uint8(255), np.uint8(0))])
 
 
 def _colours(image: Image.Image) -> NDArray[np.uint8]:
@@ -199,19 +223,25 @@ def describe(packs: Sequence[PackedTiles]) -> list[dict[str, Any]]:
     """One row per data set for a model's card: tiles, resolutions in cm/px, and the attribution it carries.
 
     More than `MOST_RESOLUTIONS` resolutions are given as a range, from finest to coarsest: every generated town has one
-    of its own.
+    of its own. Where tiles without masks are among them, the row says how many.
     """
     tiles = [tile for pack in packs for tile in pack.tiles]
     return [
         {
             "dataset": name,
             "tiles": len(group),
+            **_unlabelled(group),
             **_resolutions({tile.cm_per_px for tile in group}),
             "licence": "; ".join(sorted({tile.licence for tile in group})),
         }
         for name in sorted({tile.dataset for tile in tiles})
         for group in [[tile for tile in tiles if tile.dataset == name]]
     ]
+
+
+def _unlabelled(tiles: Sequence[PackedTile]) -> dict[str, int]:
+    count = sum(not tile.is_labelled for tile in tiles)
+    return {"unlabelled_tiles": count} if count else {}
 
 
 def _resolutions(found: Collection[float]) -> dict[str, list[float]]:

@@ -30,6 +30,7 @@ SIDE_PX = 384
 SIZE_RANGE_M = (40.0, 150.0)  # smaller is not a town, larger costs seconds
 HALL_SHARE, HALL_RANGE_M = 0.15, (25.0, 80.0)  # of the towns; without halls, a large roof is taken for paving
 FINER_STEPS = 2  # of each side of a pixel; the app's towns are drawn with 5 and take five times as long
+SAVE_EVERY = 100  # towns, which a kill can cost at most
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -43,12 +44,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def write_towns(folder: Path, count: int, first_seed: int) -> None:
-    """Write `count` towns with their exact masks; town `seed` is always the same."""
+    """Write `count` towns with their exact masks; town `seed` is always the same.
+
+    Those that the folder's index names already are kept, so a run that was stopped resumes.
+    """
     for name in ("images", "masks"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    seeds = tqdm(range(first_seed, first_seed + count), unit="town", file=sys.stderr)
-    rows = [write_town(folder, seed) for seed in seeds]
-    write_text(folder / "index.csv", pd.DataFrame(rows).to_csv(index=False))
+    index = folder / "index.csv"
+    rows = pd.read_csv(index).to_dict("records") if index.exists() else []
+    written = {row["image"] for row in rows}
+    missing = [seed for seed in range(first_seed, first_seed + count) if image_name(seed) not in written]
+    for number, seed in enumerate(tqdm(missing, unit="town", mininterval=10, file=sys.stderr), start=1):
+        rows.append(write_town(folder, seed))
+        if number % SAVE_EVERY == 0 or number == len(missing):
+            write_text(index, pd.DataFrame(rows).to_csv(index=False))
+
+
+def image_name(seed: int) -> str:
+    """Where the image of a town lies in the folder."""
+    return f"images/{seed}.jpg"
 
 
 def write_town(folder: Path, seed: int) -> dict[str, Any]:
@@ -60,7 +74,7 @@ def write_town(folder: Path, seed: int) -> dict[str, Any]:
     hall_m = float(np.exp(random.uniform(*np.log(HALL_RANGE_M)))) if random.random() < HALL_SHARE else None
     town = make_town(seed, max(size_m, 1.3 * (hall_m or 0) + 15), climate, hall_m)
     raster = town.render(asked_cm_per_px, finer_steps=FINER_STEPS)
-    image, mask = f"images/{seed}.jpg", f"masks/{seed}.png"
+    image, mask = image_name(seed), f"masks/{seed}.png"
     Image.fromarray(raster.pixels).save(folder / image, quality=85)
     Image.fromarray(building_numbers(town.footprints, raster)).save(folder / mask)
     return {
@@ -97,4 +111,4 @@ def drawn_climate(random: np.random.Generator) -> tuple[str, Climate]:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(main, resumes=True)

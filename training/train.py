@@ -29,7 +29,7 @@ from training.command import run_command
 from training.errors import DataError
 from training.learner import Learner, validate
 from training.loop import Loading, Progress, run_steps
-from training.packed_tiles import PackedTiles, describe, labelled_tiles, resolution_range
+from training.packed_tiles import PackedTiles, describe, listed_tiles, resolution_range
 from training.parallel import anywhere, first_alone, is_first, process_group
 from training.provenance import describe_weights, git_revision
 from training.recipe import Recipe
@@ -110,10 +110,14 @@ def log_of(run: Path, first_step: int) -> Iterator[Callable[[str, float, int], N
 
 
 def load_tiles(options: argparse.Namespace, recipe: Recipe) -> tuple[list[PackedTiles], PackedTiles]:
-    """The training tiles of all data folders and the validation tiles of the first, without places left out."""
+    """The training tiles of all data folders and the validation tiles of the first, without places left out.
+
+    Training tiles without a mask are there for consistency, and refused without it.
+    """
     cache = options.runs / "cache"
     check_names(recipe.leave_out, options.data)
-    train = [PackedTiles(folder, "train", cache, recipe.leave_out) for folder in options.data]
+    unlabelled = recipe.consistency > 0
+    train = [PackedTiles(folder, "train", cache, recipe.leave_out, unlabelled=unlabelled) for folder in options.data]
     return train, PackedTiles(options.data[0], "val", cache, recipe.leave_out)
 
 
@@ -137,7 +141,7 @@ def restore(learner: Learner, path: Path, identity: dict[str, Any], device: torc
 
 def check_names(names: Sequence[str], folders: Sequence[Path]) -> None:
     """Raises DataError where no folder has a data set of one of the names."""
-    known = {name for folder in folders for name in {tile.dataset for tile in labelled_tiles(folder)}}
+    known = {name for folder in folders for name in {tile.dataset for tile in listed_tiles(folder)}}
     unknown = set(names) - known
     if unknown:
         raise DataError(f"No data set is named {', '.join(sorted(unknown))}. There are {', '.join(sorted(known))}.")

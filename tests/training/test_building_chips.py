@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -16,8 +17,9 @@ from scinet.raster.components import label
 from training import train
 from training.building_chips import BuildingChips
 from training.chips import Chips
+from training.errors import DataError
 from training.learner import Learner
-from training.packed_tiles import PackedTiles
+from training.packed_tiles import PackedTiles, describe
 from training.recipe import Recipe
 from training.train_options import parse_arguments, recipe_of
 
@@ -68,6 +70,37 @@ def test_a_mask_of_16_bits_keeps_buildings_apart_that_share_an_edge(
     assert torch.equal(Chips([pack], recipe, 1)[0][1][0] > 0, torch.from_numpy(numbers > 0))
 
 
+def unlabelled_beside_labelled(make_folder: Callable[..., Path]) -> Path:
+    """Two tiles of one scene: the left one is all building, the right one has no mask."""
+    place = {"crs": "EPSG:32630", "y_max": 600.0, "metres_per_px": 0.1}
+    tile = {"pixels": np.full((64, 64, 3), 99, np.uint8), "mask": np.full((64, 64), 255, np.uint8), **place}
+    folder = make_folder({**tile, "x_min": 500.0}, {**tile, "x_min": 506.4})
+    index = pd.read_csv(folder / "index.csv")
+    index["mask"] = ["0_mask.png", None]
+    index.to_csv(folder / "index.csv", index=False)
+    return folder
+
+
+def test_tiles_without_a_mask_are_seen_and_not_known(make_folder: Callable[..., Path], tmp_path: Path) -> None:
+    folder = unlabelled_beside_labelled(make_folder)
+    pack = PackedTiles(folder, "train", tmp_path / "cache", unlabelled=True)
+    recipe = Recipe(chip_px=32, gsd_range_cm_per_px=(40.0, 40.0), flip_probability=0.0, consistency=1.0)
+    for turns in (0.0, 1.0):
+        image, truth, _ = BuildingChips([pack], replace(recipe, turn_probability=turns), 1, OUTPUTS)[0]
+        known, is_ground = ~truth[0].isnan(), (image > -1).all(0)[::2, ::2]
+        assert torch.equal(known, ~truth.isnan().any(0))
+        assert known.any() and not known.all()
+        assert truth[0][known & is_ground].mean() > 0.8  # but for its blurred edge, the tile is building
+    assert describe([pack])[0]["unlabelled_tiles"] == 1
+
+
+def test_without_consistency_a_missing_mask_is_refused(make_folder: Callable[..., Path], tmp_path: Path) -> None:
+    folder = unlabelled_beside_labelled(make_folder)
+    command = ["--model", "instance-net", "--data", str(folder), "--runs", str(tmp_path), "--encoder-weights", "none"]
+    with pytest.raises(DataError, match=r"names no mask of 1; only training.train --consistency learns"):
+        train.main(command)
+
+
 class Spy(nn.Module):
     """A convolution that notes what it is asked."""
 
@@ -93,6 +126,19 @@ def test_the_teacher_sees_the_image_twice_as_fine_and_is_told_so() -> None:
     assert learner.network.asked == [(16, 40.0)] and learner.kept.asked[-1] == (32, 20.0)
 
 
+def test_ground_without_labels_teaches_consistency_alone() -> None:
+    image, nothing = torch.randn(2, 3, 32, 32), torch.full((2, 3, 16, 16), torch.nan)
+    changed = {}
+    for consistency in (0.0, 1.0):
+        torch.manual_seed(0)
+        recipe = Recipe(batch=2, ema_decay=0.9, consistency=consistency, output_weights={"building": 1.0})
+        learner = Learner(Spy(), recipe, torch.device("cpu"), OUTPUTS)
+        before = learner.network.convolution.weight.clone()
+        learner.learn(0, image if consistency else image[..., :16, :16], nothing, torch.tensor([40.0, 10.0]))
+        changed[consistency] = (learner.network.convolution.weight - before).abs().amax(dim=(1, 2, 3)) > 0
+    assert changed[0.0].tolist() == [False] * 3 and changed[1.0].tolist() == [True, False, False]
+
+
 def test_outputs_count_by_their_weights() -> None:
     image, truth, cm_per_px = torch.randn(2, 3, 16, 16), torch.ones(2, 3, 16, 16), torch.tensor([40.0, 10.0])
     losses = {}
@@ -108,9 +154,13 @@ def test_outputs_count_by_their_weights() -> None:
 
 
 @pytest.mark.slow
-def test_one_command_trains_it_and_the_card_keeps_the_weights(town_folder: Path, tmp_path: Path) -> None:
+def test_one_command_trains_it_and_the_card_keeps_the_weights(
+    town_folder: Path, make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    unlabelled = unlabelled_beside_labelled(make_folder)
     command = [
         *("--model", "instance-net", "--data", str(town_folder), "--runs", str(tmp_path), "--encoder-weights", "none"),
+        *("--data", str(unlabelled)),
         *("--epochs", "1", "--chips-per-epoch", "4", "--batch", "2", "--chip-px", "64", "--workers", "0"),
         *("--resolution-range", "20", "60", "--ema-decay", "0.9", "--consistency", "0.5", "--device", "cpu"),
         "--no-scale-input",
@@ -121,6 +171,7 @@ def test_one_command_trains_it_and_the_card_keeps_the_weights(town_folder: Path,
     recipe = model.card.settings["recipe"]
     assert recipe["output_weights"] == {"building": 1.0, "boundary": 0.5, "distance": 0.5}
     assert recipe["consistency"] == 0.5 and recipe["scale_input"] is False
+    assert model.card.data[0]["tiles"] == 4 and model.card.data[0]["unlabelled_tiles"] == 1
     network, _ = load_trained(tmp_path / "instance-net" / "instance-net.safetensors")
     with torch.inference_mode():
         image = torch.randn(1, 3, 64, 64)

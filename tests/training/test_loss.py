@@ -40,3 +40,12 @@ def test_half_precision_logits_are_summed_in_full():
     loss = segmentation_loss(logits, torch.zeros(1, 1, 512, 512), dice_weight=0.0)
     assert loss.dtype == torch.float32
     assert float(loss) == pytest.approx(0.5 * math.log(2), rel=1e-5)
+
+
+def test_pixels_that_nobody_labelled_do_not_count():
+    logits, truth = batch([0.3, -1.0, 2.0, 5.0]), batch([1, 0, 1, math.nan])
+    assert float(segmentation_loss(logits, truth)) == pytest.approx(
+        float(segmentation_loss(logits[..., :3], truth[..., :3]))
+    )
+    nobody = batch([math.nan] * 4)
+    assert float(segmentation_loss(logits, nobody)) == 0.0

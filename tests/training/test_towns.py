@@ -29,8 +29,12 @@ def test_towns_are_a_data_folder_that_chips_come_from(tmp_path: Path):
     pack = PackedTiles(tmp_path / "towns", "train", tmp_path / "cache")
     image, truth = Chips([pack], Recipe(chip_px=64), count=4)[0]
     assert image.shape == (3, 64, 64) and truth.shape == (1, 64, 64)
-    # The same seeds give the same towns
+    # The same seeds give the same towns; those that are there are not drawn again
+    write_towns(tmp_path / "again", count=1, first_seed=7)
+    before = (tmp_path / "again" / "images" / "7.jpg").stat().st_mtime_ns
     write_towns(tmp_path / "again", count=2, first_seed=7)
+    assert (tmp_path / "again" / "images" / "7.jpg").stat().st_mtime_ns == before
+    assert pd.read_csv(tmp_path / "again" / "index.csv").equals(index)
     assert (tmp_path / "again" / "images" / "8.jpg").read_bytes() == (
         tmp_path / "towns" / "images" / "8.jpg"
     ).read_bytes()

@@ -139,7 +139,9 @@ def _tiles(entry: Mapping[str, Any]) -> str:
     elif gsds:
         span = f" at {', '.join(_number(gsd, '{:g}') for gsd in gsds)} cm/px"
     licence = f'<small class="sn-under">{escape(str(entry.get("licence", "")))}</small>'
-    return f"{_number(entry.get('tiles', '?'), '{:,.0f}')} tiles{span}{licence}"
+    unlabelled = _number(entry["unlabelled_tiles"], "{:,.0f}") if "unlabelled_tiles" in entry else ""
+    without = f", {unlabelled} without a mask" if unlabelled else ""
+    return f"{_number(entry.get('tiles', '?'), '{:,.0f}')} tiles{span}{without}{licence}"
 
 
 def _object(value: Any) -> Mapping[str, Any]:
