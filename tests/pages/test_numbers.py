@@ -8,7 +8,7 @@ import streamlit as st
 from markdown_it import MarkdownIt
 
 from pages.views.explore import numbers
-from pages.views.explore.numbers import Block, Line
+from pages.views.explore.blocks import Block, Line, show_blocks
 
 TITLES = ["Sci-Net", "UNet", "UNet+ASPP", "PSPNet"]
 
@@ -26,8 +26,7 @@ def draw(models: int) -> None:
         Block("Scores", [Line("IoU", [f"0.{i}" for i in range(models)], "tip")]),
         Block("Buildings", [Line("Found", [str(i) for i in range(models)], colour="#009E73")]),
     ]
-    shown: list[Any] = [SimpleNamespace(result=SimpleNamespace(card=SimpleNamespace(title=t))) for t in TITLES[:models]]
-    numbers._show_blocks(blocks, shown, "foot")
+    show_blocks(blocks, TITLES[:models], "foot")
 
 
 def test_three_models_are_columns_of_each_table(shown_html: list[str]) -> None:

@@ -1,16 +1,15 @@
 """The numbers below the map or beside it: scores, error shares and buildings, or areas."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
-from math import isnan, nan
+from math import isnan
 
-import numpy as np
 import streamlit as st
 
 from pages.app import drawing, runs
 from pages.app.benchmark_file import versioned_benchmark
-from pages.app.html_table import DASH, HtmlTable, column_title, show_tables
+from pages.app.html_table import DASH
 from pages.app.labels import note_on_labels
 from pages.app.markdown import escaped, sentence
 from pages.app.measures import (
@@ -25,17 +24,16 @@ from pages.app.measures import (
 )
 from pages.app.runs import Result
 from pages.app.subject import Subject
+from pages.views.explore.blocks import Block, Line, show_blocks
 from pages.views.explore.cells import counted, integer, number, percent
+from pages.views.explore.quantities import areas, count, of_objects, score, share
 from scinet.errors import BenchmarkError
-from scinet.evaluation import scores
 from scinet.evaluation.benchmark import dataset_title, scored_strategy
-from scinet.evaluation.partial import NEEDS_ALL_LABELLED
 from scinet.models.card import Card
 from scinet.models.confidence import Estimate
 from scinet.models.familiarity import unlike_text
 from scinet.segmentation.cost import pixels_run
 
-MAX_COLUMNS = 3  # of more models, each has a row
 ESTIMATE_TITLES = {"iou": "IoU, about", "object_f1": "Object F1, about"}
 ESTIMATE_HELP = (
     "There is no reference: this is what the model's own probabilities make likely. Below it is the interval that held "
@@ -56,24 +54,6 @@ class Shown:
 
     result: Result
     native: Result | None
-
-
-@dataclass(frozen=True)
-class Line:
-    """One quantity of all models: a cell of HTML per model."""
-
-    title: str
-    cells: Sequence[str]
-    tip: str = ""
-    colour: str | None = None
-
-
-@dataclass(frozen=True)
-class Block:
-    """Quantities under one heading."""
-
-    title: str
-    lines: list[Line] = field(default_factory=list)
 
 
 def show(subject: Subject, shown: Sequence[Shown], cm_per_px: float) -> None:
@@ -102,33 +82,37 @@ def _scores_and_shares(shown: Sequence[Shown], cm_per_px: float) -> None:
     """Scores, error shares and buildings of each model, with the change from the native resolution."""
     scores_block, shares_block, buildings_block = Block("Scores"), Block("Error shares"), Block("Buildings")
     for name, (title, tip) in SCORE_TITLES.items():
-        cells = [number(_score(each.result, name), _score(each.native, name)) for each in shown]
+        cells = [number(score(each.result, name), score(each.native, name)) for each in shown]
         scores_block.lines.append(Line(title, cells, tip))
     for name, (title, tip) in SHARE_TITLES.items():
         colour = drawing.SHARE_COLOURS[name]
-        cells = [percent(_share(each.result, name), _share(each.native, name), colour) for each in shown]
+        cells = [percent(share(each.result, name), share(each.native, name), colour) for each in shown]
         shares_block.lines.append(Line(title, cells, tip, colour))
-    touching = [(_object(each.result, "merging_touching"), _object(each.native, "merging_touching")) for each in shown]
+    touching = [
+        (of_objects(each.result, "merging_touching"), of_objects(each.native, "merging_touching")) for each in shown
+    ]
     if any(now > 0 for now, _ in touching):
         colour = drawing.SHARE_COLOURS["merging"]
         title, tip = TOUCHING_TITLE
         shares_block.lines.append(Line(title, [percent(*pair, colour) for pair in touching], tip, colour))
     for kind in drawing.KINDS:
         title = "False areas" if kind == "false" else KIND_TITLES[kind]
-        cells = [
-            integer(_count(each.result, kind), _count(each.native, kind), good_up=kind == "found") for each in shown
-        ]
+        cells = [integer(count(each.result, kind), count(each.native, kind), good_up=kind == "found") for each in shown]
         buildings_block.lines.append(Line(title, cells, KIND_HELP[kind], drawing.KIND_COLOURS[kind]))
     change = "; ▲▼ change from the native resolution" if any(each.native for each in shown) else ""
     blocks = [scores_block, shares_block, buildings_block, _objects(shown), _cost(shown)]
     blocks += _test_scores(shown, cm_per_px)
-    _show_blocks(blocks, shown, f"Scored at {cm_per_px:.3g} cm/px{change}{_without_specks(shown)}")
+    show_blocks(
+        blocks,
+        [each.result.card.title for each in shown],
+        f"Scored at {cm_per_px:.3g} cm/px{change}{_without_specks(shown)}",
+    )
 
 
 def _areas(shown: Sequence[Shown], cm_per_px: float) -> None:
     """What can be said of a mask without a reference."""
     block = Block("Mask")
-    measured = [(_measure_areas(each.result), _measure_areas(each.native) if each.native else None) for each in shown]
+    measured = [(areas(each.result), areas(each.native) if each.native else None) for each in shown]
     for i, (title, tip, form) in enumerate(AREA_ROWS):
         cells = [
             (DASH if isnan(now[i]) else f"<b>{form.format(now[i])}</b>")
@@ -142,7 +126,7 @@ def _areas(shown: Sequence[Shown], cm_per_px: float) -> None:
         block.lines.append(Line(title, cells, tip))
     foot = "Scores need reference buildings: upload a mask of the same size, GeoJSON or GeoPackage along with the image"
     blocks = [*_estimates(shown), block, _cost(shown), *_test_scores(shown, cm_per_px)]
-    _show_blocks(blocks, shown, foot + _without_specks(shown))
+    show_blocks(blocks, [each.result.card.title for each in shown], foot + _without_specks(shown))
 
 
 def _estimates(shown: Sequence[Shown]) -> list[Block]:
@@ -165,11 +149,11 @@ def _interval(estimate: Estimate | None) -> str:
 def _objects(shown: Sequence[Shown]) -> Block:
     """Object F1, the count, and the recall of buildings by their size."""
     title, tip = OBJECT_TITLES["f1"]
-    f1 = [number(_object(each.result, "f1"), _object(each.native, "f1")) for each in shown]
-    counts = [counted(_object(each.result, "components"), _object(each.result, "count_error")) for each in shown]
+    f1 = [number(of_objects(each.result, "f1"), of_objects(each.native, "f1")) for each in shown]
+    counts = [counted(of_objects(each.result, "components"), of_objects(each.result, "count_error")) for each in shown]
     block = Block("Objects", [Line(title, f1, tip), Line(COUNT_TITLE[0], counts, COUNT_TITLE[1])])
     for name, (title, tip) in SIZE_TITLES.items():
-        pairs = [(_object(each.result, name), _object(each.native, name)) for each in shown]
+        pairs = [(of_objects(each.result, name), of_objects(each.native, name)) for each in shown]
         if not all(isnan(now) for now, _ in pairs):
             block.lines.append(Line(title, [number(*pair) for pair in pairs], tip))
     return block
@@ -193,29 +177,6 @@ def _cost(shown: Sequence[Shown]) -> Block:
             Line("Time", seconds, "of this run on this server"),
         ],
     )
-
-
-def _show_blocks(blocks: Sequence[Block], shown: Sequence[Shown], foot: str) -> None:
-    """Draw a table for each block with a column per model, or of many models with a row per model."""
-    titles = [escape(each.result.card.title) for each in shown]
-    if len(shown) <= MAX_COLUMNS:
-        columns = []
-        for block in blocks:
-            table = HtmlTable("sn-stacked" if len(shown) == MAX_COLUMNS else "")
-            table.head(block.title, *titles)
-            for line in block.lines:
-                table.row(line.title, line.cells, tip=line.tip, colour=line.colour)
-            columns.append(table)
-        show_tables(columns, foot)
-        return
-    tables = []
-    for block in blocks:
-        table = HtmlTable("sn-stacked")
-        table.head(block.title, *(column_title(line.title, line.tip, line.colour) for line in block.lines))
-        for i, title in enumerate(titles):
-            table.row(title, [line.cells[i] for line in block.lines])
-        tables.append(table)
-    show_tables(tables, foot)
 
 
 def _without_specks(shown: Sequence[Shown]) -> str:
@@ -256,48 +217,3 @@ def _test_scores(shown: Sequence[Shown], cm_per_px: float) -> list[Block]:
         tip = f"micro-IoU on {tiles} tiles not used in any training, strategy {by}"
         block.lines.append(Line(escape(dataset_title(dataset)), cells, tip))
     return [block]
-
-
-# ---- numbers
-
-
-def _score(result: Result | None, name: str) -> float:
-    if result is None or result.evaluation.diagnosis is None or _is_unknown(result, name):
-        return nan
-    return float(getattr(scores, name)(result.evaluation.diagnosis.counts))
-
-
-def _share(result: Result | None, name: str) -> float:
-    if result is None or result.evaluation.diagnosis is None or _is_unknown(result, name):
-        return nan
-    return float(getattr(result.evaluation.diagnosis.shares, name))
-
-
-def _object(result: Result | None, name: str) -> float:
-    if result is None or result.evaluation.objects is None or _is_unknown(result, name):
-        return nan
-    return float(getattr(result.evaluation.objects.tally.scores, name))
-
-
-def _count(result: Result | None, kind: str) -> float:
-    if result is None or result.evaluation.diagnosis is None:
-        return nan
-    if kind == "false" and _is_unknown(result, "false_area"):
-        return nan
-    diagnosis = result.evaluation.diagnosis
-    kinds = diagnosis.components.kind if kind == "false" else diagnosis.buildings.kind
-    return float(np.count_nonzero(kinds == kind))
-
-
-def _is_unknown(result: Result, name: str) -> bool:
-    """Whether a figure would need a reference that names every building."""
-    truth = result.run.task.subject.truth
-    return name in NEEDS_ALL_LABELLED and truth is not None and truth.is_partial
-
-
-def _measure_areas(result: Result) -> tuple[float, float, float, float]:
-    """The values of AREA_ROWS."""
-    sizes_m2 = np.bincount(result.evaluation.predicted_labels.ravel())[1:] * result.evaluation.raster.pixel_area_m2
-    valid_px = int(result.evaluation.raster.valid.sum())
-    share = float(result.evaluation.prediction.sum()) / valid_px if valid_px else nan
-    return float(sizes_m2.sum()), share, float(len(sizes_m2)), float(np.median(sizes_m2)) if len(sizes_m2) else nan
