@@ -39,12 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--count", type=int, default=1000, help="towns to draw (default: 1000)")
     parser.add_argument("--first-seed", type=int, default=1000)
+    parser.add_argument("--halls", type=float, default=HALL_SHARE, help=f"share with a hall (default: {HALL_SHARE})")
     options = parser.parse_args(arguments)
-    write_towns(options.out, options.count, options.first_seed)
+    write_towns(options.out, options.count, options.first_seed, options.halls)
 
 
-def write_towns(folder: Path, count: int, first_seed: int) -> None:
-    """Write `count` towns with their exact masks; town `seed` is always the same.
+def write_towns(folder: Path, count: int, first_seed: int, hall_share: float = HALL_SHARE) -> None:
+    """Write `count` towns with their exact masks; town `seed` is always the same for a share of halls.
 
     Those that the folder's index names already are kept, so a run that was stopped resumes.
     """
@@ -55,7 +56,7 @@ def write_towns(folder: Path, count: int, first_seed: int) -> None:
     written = {row["image"] for row in rows}
     missing = [seed for seed in range(first_seed, first_seed + count) if image_name(seed) not in written]
     for number, seed in enumerate(tqdm(missing, unit="town", mininterval=10, file=sys.stderr), start=1):
-        rows.append(write_town(folder, seed))
+        rows.append(write_town(folder, seed, hall_share))
         if number % SAVE_EVERY == 0 or number == len(missing):
             write_text(index, pd.DataFrame(rows).to_csv(index=False))
 
@@ -65,13 +66,13 @@ def image_name(seed: int) -> str:
     return f"images/{seed}.jpg"
 
 
-def write_town(folder: Path, seed: int) -> dict[str, Any]:
+def write_town(folder: Path, seed: int, hall_share: float = HALL_SHARE) -> dict[str, Any]:
     """Write one town; returns its row of the index."""
     random = np.random.default_rng(seed)
     asked_cm_per_px = float(np.exp(random.uniform(*np.log(RESOLUTIONS_CM_PER_PX))))
     size_m = float(np.clip(SIDE_PX * asked_cm_per_px / 100, *SIZE_RANGE_M))
     name, climate = drawn_climate(random)
-    hall_m = float(np.exp(random.uniform(*np.log(HALL_RANGE_M)))) if random.random() < HALL_SHARE else None
+    hall_m = float(np.exp(random.uniform(*np.log(HALL_RANGE_M)))) if random.random() < hall_share else None
     town = make_town(seed, max(size_m, 1.3 * (hall_m or 0) + 15), climate, hall_m)
     raster = town.render(asked_cm_per_px, finer_steps=FINER_STEPS)
     image, mask = image_name(seed), f"masks/{seed}.png"

@@ -9,7 +9,6 @@ from shapely import box
 
 from scinet.raster.raster import Raster
 from scinet.vector.footprints import Footprints
-from training import towns
 from training.chips import Chips
 from training.packed_tiles import PackedTiles
 from training.recipe import Recipe
@@ -47,11 +46,10 @@ def test_a_town_without_a_building_has_an_empty_mask():
     assert building_numbers(house, raster).sum() == 16
 
 
-def test_some_towns_have_a_hall_of_a_length_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(towns, "HALL_SHARE", 1.0)
+def test_some_towns_have_a_hall_of_a_length_of_its_own(tmp_path: Path):
     (tmp_path / "images").mkdir()
     (tmp_path / "masks").mkdir()
-    row = write_town(tmp_path, seed=7)
+    row = write_town(tmp_path, seed=7, hall_share=1.0)
     numbers = np.asarray(Image.open(tmp_path / row["mask"]))
     largest_m2 = np.bincount(numbers.ravel())[1:].max() * (row["cm_per_px"] / 100) ** 2
     assert largest_m2 > 150  # no other roof is as large
