@@ -6,7 +6,7 @@ server has one. tests/pages/test_state.py lists them.
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from uuid import uuid4
 
 import streamlit as st
@@ -48,6 +48,22 @@ class SweepRun:
     ahead: "Job[Any] | None" = None  # the next task, which runs while the page is drawn
 
 
+class DrawnArea(NamedTuple):
+    """An area of interest that was drawn on a map, the place of its image, and what links say of it."""
+
+    place: Key
+    area: "Area"
+    text: str
+
+
+class FormerUpload(NamedTuple):
+    """What the uploader of images had before a file that may turn out to be unreadable, and the link to it."""
+
+    file: "UploadedFile | KeptFile | None" = None
+    opened_link: str | None = None
+    link_of: tuple[Key, str] | None = None
+
+
 @dataclass
 class Session:
     """What a session remembers, apart from the values of widgets, which Streamlit keeps by the widgets' keys."""
@@ -60,6 +76,8 @@ class Session:
     # The image
     subject: "Subject | None" = None  # shown on every page
     uploads: "dict[str, UploadedFile | KeptFile]" = field(default_factory=dict)  # by the uploader's key
+    former_upload: FormerUpload | None = None  # of the image, until the newer file has been read
+    refusals: dict[str, list[str]] = field(default_factory=dict)  # by the uploader's key; "" where it has been said
     opened_link: str | None = None  # the key of the kept upload that was opened or asked for
     link_of: tuple[Key, str] | None = None  # what was kept last, and the key of its link
     digests: dict[str, str] = field(default_factory=dict)  # SHA-256 of uploads by their id
@@ -87,7 +105,8 @@ class Session:
     sent_steps: set[float] = field(default_factory=set)  # those steps, in cm/px
     requested_native: set[Key] = field(default_factory=set)  # keys of the tasks at native resolution that have run
     target: "Target | None" = None  # marked on the map
-    drawn_area: "tuple[Key, Area] | None" = None  # on the map, with the place of its image
+    drawn_area: DrawnArea | None = None
+    area_link: str | None = None  # the area in the address that was opened or put there
     drawing_problem: str | None = None  # why what was drawn is not an area, until it is shown
 
     # Sweep

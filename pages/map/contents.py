@@ -115,8 +115,11 @@ class Contents:
         area = self.subject.area
         if area is None:
             return None
-        _, drawn = session().drawn_area or (None, None)
-        return {"url": _served(layers.area_outline(self.subject, area), "area"), "drawn": area is drawn}
+        drawn = session().drawn_area
+        return {
+            "url": _served(layers.area_outline(self.subject, area), "area"),
+            "drawn": drawn is not None and area is drawn.area,
+        }
 
     @property
     def _place(self) -> str:

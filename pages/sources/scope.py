@@ -7,15 +7,15 @@ import streamlit as st
 from rasterio.crs import CRS
 
 from pages.app.markdown import sentence
-from pages.app.state import cache, session
+from pages.app.state import DrawnArea, cache, session
 from pages.app.subject import Choice, Subject
-from pages.sources.upload import TRUTH_SUFFIXES, digest_of, kept_uploader
+from pages.sources import area_link
+from pages.sources.upload import digest_of, kept_uploader
 from scinet.errors import TruthError
-from scinet.vector.area import Area, area_of_corners, read_area
+from scinet.vector.area import Area, read_area
 
 _AREA_BYTES = 100_000  # about
 _MOST_CORNERS = 1000
-_PICTURES = ("png", "tif", "tiff", "jpg", "jpeg", "webp", "jp2")
 
 
 def choose(choice: Choice) -> Choice:
@@ -23,16 +23,20 @@ def choose(choice: Choice) -> Choice:
     subject = choice.subject
     if subject is None:
         return choice
+    if choice.problem is None and choice.hint is None:  # else it is another image than the address names
+        _open_link(subject)
     drawn = _drawn_area(subject)
+    _keep_in_address(drawn)
     if session().drawing_problem:
         st.toast(sentence(session().drawing_problem or ""), icon=":material/error:")
         session().drawing_problem = None
     with st.expander("Area and labels"):
         if drawn is not None:
             st.button("Remove the drawn area", key="remove_area", width="stretch", on_click=_remove)
+            if not drawn.text:
+                st.caption(f"Links leave the drawn area out: it has more than {area_link.MOST_CORNERS} corners.")
         file = kept_uploader(
             "Area of interest (optional)",
-            [suffix for suffix in TRUTH_SUFFIXES if suffix not in _PICTURES],
             "area_file",
             "Polygons in a vector file: nothing outside them counts. Or draw an area on the map of Explore, which "
             "counts instead of the file.",
@@ -49,7 +53,7 @@ def choose(choice: Choice) -> Choice:
     if is_partial and subject.truth is not None:
         subject = replace(subject, truth=replace(subject.truth, is_partial=True))
     if drawn is not None:
-        return replace(choice, subject=replace(subject, area=drawn))
+        return replace(choice, subject=replace(subject, area=drawn.area))
     if file is None:
         return replace(choice, subject=subject)
     try:
@@ -69,13 +73,41 @@ def draw(subject: Subject, corners: Any) -> None:
     if corners is None:
         _remove()
         return
-    crs = None if subject.raster.crs is None else CRS.from_epsg(4326)
+    crs, grid = None if subject.raster.crs is None else CRS.from_epsg(4326), subject.raster.grid
     try:
-        area = area_of_corners(_points(corners), crs, subject.raster.grid)
+        _take(subject, area_link.corners_in_px(_points(corners), crs, grid))
     except TruthError as error:
         session().drawing_problem = str(error)
+
+
+def _take(subject: Subject, corners: area_link.Corners) -> None:
+    """Make corners on an image, in px, its area of interest. Raises TruthError."""
+    grid = subject.raster.grid
+    area = area_link.area_in_px(corners, grid)
+    session().drawn_area = DrawnArea(subject.place_key, area, area_link.to_text(corners, grid))
+
+
+def _open_link(subject: Subject) -> None:
+    """Take the area that the address names, once."""
+    text = st.query_params.get(area_link.PARAMETER)
+    if text is None or text == session().area_link:
         return
-    session().drawn_area = subject.place_key, area
+    session().area_link = text
+    try:
+        _take(subject, area_link.from_text(text, subject.raster.grid))
+    except TruthError as error:
+        session().drawing_problem = str(error)
+
+
+def _keep_in_address(drawn: DrawnArea | None) -> None:
+    """Have a copied address open the drawn area, and no other."""
+    text = "" if drawn is None else drawn.text
+    if text == st.query_params.get(area_link.PARAMETER, ""):
+        return
+    if text:
+        st.query_params[area_link.PARAMETER] = session().area_link = text
+    else:
+        del st.query_params[area_link.PARAMETER]
 
 
 def _points(corners: Any) -> list[tuple[float, float]]:
@@ -89,9 +121,9 @@ def _points(corners: Any) -> list[tuple[float, float]]:
     return points
 
 
-def _drawn_area(subject: Subject) -> Area | None:
-    place, area = session().drawn_area or (None, None)
-    return area if place == subject.place_key else None
+def _drawn_area(subject: Subject) -> DrawnArea | None:
+    drawn = session().drawn_area
+    return drawn if drawn is not None and drawn.place == subject.place_key else None
 
 
 def _remove() -> None:
