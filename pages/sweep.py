@@ -16,7 +16,7 @@ from scinet.camera.camera import Camera
 from scinet.evaluation.grading import Grid, step_title, steps_around
 from scinet.evaluation.parts import FigureName, figure_of
 from scinet.evaluation.scores import Scores
-from scinet.evaluation.sweep_rows import SweepPoint
+from scinet.evaluation.sweep_rows import SweepPoint, unlike_note
 from scinet.evaluation.target import Target, estimated_figure
 from scinet.models.card import Card
 from scinet.raster.degrade import DegradationName
@@ -135,7 +135,7 @@ def show(subject: Subject, settings: Settings, known: list[Run]) -> None:
     """Draw what is known of a sweep: the strip always, the verdict on a model once all its steps have run."""
     native, mask, aim = subject.raster.cm_per_px, settings.mask, settings.target
     points = rows.points(known, mask)
-    for note in rows.note(known, mask):
+    for note in (*unlike_note(points), *rows.note(known, mask)):
         st.warning(sentence(note))
     verdict_place = st.container()
     cells = {(run.task.cm_per_px, run.task.card.name): run for run in known}

@@ -26,6 +26,7 @@ from scinet.evaluation.truth import truth_labels
 from scinet.job_queue import Job, JobQueue
 from scinet.models.card import Card
 from scinet.models.confidence import Estimate
+from scinet.models.estimates import likely_scores
 from scinet.models.familiarity import Distance
 from scinet.models.scaling import Counts, logit_histogram
 from scinet.progress import ReportProgress
@@ -314,21 +315,16 @@ def distance(task: Task) -> Distance | None:
 
 
 def estimate(result: Result) -> dict[str, Estimate]:
-    """The scores that a result is likely to have, by name.
-
-    Nothing where that was not measured for its model, or where the image is unlike all on which it was measured.
-    """
-    calibration, evaluation, far = result.card.calibration, result.evaluation, distance(result.run.task)
-    if calibration is None or (far is not None and far.is_unlike):
-        return {}
+    """The scores that a result is likely to have, by name; see `likely_scores`."""
+    task, raster = result.run.task, result.evaluation.raster
 
     def make() -> Counts:
-        return logit_histogram(result.run.probability, evaluation.raster.valid)
+        return logit_histogram(result.run.probability, raster.valid)
 
-    histogram = cache("derived").get_or_make(
-        ("histogram", *result.run.task.scored_key), make, lambda counts: counts.nbytes
-    )
-    return calibration.estimate(histogram, evaluation.raster.cm_per_px, result.settings.threshold)
+    def histogram() -> Counts:
+        return cache("derived").get_or_make(("histogram", *task.scored_key), make, lambda counts: counts.nbytes)
+
+    return likely_scores(result.card, distance(task), histogram, raster.cm_per_px, result.settings.threshold)
 
 
 def evaluate_on_grids(run: Run, settings: MaskSettings) -> dict[Grid, Evaluation]:

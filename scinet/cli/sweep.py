@@ -27,7 +27,7 @@ from scinet.cli.options import (
     truth_options,
     working_option,
 )
-from scinet.errors import SciNetError, WriteError
+from scinet.errors import SciNetError, TargetError, WriteError
 from scinet.evaluation.degradation_sweep import degradation_rows
 from scinet.evaluation.evaluate import Evaluation
 from scinet.evaluation.grading import steps_around
@@ -36,8 +36,10 @@ from scinet.evaluation.partial import labels_note
 from scinet.evaluation.parts import FIGURE_NAMES
 from scinet.evaluation.report import to_json
 from scinet.evaluation.sweep import sweep_points
-from scinet.evaluation.sweep_rows import SweepPoint, flying_height, sweep_content, sweep_rows, verdicts
+from scinet.evaluation.sweep_rows import SweepPoint, flying_height, sweep_content, sweep_rows, unlike_note, verdicts
 from scinet.evaluation.target import Target, Verdict, parse_target
+from scinet.models.estimates import borrowed_text
+from scinet.models.model import Model
 from scinet.raster.choice import ImageChoice
 from scinet.raster.degrade import DEGRADATION_NAMES, UNITS, DegradationName
 from scinet.segmentation.strategies import Strategy
@@ -47,8 +49,9 @@ from scinet.vector.choice import VectorChoice
 SWEEP = f"""Segment an image at many resolutions and score the masks.
 
 IN is {IMAGE_HELP}. Rows have scores, error shares and object scores on both grids, and the agreement with the model's
-own mask at the native resolution. Without --truth there is the agreement alone. With --target, standard error says in a
-sentence down to which resolution each model keeps it, with a 95 % interval in parentheses, and --json has the figures.
+own mask at the native resolution. With --target, standard error says in a sentence down to which resolution each model
+keeps it, with a 95 % interval in parentheses, and --json has the figures. Without --truth, models that were calibrated
+have estimates of IoU and object F1 with intervals, in columns that begin with "estimated_", and verdicts by these.
 """
 
 
@@ -131,20 +134,15 @@ def sweep(
     as_json: bool,
 ) -> None:
     """Segment an image at many resolutions and score the masks."""
-    if target is not None and truth is None:
-        raise SciNetError("A target needs reference buildings to judge by: give them with --truth.")
-    if degrade is not None and (target is not None or report_file is not None):
-        raise SciNetError("--target and --report belong to a sweep of resolutions: leave them out with --degrade.")
-    if degrade is None and cm_per_px is not None:
-        raise SciNetError("--cm-per-px is the resolution of --degrade; a sweep of resolutions takes --from and --to.")
-    if report_file is not None and not report_file.parent.is_dir():
-        raise WriteError(f"{report_file} cannot be written: its folder does not exist.")
+    _check_options(target, degrade, cm_per_px, report_file)
     subject = read_subject(image, truth, window, native_cm_per_px, image_choice, mask_choice, features)
     subject = with_area(subject, area, not_all_labelled)
     print_notes(subject.notes)
     native = subject.raster.cm_per_px
     steps = _steps(native, finest or native, coarsest)
     loaded = load_models(models, device)
+    if truth is None and target is not None:
+        _check_calibrated(loaded)
     if degrade is not None:
         with Bar(", ".join(model.card.title for model in loaded)) as bar:
             rows = degradation_rows(
@@ -182,7 +180,10 @@ def sweep(
             progress=bar.show,
             see=see,
         )
-    found = [] if target is None else verdicts(points, target, native)
+    warnings += unlike_note(points)
+    if any(point.estimates for point in points):
+        warnings += filter(None, [borrowed_text(model.card for model in loaded)])
+    found, problem = _judge(points, target, native)
     print_notes([*warnings, *(_sentence(each, camera) for each in found)])
     notes = [*subject.notes, *warnings]
     if report_file is not None:
@@ -190,6 +191,39 @@ def sweep(
         write_text(report_file, report_html(shared, native, points, pictures, target, camera))
     content = sweep_content(subject.name, notes, native, points, target, camera)
     _print_rows(sweep_rows(points), to_json(content) if as_json else None)
+    if problem is not None:
+        raise problem  # the rows took their time: they are printed first
+
+
+def _check_options(
+    target: Target | None, degrade: DegradationName | None, cm_per_px: float | None, report_file: Path | None
+) -> None:
+    """Raise SciNetError where options do not go together, or the report's folder is not there."""
+    if degrade is not None and (target is not None or report_file is not None):
+        raise SciNetError("--target and --report belong to a sweep of resolutions: leave them out with --degrade.")
+    if degrade is None and cm_per_px is not None:
+        raise SciNetError("--cm-per-px is the resolution of --degrade; a sweep of resolutions takes --from and --to.")
+    if report_file is not None and not report_file.parent.is_dir():
+        raise WriteError(f"{report_file} cannot be written: its folder does not exist.")
+
+
+def _check_calibrated(models: Sequence[Model]) -> None:
+    """Raise SciNetError where none of the models can be judged by estimates."""
+    if not any(model.card.calibration for model in models):
+        raise SciNetError(
+            "A target needs reference buildings to judge by: give them with --truth. Without them, only models that "
+            "were calibrated can be judged, by estimates, and these were not."
+        )
+
+
+def _judge(
+    points: Sequence[SweepPoint], target: Target | None, native: float
+) -> tuple[list[Verdict], TargetError | None]:
+    """The verdicts, or why there are none."""
+    try:
+        return [] if target is None else verdicts(points, target, native), None
+    except TargetError as error:
+        return [], error
 
 
 def _print_rows(rows: Sequence[dict[str, Any]], as_json: str | None) -> None:
@@ -197,7 +231,7 @@ def _print_rows(rows: Sequence[dict[str, Any]], as_json: str | None) -> None:
     if as_json is not None:
         click.echo(as_json, nl=False)
         return
-    writer = csv.DictWriter(sys.stdout, list(rows[0]))
+    writer = csv.DictWriter(sys.stdout, list(dict.fromkeys(name for row in rows for name in row)))
     writer.writeheader()
     writer.writerows(rows)
 

@@ -14,10 +14,13 @@ from scinet.evaluation.grading import agreement
 from scinet.evaluation.sweep_rows import SweepPoint, sweep_rows
 from scinet.evaluation.truth import Truth, truth_labels
 from scinet.job_queue import Job, JobQueue
+from scinet.models.estimates import likely_scores
 from scinet.models.model import Model
+from scinet.models.scaling import logit_histogram
 from scinet.progress import ReportProgress
 from scinet.raster.raster import Raster
 from scinet.raster.resample import resample
+from scinet.segmentation.encoder_statistics import distance_of
 from scinet.segmentation.segment import segment
 from scinet.segmentation.strategies import Strategy, StrategyName
 from scinet.vector.area import Area
@@ -43,7 +46,7 @@ def sweep(
     Args:
         raster: The image.
         truth: Its reference buildings as `read_truth` gives them, or footprints; without them, rows have the agreement
-            alone.
+            and, of models that were calibrated, estimated scores.
         models: The models, whose titles differ.
         steps_cm_per_px: The working resolutions. The agreement is with the mask at `raster.cm_per_px`, where that
             is one of them.
@@ -125,6 +128,8 @@ def sweep_points(
             native_masks[number] = native_mask
         is_partial = isinstance(truth, Truth) and truth.is_partial
         point = SweepPoint.of(models[number].card.title, step, evaluations, is_partial=is_partial)
+        if truth is None:
+            point = _estimated(point, models[number], working, probability, evaluations["working"])
         if number in native_masks:
             point = replace(point, agreement=agreement(native_mask, native_masks[number], evaluations["native"].raster))
         points.append(point)
@@ -132,6 +137,21 @@ def sweep_points(
             see(point, evaluations["working"])
     titles = [model.card.title for model in models]
     return sorted(points, key=lambda point: titles.index(point.model))
+
+
+def _estimated(
+    point: SweepPoint, model: Model, working: Raster, probability: NDArray[np.float32], evaluation: Evaluation
+) -> SweepPoint:
+    """A point with what its scores are likely to be."""
+    distance = distance_of(working, model)
+    estimates = likely_scores(
+        model.card,
+        distance,
+        lambda: logit_histogram(probability, evaluation.raster.valid),
+        working.cm_per_px,
+        evaluation.threshold,
+    )
+    return replace(point, estimates=estimates, distance=distance)
 
 
 def _runs(

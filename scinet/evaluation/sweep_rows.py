@@ -18,6 +18,7 @@ from scinet.evaluation.scores import Scores
 from scinet.evaluation.smallest_found import smallest_found_m2
 from scinet.evaluation.target import Target, Verdict, estimated_verdict, verdict
 from scinet.models.confidence import Estimate
+from scinet.models.familiarity import Distance, unlike_text
 
 OBJECT_COLUMNS = {name: f"object_{name}" for name in ObjectScores._fields}
 FIGURES = (*Scores._fields, *Shares._fields, *OBJECT_COLUMNS.values(), "found_over_20_m2", "smallest_found_m2")
@@ -40,6 +41,7 @@ class SweepPoint:
         is_partial: Whether the reference does not name every building.
         agreement: IoU with the model's own mask at the native resolution; NaN where that has not run.
         estimates: Scores that are likely, by name, where there is no reference and they can be estimated.
+        distance: How far the image is from the model's training, where that is known and there is no reference.
     """
 
     model: str
@@ -53,6 +55,7 @@ class SweepPoint:
     is_partial: bool = False
     agreement: float = nan
     estimates: Mapping[str, Estimate] = field(default_factory=dict)
+    distance: Distance | None = None
 
     @classmethod
     def of(
@@ -105,6 +108,17 @@ def sweep_rows(points: Iterable[SweepPoint]) -> list[dict[str, Any]]:
             row = {"model": point.model, "cm_per_px": point.cm_per_px, "grid": grid}
             rows.append({**row, **_figures(point, grid), **mask, **estimated})
     return rows
+
+
+def unlike_note(points: Iterable[SweepPoint]) -> list[str]:
+    """What to say of the models to which the image is unlike their training at some resolution: no sentence or one."""
+    farthest: dict[str, Distance | None] = {}
+    for point in points:
+        known = farthest.get(point.model)
+        if point.distance is not None and (known is None or point.distance.value > known.value):
+            farthest[point.model] = point.distance
+    text = unlike_text(farthest)
+    return [text] if text else []
 
 
 def verdicts(
@@ -173,7 +187,7 @@ def sweep_content(
         notes: How its files were understood.
         native_cm_per_px: Its own resolution.
         points: What has run.
-        target: What the reader needs; without reference buildings there are no verdicts on it.
+        target: What the reader needs; without reference buildings, verdicts on it are by estimates.
         camera: Whose flying heights go with the verdicts.
     """
     found = _verdicts_if_any(points, target, native_cm_per_px)

@@ -82,7 +82,7 @@ def report_html(
         native_cm_per_px: The image's own resolution.
         points: What has run.
         pictures: The pictures of the same runs.
-        target: What the reader needs; without reference buildings there is no verdict on it.
+        target: What the reader needs; without reference buildings, verdicts on it are by estimates.
         camera: Whose flying heights are told.
 
     Raises:

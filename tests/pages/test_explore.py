@@ -25,12 +25,17 @@ from scinet.models.familiarity import fit_familiarity
 from scinet.models.promise import THRESHOLDS, Promised, Tried
 from scinet.raster.scene import read_raster
 from scinet.segmentation.segment import Segmentation
-from tests.pages.samples import bad_images, geotiff, house, map_state
+from tests.pages.samples import bad_images, geotiff, house, map_state, session_of
 from tests.png import png
+from tests.scinet.raster.pyramid.samples import tiles, write_mbtiles
 
 
 def html(app: AppTest) -> str:
     return "".join(element.proto.body for element in app.get("html"))
+
+
+def captions(app: AppTest) -> str:
+    return " ".join(each.value for each in app.caption)
 
 
 def upload(app: AppTest, name: str, content: bytes, truth: tuple[str, bytes] | None = None) -> AppTest:
@@ -178,6 +183,29 @@ def test_a_bad_file_leaves_the_previous_image(app: AppTest, wrong: str) -> None:
     upload(app, *bad_images()[wrong])
     only_error(app)
     assert map_state(app)["frame"] == former
+
+
+def test_a_refused_file_is_named_once_and_the_upload_before_it_stays(app: AppTest) -> None:
+    upload(app.run(), "house.tif", geotiff(), ("truth.png", png(house()[1])))
+    former = session_of(app).subject
+    app.file_uploader(key="image_file").set_value(("notes.pdf", b"%PDF-1.7 prose", "application/pdf")).run()
+    assert "notes.pdf cannot be read as an image" in only_error(app)
+    found = session_of(app).subject
+    assert former is not None and found is not None and found.truth is not None and found.key == former.key
+    assert app.file_uploader(key="image_file-1").value is None and "Still open: house.tif" in captions(app)
+    app.file_uploader(key="image_file-1").set_value(("other.tif", geotiff(), "image/tiff")).run()
+    assert not app.exception and not app.error and "Still open" not in captions(app)
+    assert "other.tif" in html(app)
+
+
+def test_a_file_that_another_reading_mends_stays_in_the_uploader(app: AppTest, tmp_path: Path) -> None:
+    content = write_mbtiles(tmp_path / "a.mbtiles", tiles(), as_view=False, bounds="-1,5,1,6").read_bytes()
+    upload(app.run(), "a.mbtiles", content)
+    app.text_input(key="read_stretch").set_value("1 2").run()
+    assert "stretch" in only_error(app)
+    assert app.file_uploader(key="image_file").value is not None
+    app.text_input(key="read_stretch").set_value("").run()
+    assert not app.error and "a.mbtiles" in html(app)
 
 
 def test_an_upload_without_a_reference_gets_areas(app: AppTest) -> None:
@@ -420,6 +448,13 @@ def calibrated(random_checkpoints: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 def change_card(path: Path, **changes: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_estimates_that_were_measured_with_another_model_say_so(app: AppTest, calibrated: Path) -> None:
+    card = json.loads((calibrated / "unet.json").read_text())
+    change_card(calibrated / "unet.json", calibration=card["calibration"] | {"measured_with": "manet"})
+    upload(app.run(), "house.tif", geotiff())
+    assert "The estimates for UNet rest on what was measured with MANet." in captions(app)
 
 
 def test_without_a_reference_scores_are_estimated_where_that_was_measured(app: AppTest, calibrated: Path) -> None:

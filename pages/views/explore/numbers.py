@@ -31,6 +31,7 @@ from scinet.errors import BenchmarkError
 from scinet.evaluation.benchmark import dataset_title, scored_strategy
 from scinet.models.card import Card
 from scinet.models.confidence import Estimate
+from scinet.models.estimates import borrowed_text
 from scinet.models.familiarity import unlike_text
 from scinet.segmentation.cost import pixels_run
 
@@ -125,8 +126,11 @@ def _areas(shown: Sequence[Shown], cm_per_px: float) -> None:
         ]
         block.lines.append(Line(title, cells, tip))
     foot = "Scores need reference buildings: upload a mask of the same size, GeoJSON or GeoPackage along with the image"
+    estimated = [each.result.card for each in shown if runs.estimate(each.result)]
     blocks = [*_estimates(shown), block, _cost(shown), *_test_scores(shown, cm_per_px)]
     show_blocks(blocks, [each.result.card.title for each in shown], foot + _without_specks(shown))
+    if borrowed := borrowed_text(estimated):
+        st.caption(sentence(borrowed))
 
 
 def _estimates(shown: Sequence[Shown]) -> list[Block]:

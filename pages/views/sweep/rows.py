@@ -31,7 +31,9 @@ def point(run: Run, settings: MaskSettings) -> SweepPoint:
         of_run = SweepPoint.of(
             task.card.title, task.cm_per_px, evaluations, is_partial=truth is not None and truth.is_partial
         )
-        return of_run if truth else replace(of_run, estimates=runs.estimate(runs.evaluate(run, settings)))
+        if truth:
+            return of_run
+        return replace(of_run, estimates=runs.estimate(runs.evaluate(run, settings)), distance=runs.distance(task))
 
     return cache("sweep").get_or_make(("point", *run.task.scored_key, *settings), make, lambda _: _POINT_BYTES)
 

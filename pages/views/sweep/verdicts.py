@@ -14,6 +14,7 @@ from scinet.evaluation.parts import PARTS_PER_SIDE
 from scinet.evaluation.sweep_rows import SweepPoint, verdicts
 from scinet.evaluation.target import Target, Verdict
 from scinet.models.card import Card
+from scinet.models.estimates import borrowed_text
 
 NEEDS_REFERENCE = (
     "Without reference buildings there is no verdict: agreement says how much a mask depends on the resolution, not "
@@ -64,11 +65,12 @@ def show(
         st.info(str(error))
         return
     is_estimated = any(each.is_estimated for each in found.values())
+    how = f"{ESTIMATED} {borrowed_text(card for card in cards if card.title in found)}" if is_estimated else JUDGED
     lines = [_line(found[card.title], card, camera) for card in cards if card.title in found]
     st.html(
         f'<div class="sn-verdicts">{"".join(lines)}</div>'
         f'<p class="sn-foot">Your target: a model that {escape(target.text)} at every step. '
-        f"{ESTIMATED if is_estimated else JUDGED}</p>"
+        f"{escape(how)}</p>"
     )
 
 

@@ -188,11 +188,6 @@ def _box(shape: tuple[int, int]) -> NDArray[np.bool_]:
     return box
 
 
-def test_a_target_without_a_reference_is_refused(scene: Path, capsys: Printed) -> None:
-    assert main(["sweep", str(scene), "--model", "unet", "--target", "iou=0.7"]) == 2
-    assert "needs reference buildings" in capsys.readouterr().err
-
-
 def test_ctrl_c_has_no_hint_to_resume(
     scene: Path, truth: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
