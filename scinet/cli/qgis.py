@@ -13,12 +13,29 @@ from scinet.raster.scene import Scene
 from scinet.segmentation.scene import SceneRun
 from scinet.share.pictures import model_colour
 from scinet.share.qgis import Group, Layer, footprint_layer, relative, write_project
+from scinet.share.qgis_reference import reference_layer, write_reference
 from scinet.share.qgis_style import image_pipe, result_pipe
+from scinet.vector.annotations import AnnotatedImage
+from scinet.vector.footprints import Footprints, check_same_world
+from scinet.vector.read import read_footprints
 from scinet.web import is_url
 
 
-def write_run_project(project: Path, run: SceneRun) -> list[str]:
-    """Write the project of a run whose files are there; returns notes for the reader. Raises WriteError."""
+def read_reference(file: Path, scene: Scene) -> Footprints:
+    """The reference buildings that a scene's project is to show. Raises TruthError."""
+    footprints = read_footprints(file, name=file.name, image=AnnotatedImage(scene.name, scene.grid, scene.taken))
+    check_same_world(footprints.crs, scene.grid)
+    return footprints
+
+
+def write_run_project(project: Path, run: SceneRun, reference: Footprints | None) -> list[str]:
+    """Write the project of a run whose files are there; returns notes for the reader.
+
+    The reference buildings, if there are any, become a file beside it: PROJECT_reference.gpkg.
+
+    Raises:
+        WriteError: A file cannot be written.
+    """
     card, grid = run.model.card, run.grid
     colour = model_colour(card.architecture)
     pipe = None if run.out.suffix == ".png" else result_pipe(run.output, colour)  # a picture is white on buildings
@@ -26,6 +43,10 @@ def write_run_project(project: Path, run: SceneRun) -> list[str]:
     if run.footprints is not None:
         layers.insert(0, footprint_layer("Footprints", relative(run.footprints.path, project), colour))
     groups = [Group(f"{card.title}, {grid.cm_per_px:.3g} cm/px", layers)]
+    if reference is not None:
+        file = project.with_name(f"{project.stem}_reference.gpkg")
+        write_reference(file, reference, grid)
+        groups.insert(0, Group("", [reference_layer(relative(file, project))]))
     image = _image_layer(run.scene, project)
     if image is not None:
         groups.append(Group("", [image]))

@@ -22,7 +22,7 @@ from scinet.cli.options import (
     promise_option,
     working_option,
 )
-from scinet.cli.qgis import write_run_project
+from scinet.cli.qgis import read_reference, write_run_project
 from scinet.errors import SciNetError
 from scinet.models.promise import Promise, tried_text
 from scinet.raster.choice import ImageChoice
@@ -89,6 +89,12 @@ EXAMPLES = examples(
     help="Write a QGIS project too, with the image, the mask and the footprints in colours; or PROJECT.qgs.",
 )
 @click.option(
+    "--truth",
+    type=PATH,
+    metavar="FILE",
+    help="Reference buildings for the project of --qgis to show: polygons in a vector file.",
+)
+@click.option(
     "--upload",
     metavar="ADDRESS",
     help="Put the files into a folder of an object store too, each when it is complete: s3://bucket/folder or "
@@ -115,6 +121,7 @@ def segment(
     simplify_m: float,
     square: bool,
     qgis: Path | None,
+    truth: Path | None,
     upload: str | None,
     resume: bool,
 ) -> int:
@@ -142,19 +149,26 @@ def segment(
         raise SciNetError("Give an image and the file to write, or any number of scenes and the folder --to DIR.")
     if many is None and _is_folder_of_images(images[0]):
         images, many = images[:1], Many(Path(images[1]))
-    if qgis is not None:
-        if many is not None:
-            raise SciNetError("--qgis is for one image. Open the masks of --to DIR in QGIS by dragging the folder in.")
-        check_project_path(qgis)
+    _check_project(qgis, truth, is_of_many=many is not None)
     if upload is not None:
         _check_upload(upload, None if many else Path(images[1]), footprints)
     try:
         if many is not None:
             return segment_many(images, settings, many, footprints, resume)
-        _segment_one(images[0], Path(images[1]), settings, qgis, resume)
+        _segment_one(images[0], Path(images[1]), settings, qgis, truth, resume)
         return 0
     except KeyboardInterrupt:
         raise KeyboardInterrupt("The same command with --resume continues from here.") from None
+
+
+def _check_project(project: Path | None, truth: Path | None, *, is_of_many: bool) -> None:
+    """Raise SciNetError where a project for QGIS cannot be written, or is missing for what it is to show."""
+    if project is None and truth is not None:
+        raise SciNetError("--truth is for the project of --qgis: give both. To compare with it, use scinet score.")
+    if project is not None and is_of_many:
+        raise SciNetError("--qgis is for one image. Open the masks of --to DIR in QGIS by dragging the folder in.")
+    if project is not None:
+        check_project_path(project)
 
 
 def _check_upload(address: str, mask: Path | None, footprints: Path | None) -> None:
@@ -168,12 +182,15 @@ def _is_folder_of_images(image: str) -> bool:
     return not is_url(image) and Path(image).is_dir() and not is_tile_folder(Path(image))
 
 
-def _segment_one(image: str, out: Path, settings: Settings, qgis: Path | None, resume: bool) -> None:
+def _segment_one(
+    image: str, out: Path, settings: Settings, qgis: Path | None, truth: Path | None, resume: bool
+) -> None:
     """Write one image's files and say what they hold. Raises SciNetError."""
     scene = open_scene(image, cm_per_px=settings.native_cm_per_px, choice=settings.choice)
     footprints = settings.shapes.path if settings.shapes else None
     if footprints is not None:
         check_suffix(footprints)
+    reference = None if truth is None else read_reference(truth, scene)
     (model,) = load_models([settings.model], settings.device)
     print_notes(scene.all_notes)
     run = settings.run_of(scene, model, out, footprints)
@@ -187,5 +204,5 @@ def _segment_one(image: str, out: Path, settings: Settings, qgis: Path | None, r
     for line in written.lines:
         print(line)
     if qgis is not None:
-        print_notes(write_run_project(qgis, run))
+        print_notes(write_run_project(qgis, run, reference))
         print(f"{qgis}: a project for QGIS")

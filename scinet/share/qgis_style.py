@@ -39,7 +39,14 @@ def footprint_renderer(colour: str = MASK_COLOUR, *, with_kinds: bool = False) -
     return renderer
 
 
-def _add_symbols(renderer: Element, colours: Iterable[str]) -> None:
+def outline_renderer(colour: str) -> Element:
+    """The renderer of polygons through which everything below them shows."""
+    renderer = Element("renderer-v2", {"type": "singleSymbol", "forceraster": "0", "symbollevels": "0"})
+    _add_symbols(renderer, [colour], is_filled=False)
+    return renderer
+
+
+def _add_symbols(renderer: Element, colours: Iterable[str], *, is_filled: bool = True) -> None:
     symbols = SubElement(renderer, "symbols")
     for number, colour in enumerate(colours):
         facts = {"type": "fill", "name": str(number), "alpha": "1", "clip_to_extent": "1", "force_rhr": "0"}
@@ -49,7 +56,7 @@ def _add_symbols(renderer: Element, colours: Iterable[str]) -> None:
         red_green_blue = ",".join(str(channel) for channel in bytes.fromhex(colour[1:]))
         for name, value in {
             "color": f"{red_green_blue},{_FILL_ALPHA}",
-            "style": "solid",
+            "style": "solid" if is_filled else "no",
             "outline_color": f"{red_green_blue},255",
             "outline_style": "solid",
             "outline_width": f"{_OUTLINE_MM}",

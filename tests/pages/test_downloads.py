@@ -91,10 +91,11 @@ def test_the_qgis_project_is_a_folder_with_all_that_it_names(tmp_path: Path) -> 
     assert found.name == f"{folder.name}.zip"
     root = parse_xml((folder / "Accra-house-1.qgs").read_bytes().partition(b"\n")[2])
     sources = [layer.findtext("datasource").partition("|")[0] for layer in root.iter("maplayer")]
-    assert len(sources) == 3 and all((folder / source).is_file() for source in sources)
-    footprints = folder / sources[0]
+    assert len(sources) == 4 and all((folder / source).is_file() for source in sources)
+    assert pyogrio.read_info(folder / sources[0])["features"] == 1 and "reference" in sources[0]
+    footprints = folder / sources[1]
     assert footprints.with_suffix(".qml").is_file() and pyogrio.read_info(footprints)["features"] == 2
-    with rasterio.open(folder / sources[-1]) as image, rasterio.open(folder / sources[1]) as mask:
+    with rasterio.open(folder / sources[-1]) as image, rasterio.open(folder / sources[2]) as mask:
         assert image.count == 4 and image.bounds == mask.bounds
 
 

@@ -14,10 +14,12 @@ import streamlit as st
 
 from pages.app.markdown import sentence
 from pages.app.runs import Result, evaluate_on_grids
+from pages.app.subject import Subject
 from scinet.evaluation.report import report, to_json
 from scinet.raster.geotiff import MASK_NODATA, write_mask, write_probability, write_raster
 from scinet.share.pictures import model_colour
 from scinet.share.qgis import Group, Layer, footprint_layer, project_text
+from scinet.share.qgis_reference import reference_layer, write_reference
 from scinet.share.qgis_style import footprint_style, image_pipe, mask_pipe
 from scinet.vector.footprint_file import write_footprints
 
@@ -170,6 +172,8 @@ def qgis_project(results: Sequence[Result], outlines: Outlines = TRACED) -> File
                 ]
                 name = f"{result.card.title}, {task.cm_per_px:.3g} cm/px"
                 groups.append(Group(name, layers, is_shown=not groups))
+            if subject.truth is not None:
+                groups.insert(0, Group("", [_reference(archive, folder, f"{title}_reference.gpkg", subject)]))
             image = f"{title}.tif"
             archive.writestr(f"{folder}/{image}", _bytes(".tif", lambda path: write_raster(path, subject.raster)))
             groups.append(Group("", [Layer("Image", f"./{image}", image_pipe((1, 2, 3), 4), subject.credit)]))
@@ -180,10 +184,18 @@ def qgis_project(results: Sequence[Result], outlines: Outlines = TRACED) -> File
         "QGIS project .zip",
         f"{folder}.zip",
         "application/zip",
-        "Image, masks and footprints of all models in one project, in the colours of the map. Unpack it and open the "
-        ".qgs file.",
+        "Image, masks and footprints of all models and the reference buildings in one project, in the colours of the "
+        "map. Unpack it and open the .qgs file.",
         make,
     )
+
+
+def _reference(archive: ZipFile, folder: str, name: str, subject: Subject) -> Layer:
+    """Put the reference buildings into an archive; returns their layer."""
+    assert subject.truth is not None
+    buildings, grid = subject.truth.buildings, subject.raster.grid
+    archive.writestr(f"{folder}/{name}", _bytes(".gpkg", lambda path: write_reference(path, buildings, grid)))
+    return reference_layer(f"./{name}")
 
 
 def _write_mask(path: Path, result: Result) -> None:

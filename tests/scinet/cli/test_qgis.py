@@ -9,7 +9,9 @@ from rasterio.transform import Affine
 from scinet.cli.main import main
 from scinet.raster.geotiff import write_raster
 from scinet.raster.raster import Raster
+from scinet.raster.scene import read_raster
 from scinet.safe_xml import parse_xml
+from scinet.vector.read import read_footprints
 
 
 def layers_of(project: Path) -> list[Element]:
@@ -25,6 +27,22 @@ def test_segment_writes_a_style_and_a_project(scene: Path, tmp_path: Path, capsy
     assert (tmp_path / "roofs.qml").exists() and "roofs.qml" in capsys.readouterr().out
     sources = [layer.findtext("datasource") for layer in layers_of(project)]
     assert sources == ["./roofs.gpkg|layername=buildings", "./mask.tif", "./scene.tif"]
+
+
+def test_the_project_shows_the_reference_as_outlines_in_the_images_crs(
+    scene: Path, truth: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["segment", str(scene), str(tmp_path / "mask.tif"), "--model", "unet", "--cm-per-px", "40"]
+    assert main([*command, "--truth", str(truth)]) == 2 and "give both" in capsys.readouterr().err
+    assert main([*command, "--truth", str(truth), "--qgis", str(tmp_path / "map.qgs")]) == 0
+    layer = layers_of(tmp_path / "map.qgs")[0]
+    assert layer.findtext("datasource") == "./map_reference.gpkg|layername=buildings"
+    options = {option.get("name"): option.get("value") for option in layer.iter("Option")}
+    assert options["style"] == "no" and options["outline_color"] == "255,255,255,255"
+    buildings, reference = read_footprints(truth), read_footprints(tmp_path / "map_reference.gpkg")
+    assert reference.crs == read_raster(scene).crs and len(reference.polygons) == len(buildings.polygons) == 2
+    area_m2 = sum(each.area for each in reference.polygons)
+    assert area_m2 == pytest.approx((30 * 30 + 40 * 70) * read_raster(scene).pixel_area_m2, rel=0.01)
 
 
 def test_an_image_that_qgis_would_lay_elsewhere_is_left_out(
