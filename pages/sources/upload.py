@@ -134,7 +134,7 @@ def kept_uploader(label: str, key: str, help_: str) -> UploadedFile | KeptFile |
     It takes any file: what it holds tells whether it can be read, and the message is better than the browser's.
     """
     refusals = session().refusals.setdefault(key, [])
-    widget = f"{key}-{len(refusals)}" if refusals else key
+    name = f"{key}-{len(refusals)}" if refusals else key
 
     def keep() -> None:
         former = FormerUpload(session().uploads.pop(key, None), session().opened_link, session().link_of)
@@ -143,11 +143,11 @@ def kept_uploader(label: str, key: str, help_: str) -> UploadedFile | KeptFile |
         links.forget_link()
         if refusals:
             refusals[-1] = ""
-        file: UploadedFile | None = st.session_state[widget]
+        file: UploadedFile | None = st.session_state[name]
         if file is not None:
             session().uploads[key] = file
 
-    shown = st.file_uploader(label, key=widget, help=help_, on_change=keep)
+    shown = st.file_uploader(label, key=name, help=help_, on_change=keep)
     if refusals and refusals[-1]:
         st.error(sentence(refusals[-1]))
     file = session().uploads.get(key)

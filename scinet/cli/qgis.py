@@ -17,12 +17,13 @@ from scinet.share.qgis_reference import reference_layer, write_reference
 from scinet.share.qgis_style import image_pipe, result_pipe
 from scinet.vector.annotations import AnnotatedImage
 from scinet.vector.footprints import Footprints, check_same_world
-from scinet.vector.read import read_footprints
 from scinet.web import is_url
 
 
 def read_reference(file: Path, scene: Scene) -> Footprints:
     """The reference buildings that a scene's project is to show. Raises TruthError."""
+    from scinet.vector.read import read_footprints  # pyogrio takes a second to import
+
     footprints = read_footprints(file, name=file.name, image=AnnotatedImage(scene.name, scene.grid, scene.taken))
     check_same_world(footprints.crs, scene.grid)
     return footprints
