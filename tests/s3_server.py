@@ -1,4 +1,4 @@
-"""A server that speaks as much of S3 as uploads need: buckets, objects in parts, and failures on demand."""
+"""A server that speaks as much of S3 as images and uploads need: buckets, objects in parts, and failures on demand."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,10 @@ BUCKET = "maps"
 
 
 class S3Server(ThreadingHTTPServer):
-    """Objects by their keys, parts of unfinished ones by their numbers; refuses parts while `is_full`."""
+    """Objects by their keys, parts of unfinished ones by their numbers; refuses parts while `is_full`.
+
+    `asked` has the range and the signature of each request for an object.
+    """
 
     daemon_threads = True
 
@@ -19,6 +22,7 @@ class S3Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.objects: dict[str, bytes] = {}
         self.parts: dict[str, dict[int, bytes]] = {}
+        self.asked: list[tuple[str, str]] = []
         self.is_full = False
 
     @property
@@ -72,10 +76,26 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200 if held else 404, content.decode("latin-1"), ETag='"whole"')
 
     def do_GET(self) -> None:
-        bucket, _, _ = self._place()
+        bucket, key, _ = self._place()
+        if key:
+            self._send_object(bucket, key)
+            return
         keys = "".join(f"<Contents><Key>{key}</Key></Contents>" for key in self.server.objects)
         content = f"<ListBucketResult><KeyCount>{len(self.server.objects)}</KeyCount>{keys}</ListBucketResult>"
         self._answer(200 if bucket == BUCKET else 404, content)
+
+    def _send_object(self, bucket: str, key: str) -> None:
+        """The range of an object that is asked for."""
+        asked = self.headers.get("Range", ""), self.headers.get("Authorization", "")
+        self.server.asked.append(asked)
+        content = self.server.objects.get(key, b"") if bucket == BUCKET else b""
+        found = re.fullmatch(r"bytes=(\d+)-(\d+)", asked[0])
+        if not content or not found:
+            self._answer(404, "<Error><Code>NoSuchKey</Code></Error>")
+            return
+        start, stop = int(found[1]), min(int(found[2]) + 1, len(content))
+        part = content[start:stop].decode("latin-1")
+        self._answer(206, part, Content_Range=f"bytes {start}-{stop - 1}/{len(content)}")
 
     def do_POST(self) -> None:
         _, key, query = self._place()

@@ -17,8 +17,10 @@ from pages.sources.window import TruthFile, choose_part
 from scinet.datasets.web_cache import default_cache, with_cache
 from scinet.errors import GsdMissingError, RasterError
 from scinet.raster.choice import ImageChoice
+from scinet.raster.open import is_remote
 from scinet.raster.pyramid.templates import is_template
 from scinet.raster.scene import Scene, open_scene
+from scinet.store import is_in_store
 from scinet.web import host, is_url
 
 
@@ -33,7 +35,8 @@ def choose() -> Choice:
         on_change=_allow_typed,
         help="An image of any size on the machine that runs the app: a GeoTIFF, GeoPackage, MBTiles, PMTiles or a "
         "folder of tiles (zoom/column/row.png). Or the address of a Cloud Optimized GeoTIFF (COG), of tiles with "
-        "{z}, {x} and {y}, of a WMTS, TMS or WMS service or of a STAC item: only what is displayed is read.",
+        "{z}, {x} and {y}, of a WMTS, TMS or WMS service or of a STAC item: only what is displayed is read. Or a COG "
+        "in an object store: s3://bucket/key.tif, with the credentials of the environment.",
     )
     source = (typed or "").strip()
     search()
@@ -41,13 +44,15 @@ def choose() -> Choice:
         return Choice(
             None, hint="Type the path or URL of an image in the sidebar. Until then, the previous image stays."
         )
+    if is_in_store(source) and not is_hosted() and session().allowed_url != source:
+        return Choice(None, hint="Links cannot name an image in an object store. Type its address in the sidebar.")
     if is_hosted() and not is_url(source):
         raise RasterError("This server reads images at http and https addresses only. Give one, or upload the image.")
     if is_url(source) and session().allowed_url != source:
         st.button("Read from the web", key="allow_url", on_click=_allow, args=(source,), width="stretch")
         return Choice(None, hint=f"This link names an image at {host(source)}. Read it with the button in the sidebar.")
     choice = choose_image_reading(is_template(source))
-    key = hash_of(source if is_url(source) else file_key(typed_path(source)), choice)
+    key = hash_of(source if is_remote(source) else file_key(typed_path(source)), choice)
     try:
         scene, cm_per_px = _open(source, key, None, choice), None
     except GsdMissingError as missing:
@@ -62,7 +67,7 @@ def choose() -> Choice:
 
 @st.cache_resource(max_entries=8, ttl=3600, show_spinner="Opening the image")
 def _open(source: str, key: str, cm_per_px: float | None, _choice: ImageChoice) -> Scene:
-    scene = open_scene(source if is_url(source) else typed_path(source), cm_per_px=cm_per_px, choice=_choice)
+    scene = open_scene(source if is_remote(source) else typed_path(source), cm_per_px=cm_per_px, choice=_choice)
     return with_cache(scene, default_cache())
 
 

@@ -28,7 +28,6 @@ from scinet.share.qgis_style import write_footprint_style
 from scinet.upload import upload
 from scinet.vector.area import read_area
 from scinet.vector.footprint_file import FootprintFile
-from scinet.web import is_url
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Settings:
             WriteError: Its result would replace the image itself.
             PromiseError: No threshold keeps the promise.
         """
-        if not is_url(scene.source) and out.exists() and out.samefile(str(scene.source)):
+        if not scene.is_remote and out.exists() and out.samefile(str(scene.source)):
             raise WriteError(f"{out} is the image itself. Give the result another name.")
         shapes = replace(self.shapes, path=footprints) if self.shapes and footprints else None
         area = None if self.area is None else read_area(self.area, scene.grid, self.area.name)

@@ -13,9 +13,9 @@ from scinet import json_values
 from scinet.datasets.tiles import SUFFIXES, Tile, tiles_in
 from scinet.errors import RasterError
 from scinet.raster.choice import ImageChoice
+from scinet.raster.open import is_remote
 from scinet.raster.pyramid.folder import is_tile_folder
 from scinet.raster.scene import Scene, open_scene
-from scinet.web import is_url
 
 LIST_SUFFIX, STAC_SUFFIXES = ".txt", (".json", ".geojson")
 _ASSET_ROLES = ("visual", "data")  # of an item's images, the likeliest first
@@ -72,10 +72,10 @@ def every_nth(scenes: Sequence[SceneSource], number: int, count: int) -> list[Sc
 
 def _scenes_of(argument: str) -> Iterator[SceneSource]:
     path = Path(argument)
-    if is_url(argument):
+    if is_remote(argument):
         yield SceneSource(_stem(argument), argument)
     elif path.is_dir() and not is_tile_folder(path):
-        yield from (SceneSource(tile.name, str(tile.image.resolve()), tile) for tile in tiles_in(path))
+        yield from (SceneSource(tile.name, str(tile.image.resolve()), tile) for tile in tiles_in(path.resolve()))
     elif path.suffix.lower() == LIST_SUFFIX:
         for line in _read(path).splitlines():
             if line.strip() and not line.startswith("#"):
@@ -114,7 +114,7 @@ def _stac_items(path: Path) -> Iterator[SceneSource]:
             facts = json_values.mapping(item, "an item")
             name = json_values.text(facts["id"], "id")
             href = _image_of(json_values.mapping(facts["assets"], "assets"), name)
-            yield SceneSource(_safe(name), href if is_url(href) else str(Path(urljoin(str(path.resolve()), href))))
+            yield SceneSource(_safe(name), href if is_remote(href) else str(Path(urljoin(str(path.resolve()), href))))
     except (ValueError, KeyError, json.JSONDecodeError) as error:
         raise RasterError(f"{path} is not a STAC item or item collection ({error}).") from None
 

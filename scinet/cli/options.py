@@ -21,7 +21,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 IMAGE_HELP = (
     "a GeoTIFF, COG, PNG, JPEG, WebP, JPEG 2000, GeoPackage, MBTiles, PMTiles or a folder of tiles: a path, or the URL "
-    "of a COG, of tiles with {z}, {x} and {y}, of a service (WMTS, TMS, WMS) or of a STAC item"
+    "of a COG, of tiles with {z}, {x} and {y}, of a service (WMTS, TMS, WMS) or of a STAC item; or a COG in an object "
+    "store: s3://bucket/key.tif (gs://, az://), with the credentials of the environment"
 )
 USUAL_THRESHOLD = 0.5
 PATH = click.Path(path_type=Path)

@@ -8,6 +8,7 @@ import rasterio
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 
+from scinet import store, web
 from scinet.errors import SciNetError
 from scinet.raster.scene import Scene
 from scinet.segmentation.scene import SceneRun
@@ -17,7 +18,6 @@ from scinet.share.qgis_reference import reference_layer, write_reference
 from scinet.share.qgis_style import image_pipe, result_pipe
 from scinet.vector.annotations import AnnotatedImage
 from scinet.vector.footprints import Footprints, check_same_world
-from scinet.web import is_url
 
 
 def read_reference(file: Path, scene: Scene) -> Footprints:
@@ -63,9 +63,10 @@ def _image_layer(scene: Scene, project: Path) -> Layer | None:
         return None
     layout = scene.layout()
     pipe = image_pipe(layout.shown, layout.alpha, layout.stretch)
-    if is_url(scene.source):
+    if scene.is_remote:
         is_tiff = urlsplit(scene.source).path.lower().endswith((".tif", ".tiff"))
-        return Layer(scene.name, f"/vsicurl/{scene.source}", pipe) if is_tiff else None
+        path = store.gdal_path(scene.source) if store.is_in_store(scene.source) else web.gdal_path(scene.source)
+        return Layer(scene.name, path, pipe) if is_tiff else None
     try:
         with rasterio.open(scene.source) as file:
             same_size = (file.height, file.width) == scene.grid.shape

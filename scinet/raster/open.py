@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import rasterio
@@ -17,7 +17,7 @@ from rasterio.io import DatasetReader, MemoryFile
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 
-from scinet import web
+from scinet import store, web
 from scinet.errors import GsdMissingError, RasterError
 from scinet.local_file import open_regular
 from scinet.raster.choice import LIKELIEST, ImageChoice
@@ -60,9 +60,14 @@ _GDAL_OPTIONS = {
 }
 
 
+def is_remote(source: object) -> bool:
+    """Whether a source is an http or https address, or one of an object store."""
+    return web.is_url(source) or store.is_in_store(source)
+
+
 def source_name(source: Source) -> str:
     """What to call a source in a message."""
-    if web.is_url(source):
+    if is_remote(source):
         return web.file_name(str(source))
     if isinstance(source, str | Path):
         return Path(source).name or str(source)
@@ -83,7 +88,7 @@ def open_raster(
     """Open a raster file; in the block, whatever GDAL cannot read becomes a RasterError.
 
     Args:
-        source: Path, bytes or open binary file; an http or https address too where `by_windows`.
+        source: Path, bytes or open binary file; where `by_windows`, an address of the web or of an object store too.
         name: What to call it in a message.
         max_pixels: The most pixels that the file may have.
         by_windows: Whether it is read by windows: then a GeoTIFF may have any size, if its blocks fit in memory.
@@ -93,28 +98,20 @@ def open_raster(
     Raises:
         RasterError: The file cannot be opened or read, is too large, or has no such page.
     """
-    by_url = by_windows and web.is_url(source)
-    content = b""
-    if by_url:
-        path: str | None = web.gdal_path(str(source))
-    elif isinstance(source, str | Path):
-        path = _local_path(source, name)
-    else:
-        path, content = None, source_bytes(source, name)
-        if not content:
-            raise RasterError(f"{name} is empty (0 bytes).")
-    if not by_url:
+    address = str(source) if by_windows and is_remote(source) else None
+    path, content = _path_or_bytes(source, name) if address is None else (_gdal_path(address), b"")
+    if address is None:
         check_header(path or content, name)
-    is_decoded = not by_url and is_jpeg2000(path or content)
+    is_decoded = address is None and is_jpeg2000(path or content)
     if is_decoded:
         path, content = str(decoded(path or content, name, max_pixels)), b""
-    drivers, options = (["GTiff"], _GDAL_OPTIONS | gdal_options()) if by_url else (_DRIVERS, _GDAL_OPTIONS)
+    drivers, options = (["GTiff"] if address else _DRIVERS), _GDAL_OPTIONS | _remote_options(address)
     opened = False
     try:
         with warnings.catch_warnings(), rasterio.Env(**options), ExitStack() as files:
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.Env(**(gdal_options(_OPENING_S) if by_url else {})):
-                if by_url:
+            with rasterio.Env(**_remote_options(address, _OPENING_S)):
+                if address:
                     _read_directories(str(path), drivers)
                 first = files.enter_context(_dataset(path, content, drivers, overview))
                 stored = files.enter_context(_page(first, page, overview, name))
@@ -124,15 +121,20 @@ def open_raster(
             check_blocks(stored, name)
             yield files.enter_context(warped_by_gcps(files.enter_context(upright(stored, path or content))))
     except (RasterioError, CPLE_BaseError, OSError, UnicodeDecodeError) as error:
-        raise RasterError(_why_not(error, name, by_url=by_url, opened=opened)) from None
+        raise RasterError(_why_not(error, name, address, opened=opened)) from None
     except MemoryError:
         raise RasterError(f"{name} does not fit in memory. Cut or shrink it first.") from None
 
 
-def _why_not(error: Exception, name: str, *, by_url: bool, opened: bool) -> str:
+def _why_not(error: Exception, name: str, address: str | None, *, opened: bool) -> str:
     """What is wrong with a file that GDAL cannot read."""
-    if by_url:
+    if address and web.is_url(address):
         return f"{name} cannot be read from its address: it is damaged, or the connection failed. Try again."
+    if address:
+        return (
+            f"{name} cannot be read from its store as a GeoTIFF: check the address, your credentials and, for S3, "
+            "AWS_REGION."
+        )
     if codec := re.search(r"missing codec (\w+)", str(error)):
         compression = _CODECS.get(codec[1], codec[1])
         return (
@@ -142,6 +144,29 @@ def _why_not(error: Exception, name: str, *, by_url: bool, opened: bool) -> str:
     if not opened:
         return f"{name} cannot be read as an image. Give a GeoTIFF, PNG, JPEG, WebP or JPEG 2000."
     return f"{name} is damaged or incomplete: its pixels cannot be read."
+
+
+def _gdal_path(address: str) -> str:
+    return web.gdal_path(address) if web.is_url(address) else store.gdal_path(address)
+
+
+def _remote_options(address: str | None, deadline_s: float | None = None) -> dict[str, Any]:
+    """GDAL's options for an address; none for a local file."""
+    if address is None:
+        return {}
+    if web.is_url(address):
+        return gdal_options(deadline_s)
+    return web.GDAL_OPTIONS | store.gdal_options()  # without the proxy: the environment names the store
+
+
+def _path_or_bytes(source: Source, name: str) -> tuple[str | None, bytes]:
+    """The path of a local file, or the bytes of any other source."""
+    if isinstance(source, str | Path):
+        return _local_path(source, name), b""
+    content = source_bytes(source, name)
+    if not content:
+        raise RasterError(f"{name} is empty (0 bytes).")
+    return None, content
 
 
 def _read_directories(path: str, drivers: list[str]) -> None:

@@ -23,7 +23,16 @@ from scinet.errors import NodataError, RasterError
 from scinet.raster.bands import Rendering, choose_rendering, read_colours, read_decimated_colours, stretch_sample
 from scinet.raster.choice import LIKELIEST, ImageChoice
 from scinet.raster.grid import Grid
-from scinet.raster.open import MAX_PIXELS, MIN_SIDE_PX, Source, grid_of, open_raster, source_bytes, source_name
+from scinet.raster.open import (
+    MAX_PIXELS,
+    MIN_SIDE_PX,
+    Source,
+    grid_of,
+    is_remote,
+    open_raster,
+    source_bytes,
+    source_name,
+)
 from scinet.raster.photo import shot_of, taken_on
 from scinet.raster.raster import Raster
 from scinet.raster.resolution import parse_cm_per_px
@@ -62,7 +71,7 @@ class Scene:
     """An image that is read in parts; it keeps no file open and may be read by several threads.
 
     Attributes:
-        source: Path, http(s) address, or the bytes of a file, which each read opens again.
+        source: Path, address, or the bytes of a file, which each read opens again.
         name: What to call it in a message.
         grid: Its size in px, its place and its ground resolution.
         block: Rows and columns of the blocks that the file decodes at once.
@@ -125,8 +134,8 @@ class Scene:
 
     @property
     def is_remote(self) -> bool:
-        """Whether it is read from the web."""
-        return web.is_url(self.source)
+        """Whether it is read from the web or from an object store."""
+        return is_remote(self.source)
 
     @property
     def cm_per_px(self) -> float:
@@ -366,7 +375,7 @@ def read_raster(
         >>> raster.shape, raster.pixels[0, 0].tolist(), raster.cm_per_px
         ((40, 60), [200, 100, 50], 12.5)
     """
-    if web.is_url(source):
+    if is_remote(source):
         return open_scene(source, cm_per_px=cm_per_px, choice=choice).read()
     cm_per_px = None if cm_per_px is None else parse_cm_per_px(cm_per_px)
     name = source_name(source)
@@ -391,7 +400,8 @@ def open_scene(
     zoom/column/row.png. Other formats, which are decoded as a whole, may have at most 100 million pixels.
 
     Args:
-        source: Path, http(s) address of a COG, of tiles, of a service or of a STAC item, bytes or open binary file.
+        source: Path; http(s) address of a COG, of tiles, of a service or of a STAC item; address of a COG in an object
+            store (s3://, gs://, az://), with the credentials of the environment; bytes or open binary file.
         cm_per_px: Its resolution in ground centimetres, used only where the file has no georeference.
         name: What to call it in a message; by default the file's name.
         choice: Bands, nodata and CRS, where the file leaves them open; by default the likeliest.

@@ -32,7 +32,6 @@ from scinet.segmentation.strategies import Strategy, StrategyName
 from scinet.vector.area import Area
 from scinet.vector.footprint_file import TRACED_ROWS, FootprintFile, write_footprint_file
 from scinet.vector.trace import MaskBand
-from scinet.web import is_url
 
 MAX_WIDTH_PX = 200_000  # of the widest grid that a model sees: memory goes with it
 Output = Literal["mask", "uint8", "float32"]
@@ -262,7 +261,7 @@ def _identity(scene: Scene) -> list[Any]:
     reading += [list(choice.stretch) if choice.stretch else None, choice.page]
     reading += [str(each) for each in (choice.place, choice.zoom, choice.bounds, choice.tms) if each]
     size: Sequence[Any] = (scene.width, scene.height, reading)
-    if isinstance(scene.source, str) and not is_url(scene.source):
+    if isinstance(scene.source, str) and not scene.is_remote:
         facts = Path(scene.source).stat()
         return [str(Path(scene.source).resolve()), facts.st_size, facts.st_mtime_ns, *size]
     return [scene.source if isinstance(scene.source, str) else scene.name, *size]

@@ -410,9 +410,22 @@ def test_a_hosted_server_reads_addresses_only_where_it_says_so(
     monkeypatch.setenv("SCINET_ADDRESSES", "1")
     sources.run()
     sources.segmented_control(key="source").set_value("Path").run()
-    sources.text_input(key="path").set_value(str(tmp_path / "a.tif")).run()
-    assert "at http and https addresses only" in sources.session_state["seen"].problem
+    for private in (str(tmp_path / "a.tif"), "s3://maps/a.tif"):
+        sources.text_input(key="path").set_value(private).run()
+        assert "at http and https addresses only" in sources.session_state["seen"].problem
     assert not [box for box in sources.text_input if box.key == "truth_path"]
+
+
+def test_an_image_in_a_store_is_read_where_its_address_was_typed_not_from_a_link(
+    sources: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_S3_ENDPOINT", "127.0.0.1:9")  # where nobody answers
+    monkeypatch.setenv("AWS_NO_SIGN_REQUEST", "YES")
+    sources.query_params.update({"source": "Path", "path": "s3://maps/linked.tif"})
+    sources.run()
+    assert "Links cannot name" in sources.session_state["seen"].hint
+    sources.text_input(key="path").set_value("s3://maps/typed.tif").run()
+    assert "typed.tif cannot be read from its store" in sources.session_state["seen"].problem
 
 
 def test_an_upload_is_read_as_its_visitor_says(sources: AppTest) -> None:

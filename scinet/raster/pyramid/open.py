@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from scinet import web
+from scinet import store, web
 from scinet.local_file import open_regular
 from scinet.raster.choice import ImageChoice
 from scinet.raster.pyramid.database import SQLITE, open_database
@@ -33,6 +33,8 @@ def open_indirect(source: str | bytes, name: str, cm_per_px: float | None, choic
     """
     if isinstance(source, str) and web.is_url(source):
         return _from_address(source, cm_per_px, choice)
+    if store.is_in_store(source):
+        return None
     pyramid = _from_file(source, name, choice)
     return None if pyramid is None else pyramid_scene(source, name, pyramid, cm_per_px, choice)
 
