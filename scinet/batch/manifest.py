@@ -1,10 +1,11 @@
-"""``manifest.jsonl``: what became of each scene of a run, as one line of JSON per scene."""
+"""``manifest.jsonl``: what became of each scene or tile of a run, as one line of JSON each."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from scinet.atomic_write import sync, write_errors, write_text
 from scinet.errors import WriteError
@@ -14,7 +15,7 @@ State = Literal["pending", "done", "failed"]
 
 @dataclass(frozen=True)
 class Row:
-    """A scene of the run.
+    """A job of the run: a scene, or a tile at one resolution.
 
     Attributes:
         scene: Its name.
@@ -24,6 +25,7 @@ class Row:
         seconds: How long it took.
         sha256: Of the mask.
         error: Why it failed, in a sentence.
+        figures: What a sweep has found; no NaN, which JSON does not know.
     """
 
     scene: str
@@ -33,6 +35,15 @@ class Row:
     seconds: float | None = None
     sha256: str | None = None
     error: str | None = None
+    figures: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """How the run is told of: `ended` gets each job's row, and its lines where it went well."""
+
+    ended: Callable[[Row, Sequence[str]], None]
+    progress: Callable[[float], None]
 
 
 class Manifest:
@@ -59,6 +70,33 @@ class Manifest:
             file.write(_line(row))
         with write_errors(self._path):
             sync(self._path)
+
+    def follow(
+        self, endings: Iterable[tuple[Row, Sequence[str]]], report: Report, *, stop_at_error: bool = False
+    ) -> list[Row]:
+        """Note how jobs end, with their lines, while they do; the file is closed then. Returns all rows.
+
+        Args:
+            endings: The rows of jobs as they end, and their lines for the reader.
+            report: How the run is told of.
+            stop_at_error: Whether the first failure ends the run.
+
+        Raises:
+            WriteError: The file cannot be written.
+        """
+        ended = sum(row.state == "done" for row in self.rows)
+        try:
+            for row, lines in endings:
+                self.add(row)
+                ended += 1
+                report.ended(row, lines)
+                report.progress(ended / len(self._rows))
+                if row.error and stop_at_error:
+                    break
+        finally:
+            with suppress(WriteError):  # an error that is on its way says more, and each line is there already
+                self.close()
+        return self.rows
 
     def close(self) -> None:
         """Leave one line per scene. Raises WriteError."""

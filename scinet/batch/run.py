@@ -2,21 +2,22 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from scinet.atomic_write import write_errors
+from scinet.batch.identity import identity_of
 from scinet.batch.jobs import SceneJob, Settings, Written, begin_bands, write_band, write_scene
-from scinet.batch.manifest import Manifest, Row, read_rows
+from scinet.batch.manifest import Manifest, Report, Row, read_rows
 from scinet.batch.scenes import SceneSource
 from scinet.datasets.tiles import common_stretch
 from scinet.engines.protocol import Engine, Outcome
-from scinet.errors import CheckpointError, SciNetError, WriteError
-from scinet.models.card import checkpoints_folder, read_card
+from scinet.errors import SciNetError, WriteError
 from scinet.output_lock import output_lock
+from scinet.raster.choice import ImageChoice
 from scinet.raster.resumable_cog import discard_pieces, pieces_folder
 
 R = TypeVar("R")
@@ -42,14 +43,6 @@ class Folder:
         """The job of one scene."""
         footprints = self.footprints / f"{source.name}.gpkg" if self.footprints else None
         return SceneJob(source, settings, self.masks / f"{source.name}.tif", footprints, bands)
-
-
-@dataclass(frozen=True)
-class Report:
-    """How the run is told of: `ended` gets each scene's row, and its lines where it was written."""
-
-    ended: Callable[[Row, Sequence[str]], None]
-    progress: Callable[[float], None]
 
 
 def segment_scenes(
@@ -93,30 +86,23 @@ def segment_scenes(
     jobs = [folder.job(source, settings, bands_per_scene) for source in sources if source.name not in done]
     if not resume:
         _discard(jobs)
-    ended = len(sources) - len(jobs)
-    try:
-        for job, outcome in _run(engine, jobs, bands_per_scene):
-            row = _row(job, identity, outcome)
-            manifest.add(row)
-            ended += 1
-            report.ended(row, outcome.result.lines if outcome.result else ())
-            report.progress(ended / len(sources))
-            if row.error and stop_at_error:
-                break
-    finally:
-        with suppress(WriteError):  # an error that is on its way says more, and each line is there already
-            manifest.close()
-    return manifest.rows
+    endings = (
+        (_row(job, identity, outcome), outcome.result.lines if outcome.result else ())
+        for job, outcome in _run(engine, jobs, bands_per_scene)
+    )
+    return manifest.follow(endings, report, stop_at_error=stop_at_error)
 
 
-def shared_stretch(sources: Sequence[SceneSource], settings: Settings) -> tuple[float, float] | None:
+def shared_stretch(
+    sources: Sequence[SceneSource], native_cm_per_px: float | None, choice: ImageChoice
+) -> tuple[float, float] | None:
     """The stretch that all scenes of more than 8 bits share; None where there is none or the user has chosen one."""
-    if settings.choice.stretch is not None:
+    if choice.stretch is not None:
         return None
     scenes = []
     for source in sources[:: max(1, len(sources) // _STRETCH_SCENES)]:
         with suppress(SciNetError):  # writing it will say what is wrong
-            scenes.append(source.open(settings.native_cm_per_px, settings.choice))
+            scenes.append(source.open(native_cm_per_px, choice))
     with suppress(SciNetError):
         return common_stretch(scenes)
     return None
@@ -197,12 +183,5 @@ def _is_whole(folder: Folder, row: Row) -> bool:
 
 
 def _identity(settings: Settings) -> str:
-    """A hash of what the results depend on, the model's weights included."""
-    card = checkpoints_folder() / f"{settings.model}.json"
-    try:
-        weights = read_card(card).sha256
-    except CheckpointError:  # a custom model
-        path = Path(settings.model)
-        weights = f"{path.stat().st_size} {path.stat().st_mtime_ns}" if path.is_file() else ""
     shapes = settings.shapes and replace(settings.shapes, path=Path())
-    return hashlib.sha256(repr((replace(settings, device=None, shapes=shapes), weights)).encode()).hexdigest()[:16]
+    return identity_of(replace(settings, device=None, shapes=shapes), settings.model)

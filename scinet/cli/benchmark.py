@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,8 @@ from scinet.atomic_write import write_bytes
 from scinet.batch.jobs import worker_model
 from scinet.batch.tile_scores import TileJob, score_tiles
 from scinet.cli.bar import Bar
-from scinet.cli.many import SOME_FAILED, engine_options, model_anywhere
+from scinet.cli.many import SOME_FAILED, engine_options, model_anywhere, of_job
 from scinet.cli.options import PATH, examples, model_option
-from scinet.datasets.tiles import Tile
 from scinet.engines.protocol import Engine, EngineName, Resources, open_engine
 from scinet.errors import BenchmarkError
 from scinet.evaluation.benchmark import BENCHMARK_STRATEGIES
@@ -80,18 +78,18 @@ def benchmark(
     job: tuple[int, int] | None,
 ) -> int:
     """Score a model on test tiles; returns the exit status."""
-    tiles = tiles_to_score(folder, split)
+    tiles = tiles_to_score(folder.absolute(), split)  # workers have another working folder than this process
     of_jobs = sorted(out.parent.glob(f"{out.stem}-*-of-*{out.suffix}")) if job is None else []
     if job is not None:
         tiles = tiles[job[0] - 1 :: job[1]]
-        out = out.with_name(f"{out.stem}-{job[0]}-of-{job[1]}{out.suffix}")
+        out = of_job(out, job)
     name, part = model_anywhere(model), out.with_name(f"{out.name}.part")
     with output_lock(out), open_engine(engine, Resources(workers, gpus_per_worker)) as opened:
         card = worker_model(name, device).card
         known = [read_rows(path.read_bytes(), path.name) for path in (part, *of_jobs) if resume and path.is_file()]
         known = [rows[rows["weights"] == card.sha256] for rows in known]
         done = set[str]().union(*(scored_images(rows, card.sha256, strategies) for rows in known))
-        jobs = [TileJob(name, device, folder.absolute(), strategies, _anywhere(tile)) for tile in tiles]
+        jobs = [TileJob(name, device, folder.absolute(), strategies, tile) for tile in tiles]
         jobs = [each for each in jobs if each.tile.image.relative_to(each.folder).as_posix() not in done]
         tables = [rows[rows["image"].isin(done)] for rows in known]
         failed = _score(opened, card.title, jobs, tables, part)
@@ -116,11 +114,6 @@ def benchmark(
         score = f"micro-IoU {iou(sums.counts):.4f} at native resolution"
         click.echo(f"{dataset or folder.name}: {score}, {len(of_dataset)} tiles, {strategies[0]}")
     return 0
-
-
-def _anywhere(tile: Tile) -> Tile:
-    """With whole paths: workers have another working folder than this process."""
-    return replace(tile, image=tile.image.absolute(), truth=tile.truth and tile.truth.absolute())
 
 
 def _score(engine: Engine, title: str, jobs: Sequence[TileJob], tables: list[pd.DataFrame], part: Path) -> int:

@@ -7,11 +7,11 @@ import click
 import numpy as np
 
 from scinet.camera.camera import Camera, round_height_m
-from scinet.cli.inputs import Window, read_subject
 from scinet.cli.options import IMAGE_HELP, camera_option, examples, image_options, json_option, truth_options
 from scinet.errors import GsdMissingError
 from scinet.evaluation.mask_values import MaskChoice
 from scinet.evaluation.report import to_json
+from scinet.evaluation.subject import Window, read_subject
 from scinet.evaluation.truth import judged_part, truth_labels
 from scinet.raster.choice import ImageChoice
 from scinet.raster.scene import Scene, open_scene
@@ -62,7 +62,7 @@ def info(
     if truth is None:
         content["notes"] = [*scene.all_notes, *told]
     else:
-        subject = read_subject(image, truth, window, scene.cm_per_px, image_choice, mask_choice, features)
+        subject = read_subject(scene, truth, mask_choice, features, window)
         assert subject.truth is not None
         labels, judged = judged_part(truth_labels(subject.truth, subject.raster), subject.raster.valid)
         content["reference"] = {

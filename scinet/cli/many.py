@@ -11,8 +11,8 @@ from typing import Any, TypeVar, cast
 import click
 
 from scinet.batch.jobs import Settings
-from scinet.batch.manifest import Row
-from scinet.batch.run import Folder, Report, segment_scenes, shared_stretch
+from scinet.batch.manifest import Report, Row
+from scinet.batch.run import Folder, segment_scenes, shared_stretch
 from scinet.batch.scenes import SceneSource, every_nth, find_scenes
 from scinet.cli.bar import Bar, print_notes
 from scinet.cli.options import PATH
@@ -48,7 +48,7 @@ class Many:
     @property
     def manifest(self) -> str:
         """The manifest's name: array jobs have one each."""
-        return "manifest.jsonl" if self.job is None else f"manifest-{self.job[0]}-of-{self.job[1]}.jsonl"
+        return of_job(Path("manifest.jsonl"), self.job).name
 
 
 class JobType(click.ParamType[tuple[int, int]]):
@@ -95,13 +95,7 @@ def many_options(function: Function) -> Function:
             metavar="N",
             help="Cut each scene of --to into N bands, for several workers at a time.",
         ),
-        click.option(
-            "--on-error",
-            type=click.Choice(["skip", "stop"]),
-            default="skip",
-            show_default=True,
-            help="Whether a scene of --to that fails stops the others.",
-        ),
+        on_error_option("scene of --to"),
     ]
     with_options: Any = with_many
     for option in reversed(options):
@@ -140,6 +134,27 @@ def engine_options(things: str) -> list[Callable[[Any], Any]]:
     ]
 
 
+def on_error_option(thing: str) -> Callable[[Any], Any]:
+    """``--on-error``, for a thing of many, in words: "scene"."""
+    return click.option(
+        "--on-error",
+        type=click.Choice(["skip", "stop"]),
+        default="skip",
+        show_default=True,
+        help=f"Whether a {thing} that fails stops the others.",
+    )
+
+
+def of_job(path: Path, job: tuple[int, int] | None) -> Path:
+    """A file of an array job.
+
+    Example:
+        >>> of_job(Path("rows.parquet"), (7, 64)).name, of_job(Path("rows.parquet"), None).name
+        ('rows-7-of-64.parquet', 'rows.parquet')
+    """
+    return path if job is None else path.with_stem(f"{path.stem}-{job[0]}-of-{job[1]}")
+
+
 def segment_many(
     arguments: Sequence[str], settings: Settings, many: Many, footprints: Path | None, resume: bool
 ) -> int:
@@ -148,14 +163,8 @@ def segment_many(
         if place.suffix and not place.is_dir():
             raise WriteError(f"{place} has to be a folder, as there may be many scenes: give a name without a suffix.")
     sources = find_scenes(arguments)
-    stretch = shared_stretch(sources, settings)
-    if stretch is not None:
-        print_notes(
-            [
-                f"Values of more than 8 bits are stretched from {stretch[0]:.4g}..{stretch[1]:.4g} in all images, "
-                "their 2nd and 98th percentiles. Choose others with --stretch LOW HIGH."
-            ]
-        )
+    stretch = shared_stretch(sources, settings.native_cm_per_px, settings.choice)
+    print_notes(stretch_note(stretch))
     mine = every_nth(sources, *many.job) if many.job else sources
     rows = _run(
         mine, replace(settings, model=model_anywhere(settings.model), common_stretch=stretch), many, footprints, resume
@@ -182,14 +191,25 @@ def _run(
             settings,
             Folder(many.to.resolve(), footprints and footprints.resolve(), many.manifest),
             engine,
-            Report(_tell, bar.show),
+            Report(tell, bar.show),
             resume=resume,
             stop_at_error=many.stop_at_error,
             bands_per_scene=many.bands_per_scene,
         )
 
 
-def _tell(row: Row, lines: Sequence[str]) -> None:
+def stretch_note(stretch: tuple[float, float] | None) -> list[str]:
+    """What to say of the stretch that all images share, if there is one."""
+    if stretch is None:
+        return []
+    return [
+        f"Values of more than 8 bits are stretched from {stretch[0]:.4g}..{stretch[1]:.4g} in all images, "
+        "their 2nd and 98th percentiles. Choose others with --stretch LOW HIGH."
+    ]
+
+
+def tell(row: Row, lines: Sequence[str]) -> None:
+    """Print what became of a scene or a tile."""
     for line in lines:
         print(line)
     if row.error:

@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from scinet.cli.bar import Bar, print_notes
-from scinet.cli.inputs import Window, read_subject, with_area
 from scinet.cli.models import load_models
 from scinet.cli.options import (
     IMAGE_HELP,
@@ -26,7 +25,9 @@ from scinet.evaluation.evaluate import evaluate_on_grids
 from scinet.evaluation.mask_values import MaskChoice
 from scinet.evaluation.partial import labels_note
 from scinet.evaluation.report import report, to_json
+from scinet.evaluation.subject import Window, read_subject, with_area
 from scinet.raster.choice import ImageChoice
+from scinet.raster.scene import open_scene
 from scinet.segmentation.segment import segment
 from scinet.segmentation.strategies import Strategy
 from scinet.vector.choice import VectorChoice
@@ -75,8 +76,8 @@ def score(
     as_json: bool,
 ) -> None:
     """Segment an image and compare the mask with reference buildings."""
-    subject = read_subject(image, truth, window, native_cm_per_px, image_choice, mask_choice, features)
-    subject = with_area(subject, area, not_all_labelled)
+    scene = open_scene(image, cm_per_px=native_cm_per_px, choice=image_choice)
+    subject = with_area(read_subject(scene, truth, mask_choice, features, window), area, not_all_labelled)
     print_notes(subject.notes)
     (loaded,) = load_models([model], device)
     raster = subject.raster

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from scinet.errors import ResolutionError
 from scinet.evaluation.scores import Counts, iou
 from scinet.raster.components import without_small
 from scinet.raster.raster import Raster
@@ -25,6 +26,24 @@ def steps_around(native_cm_per_px: float) -> list[float]:
     """
     others = [step for step in STEPS_CM_PER_PX if abs(step / native_cm_per_px - 1) > SAME_GSD]
     return sorted([*others, native_cm_per_px])
+
+
+def steps_within(native_cm_per_px: float, finest: float | None, coarsest: float) -> list[float]:
+    """The usual steps from the finest, by default the native one, to the coarsest, and the native one.
+
+    Raises:
+        ResolutionError: The finest is coarser than the coarsest.
+    """
+    finest = finest or native_cm_per_px
+    check_order(finest, coarsest)
+    steps = steps_around(native_cm_per_px)
+    return [step for step in steps if finest <= step <= coarsest or step == native_cm_per_px]
+
+
+def check_order(finest: float, coarsest: float) -> None:
+    """Raise ResolutionError where the finest resolution in cm/px is coarser than the coarsest."""
+    if finest > coarsest:
+        raise ResolutionError(f"--from {finest:g} is coarser than --to {coarsest:g}: give the finest first.")
 
 
 def two_digits(cm_per_px: float) -> float:

@@ -70,7 +70,7 @@ def report(
 
 def to_json(content: dict[str, Any]) -> str:
     """A report as JSON text; NaN, which JSON does not know, becomes null."""
-    return json.dumps(_without_nan(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(without_nan(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _against_truth(evaluation: Evaluation, diagnosis: Diagnosis, is_partial: bool) -> dict[str, Any]:
@@ -107,9 +107,10 @@ def _crs_name(raster: Raster) -> str | None:
     return raster.crs.to_string() if raster.crs else None
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """A value of JSON, with None in place of each NaN in it."""
     if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
+        return {key: without_nan(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_without_nan(inner) for inner in value]
+        return [without_nan(inner) for inner in value]
     return None if isinstance(value, float) and not isfinite(value) else value

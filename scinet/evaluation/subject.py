@@ -1,4 +1,4 @@
-"""The image of the commands that compare masks, in memory, with its reference buildings."""
+"""An image in memory with its reference buildings, for comparing masks with them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,10 +7,9 @@ from typing import NamedTuple
 from scinet.errors import SciNetError
 from scinet.evaluation.mask_values import MaskChoice
 from scinet.evaluation.truth import Truth, read_truth, read_window_truth
-from scinet.raster.choice import ImageChoice
 from scinet.raster.open import MAX_PIXELS
 from scinet.raster.raster import Raster
-from scinet.raster.scene import open_scene
+from scinet.raster.scene import Scene
 from scinet.vector.area import Area, read_area
 from scinet.vector.choice import VectorChoice
 
@@ -32,33 +31,28 @@ class Subject(NamedTuple):
 
 
 def read_subject(
-    image: str,
+    scene: Scene,
     truth: Path | None,
-    window: Window | None,
-    native_cm_per_px: float | None,
-    image_choice: ImageChoice,
     mask_choice: MaskChoice,
     features: VectorChoice,
+    window: Window | None = None,
 ) -> Subject:
     """Read an image and its reference buildings.
 
     Args:
-        image: A path or URL.
+        scene: The image.
         truth: A mask image or vector file.
-        window: Column, row, width and height in px, to take only this part.
-        native_cm_per_px: The image's resolution, if the file does not say.
-        image_choice: Bands, nodata and CRS of the image, where the file leaves them open.
         mask_choice: Which values of a mask image are building or ignored.
         features: The layer of a vector file, and which of its features are buildings.
+        window: Column, row, width and height in px, to take only this part.
 
     Raises:
         SciNetError: Something cannot be read, or does not fit in memory.
     """
-    scene = open_scene(image, cm_per_px=native_cm_per_px, choice=image_choice)
     if window is None and scene.pixels > MAX_PIXELS:
         raise SciNetError(
             f"{scene.name} has {scene.width} x {scene.height} px, more than fit in memory. "
-            "Choose a part of it with --window COLUMN ROW WIDTH HEIGHT."
+            "Choose a part of it with --window COLUMN ROW WIDTH HEIGHT, or cut it into tiles."
         )
     raster = scene.window(*(window or (0, 0, scene.width, scene.height)))
     if truth is None:
