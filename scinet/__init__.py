@@ -84,7 +84,12 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    try:
+        value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    except ModuleNotFoundError as error:
+        from scinet.errors import missing_package
+
+        raise missing_package(f"scinet.{name}", error) from None
     globals()[name] = value  # found without this function from now on
     return value
 

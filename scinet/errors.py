@@ -82,3 +82,19 @@ class PromiseError(SciNetError):
 
 class DownloadError(SciNetError):
     """A file cannot be fetched from the web, or cannot be stored on disk."""
+
+
+def missing_package(what: str, error: ModuleNotFoundError) -> Exception:
+    """The error to raise where something needs a package that is not installed: a sentence that says what to install.
+
+    Args:
+        what: What needs it, such as "scinet.load_model".
+        error: Of the import; it is returned itself where a module of this package is missing, which is a fault.
+
+    Example:
+        >>> print(missing_package("scinet.load_model", ModuleNotFoundError(name="torch")))
+        scinet.load_model needs the package torch: pip install "scinet-explorer[full]", and try again.
+    """
+    if (error.name or "").partition(".")[0] == "scinet":
+        return error
+    return SciNetError(f'{what} needs the package {error.name}: pip install "scinet-explorer[full]", and try again.')

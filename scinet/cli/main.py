@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from scinet import __version__
-from scinet.errors import SciNetError
+from scinet.errors import SciNetError, missing_package
 from scinet.models.memory import tune_memory
 
 STOPPED = 130  # what shells expect of a program that Ctrl-C ended
@@ -46,11 +46,7 @@ class LazyGroup(click.Group):
         try:
             command: click.Command = getattr(import_module(module), name)
         except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] == "scinet":
-                raise
-            raise SciNetError(
-                f'scinet {cmd_name} needs the package {error.name}: pip install "scinet-explorer[full]", and try again.'
-            ) from None
+            raise missing_package(f"scinet {cmd_name}", error) from None
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

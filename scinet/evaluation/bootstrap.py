@@ -9,16 +9,15 @@ excludes 0 and every seed of one system is on the same side of every seed of the
 
 import re
 from collections.abc import Collection
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from scinet.evaluation.draws import DRAWS, draws
 from scinet.evaluation.scores import EPSILON
 from scinet.evaluation.tile_sums import OBJECT_METRICS, object_scores_of, sums_matrix
 
-DRAWS = 1000
 LEVEL = 0.95
 PIXEL_METRICS = ("micro_iou", "micro_f1", "macro_iou", "macro_f1")
 METRICS = (*PIXEL_METRICS, *OBJECT_METRICS)
@@ -33,18 +32,6 @@ def system_of(model: str) -> str:
     ('unet-aspp', 'unet-native')
     """
     return re.sub(r"-seed\d+$", "", model)
-
-
-@lru_cache(maxsize=32)
-def draws(tiles: int) -> NDArray[np.float64]:
-    """How often each tile takes part, (1 + DRAWS, tiles): once, then as drawn with replacement; always the same.
-
-    A single tile leaves nothing to draw from: its draws are NaN, so that nothing has an interval of width 0.
-    """
-    if tiles == 1:
-        return np.vstack([np.ones(1), np.full((DRAWS, 1), np.nan)])
-    drawn = np.random.default_rng(0).multinomial(tiles, np.full(tiles, 1 / tiles), size=DRAWS)
-    return np.vstack([np.ones(tiles), drawn])
 
 
 def bootstrap_scores(

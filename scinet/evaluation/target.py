@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scinet.errors import TargetError
-from scinet.evaluation.bootstrap import draws
+from scinet.evaluation.draws import draws
 from scinet.evaluation.parts import FIGURE_NAMES, LARGE_M2, FigureName, Sums, figure_of
 from scinet.models.confidence import Estimate
 

@@ -28,14 +28,19 @@ class Without:
         return None if name.partition(".")[0] in {MISSING!r} else self.finder.find_spec(name, path, target)
 
 sys.meta_path[:] = map(Without, sys.meta_path)
-from scinet.cli.main import main
-sys.exit(main())
 """
 
 
+def python(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a script in a process that finds none of these packages."""
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT + script, *map(str, arguments)], capture_output=True, text=True
+    )
+
+
 def scinet(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process that finds none of these packages."""
-    return subprocess.run([sys.executable, "-c", WITHOUT, *map(str, arguments)], capture_output=True, text=True)
+    """Run a command in such a process."""
+    return python("from scinet.cli.main import main; sys.exit(main())", *arguments)
 
 
 @pytest.fixture
@@ -88,3 +93,20 @@ def test_what_needs_more_packages_says_so(arguments: tuple[str, ...], says: str,
     assert done.returncode == 2
     assert says in done.stderr and 'pip install "scinet-explorer[full]"' in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_public_name_that_needs_more_packages_says_so_and_the_others_work() -> None:
+    script = """
+import json, scinet
+said = {}
+for name in scinet.__all__:
+    try:
+        getattr(scinet, name)
+    except scinet.SciNetError as error:
+        said[name] = str(error)
+print(json.dumps(said))
+"""
+    done = python(script)
+    assert done.returncode == 0, done.stderr
+    needs = 'scinet.load_model needs the package torch: pip install "scinet-explorer[full]", and try again.'
+    assert json.loads(done.stdout) == {"load_model": needs}
