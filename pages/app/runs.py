@@ -21,7 +21,7 @@ from scinet.datasets import sample_results
 from scinet.errors import CheckpointError, RasterError, SciNetError
 from scinet.evaluation.evaluate import Evaluation
 from scinet.evaluation.evaluate import evaluate as evaluate_mask
-from scinet.evaluation.grading import Grid
+from scinet.evaluation.grading import Grid, on_finer_grid
 from scinet.evaluation.truth import truth_labels
 from scinet.job_queue import Job, JobQueue
 from scinet.models.card import Card
@@ -335,9 +335,9 @@ def evaluate_on_grids(run: Run, settings: MaskSettings) -> dict[Grid, Evaluation
         return {"working": on_working, "native": on_working}
 
     def make() -> Evaluation:
-        return evaluate_mask(
-            run.probability, task.subject.raster, reference(task.subject), area=task.subject.area, **settings._asdict()
-        )
+        native = task.subject.raster
+        probability = on_finer_grid(run.probability, on_working.raster, native.shape)
+        return evaluate_mask(probability, native, reference(task.subject), area=task.subject.area, **settings._asdict())
 
     key = ("native", *task.scored_key, *settings)
     return {"working": on_working, "native": cache("derived").get_or_make(key, make, _evaluation_bytes)}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from scinet.evaluation.boundary import boundary_counts, boundary_width_px
 from scinet.evaluation.diagnose import Diagnosis, diagnose
-from scinet.evaluation.grading import Grid, mask_on
+from scinet.evaluation.grading import Grid, mask_on, on_finer_grid
 from scinet.evaluation.objects import Objects, find_objects
 from scinet.evaluation.truth import Truth, judged_part, truth_labels
 from scinet.raster.components import Spans, components
@@ -134,8 +134,10 @@ def evaluate_on_grids(
         The evaluations by grid; the same one twice where the working resolution is the native one.
     """
 
-    def on(raster: Raster) -> Evaluation:
+    def on(raster: Raster, probability: NDArray[np.float32]) -> Evaluation:
         return evaluate(probability, raster, reference, threshold=threshold, min_area_m2=min_area_m2, area=area)
 
-    on_working = on(working)
-    return {"working": on_working, "native": on_working if working.shape == native.shape else on(native)}
+    on_working = on(working, probability)
+    if working.shape == native.shape:
+        return {"working": on_working, "native": on_working}
+    return {"working": on_working, "native": on(native, on_finer_grid(probability, working, native.shape))}

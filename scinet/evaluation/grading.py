@@ -9,7 +9,7 @@ from scinet.errors import ResolutionError
 from scinet.evaluation.scores import Counts, iou
 from scinet.raster.components import without_small
 from scinet.raster.raster import Raster
-from scinet.raster.resample import resample_probability
+from scinet.raster.resample import resample_mask, resample_probability
 from scinet.raster.resolution import STEPS_CM_PER_PX
 
 Grid = Literal["working", "native"]
@@ -70,6 +70,23 @@ def mask_on(
     """A probability (h, w) of a raster's extent as mask bool (H, W) on its grid, without small components."""
     mask = (resample_probability(probability, raster.shape) > threshold) & raster.valid
     return without_small(mask, min_area_m2, raster.pixel_area_m2)
+
+
+def on_finer_grid(probability: NDArray[np.float32], working: Raster, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """A probability brought to a finer grid, where buildings that a model parted stay apart.
+
+    The lines between them are one pixel wide and 0: interpolated, they would close at their corners.
+
+    Args:
+        probability: float32 (h, w) on the working grid.
+        working: The image on that grid; what is not valid is 0 as well, and is interpolated.
+        shape: (H, W) of the finer grid over the same extent.
+    """
+    brought = resample_probability(probability, shape)
+    lines = (probability == 0) & working.valid
+    if shape[0] > lines.shape[0] and lines.any():
+        brought[resample_mask(lines, shape)] = 0
+    return brought
 
 
 def agreement(mask: NDArray[np.bool_], native_mask: NDArray[np.bool_], native: Raster) -> float:

@@ -82,3 +82,20 @@ def test_a_coarse_mask_loses_only_on_the_native_grid(noise_raster: Raster, house
     assert on_working.shares.omission == 0
     assert on_working.tally.true * 16 == on_native.tally.true  # the houses lie on the coarse grid
     assert 0 < on_native.shares.omission < 0.05  # bilinear interpolation rounds the corners
+
+
+def test_buildings_that_a_model_parted_stay_apart_on_the_native_grid(noise_raster: Raster) -> None:
+    working = resample(noise_raster, 40)
+    probability = np.full(working.shape, 0.9, np.float32)
+    row, column = np.indices(probability.shape)
+    probability[row == column] = 0  # a line as `scinet.segmentation.instances` draws them: its pixels touch at corners
+    found = evaluate_on_grids(probability, working, noise_raster, threshold=0.3)
+    assert [found[grid].predicted_labels.max() for grid in ("working", "native")] == [2, 2]
+
+
+def test_nodata_does_not_grow_on_the_native_grid(noise_raster: Raster) -> None:
+    working = resample(noise_raster, 40)
+    working.valid[:, 8:] = False
+    probability = np.where(working.valid, np.float32(0.9), np.float32(0))
+    prediction = evaluate_on_grids(probability, working, noise_raster, threshold=0.3)["native"].prediction
+    assert prediction[:, :33].all() and not prediction[:, 34:].any()  # interpolated across the edge
