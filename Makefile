@@ -2,7 +2,7 @@
 # make check  lint, format, types, import contracts and the quick tests
 # make test   the same checks and all tests, slow and browser ones included
 # make fuzz   damaged files of every kind: CASES=20000 of them, which SEED=... chooses
-# make lock   resolve the version ranges of requirements*.txt again
+# make lock   bring the locks in line with requirements*.txt; versions stay where they can
 
 PYTHON ?= python3
 CASES ?= 20000
@@ -37,9 +37,9 @@ fuzz: $(VENV)/.dev
 
 lock: $(UV)
 	$(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url \
-		requirements.txt -o requirements.lock --upgrade
+		requirements.txt -o requirements.lock
 	$(UV) pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url \
-		requirements-dev.txt -c requirements.lock -o requirements-dev.lock --upgrade
+		requirements-dev.txt -c requirements.lock -o requirements-dev.lock
 
 $(UV):
 	$(PYTHON) -m venv $(VENV)

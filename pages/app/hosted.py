@@ -13,4 +13,5 @@ sys.path.insert(0, str(ROOT))  # streamlit run adds the folder of the script, wh
 from pages.app.gate import Gate, report_error  # noqa: E402
 
 os.environ["SCINET_HOSTED"] = "1"
+st.secrets.load_if_toml_exists()  # they become environment variables, the only ones that some services have
 app = st.App(ROOT / "app.py", middleware=[Middleware(Gate)], on_script_error=report_error)

@@ -13,6 +13,7 @@ import streamlit as st
 
 from pages.app.hosting import ProcessorTime
 from pages.app.result_cache import ResultCache
+from scinet.bounded_child.limits import memory_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,6 +175,7 @@ MAP_WIDGETS = (RESOLUTION, "compare", "style", "threshold", "min_area")
 
 CacheName = Literal["runs", "derived", "map", "sweep", "images", "thumbnails", "models", "custom models"]
 MB = 1_000_000
+_PROGRAM_BYTES, _AMPLE_BYTES = 1500 * MB, 8000 * MB  # the program with a run; with it, caches that are as large as here
 CACHE_BYTES: dict[CacheName, int] = {
     "runs": 800 * MB,  # probabilities, which cost seconds
     "derived": 800 * MB,  # what follows from them without a model: masks, diagnoses, resampled images
@@ -189,4 +191,13 @@ CACHE_BYTES: dict[CacheName, int] = {
 @st.cache_resource(show_spinner=False)
 def cache(name: CacheName) -> ResultCache:
     """One of the server's caches, shared by all sessions."""
-    return ResultCache(CACHE_BYTES[name])
+    return ResultCache(int(CACHE_BYTES[name] * cache_share(memory_bytes())))
+
+
+def cache_share(memory: int) -> float:
+    """The share of `CACHE_BYTES` that caches may take on a machine or in a container with so many bytes of memory.
+
+    >>> [round(cache_share(memory), 2) for memory in (64_000_000_000, 8_000_000_000, 2_700_000_000, 1_000_000_000)]
+    [1.0, 1.0, 0.18, 0.05]
+    """
+    return min(1.0, max(0.05, (memory - _PROGRAM_BYTES) / (_AMPLE_BYTES - _PROGRAM_BYTES)))

@@ -13,17 +13,23 @@ except ImportError:
     _resource = None
 
 _MOST_BYTES = 6_000_000_000
-_CGROUP = Path("/sys/fs/cgroup/memory.max")
+_CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
+
+def memory_bytes() -> int:
+    """The memory of the container or of the machine, whichever is less; 12 GB where the system does not say."""
+    found = []
+    with suppress(OSError, ValueError, AttributeError):
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for path in _CGROUPS:
+        with suppress(OSError, ValueError):  # "max" where the container has no limit
+            found.append(int(path.read_text()))
+    return min(found, default=2 * _MOST_BYTES)
 
 
 def memory_for_models() -> int:
     """Bytes that a child may take which runs a stranger's model: half of the machine's memory, at most 6 GB."""
-    found = [2 * _MOST_BYTES]
-    with suppress(OSError, ValueError, AttributeError):
-        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    with suppress(OSError, ValueError):  # "max" where the container has no limit
-        found.append(int(_CGROUP.read_text()))
-    return min(found) // 2
+    return min(memory_bytes() // 2, _MOST_BYTES)
 
 
 def limit_memory(more_bytes: int) -> None:

@@ -2,7 +2,8 @@
 
 import re
 
-from pages.app.state import CACHE_BYTES, cache
+from pages.app.state import CACHE_BYTES, cache, cache_share
+from scinet.bounded_child.limits import memory_bytes
 from tests.pages.samples import PROJECT
 
 # Open files and their metadata, tables, and objects of which the server has one
@@ -36,7 +37,7 @@ def test_streamlit_caches_only_what_holds_no_pixels() -> None:
 def test_every_cache_drops_what_exceeds_its_bound() -> None:
     for name, max_bytes in CACHE_BYTES.items():
         of_name = cache(name)
-        assert of_name.max_bytes == max_bytes and cache(name) is of_name
+        assert of_name.max_bytes == int(max_bytes * cache_share(memory_bytes())) and cache(name) is of_name
 
 
 def test_session_state_is_accessed_by_widget_keys_and_session_only() -> None:
