@@ -47,9 +47,11 @@ def run(message: Message) -> Message:
     count = len(message.arrays[0])
     parts = [slice(i, i + 1) for i in range(count)] if is_one_by_one else [slice(count)]
     names = [each.name for each in session.get_inputs()]
+    how = onnxruntime.RunOptions()
+    how.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")  # keeps nothing for the next window
     with _short_errors():
         found = [
-            session.run(None, {name: array[part] for name, array in zip(names, message.arrays, strict=True)})[0]
+            session.run(None, {name: array[part] for name, array in zip(names, message.arrays, strict=True)}, how)[0]
             for part in parts
         ]
     if not all(isinstance(part, np.ndarray) and part.dtype.kind in "fiub" for part in found):

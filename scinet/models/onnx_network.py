@@ -20,7 +20,7 @@ from scinet.models.model import Runtime
 OPEN_S = 60
 WINDOW_S, MEGAPIXEL_S = 20, 25  # for each call of the network: a constant, and more for large windows
 STEP_PX = 32  # networks halve their input up to five times
-_LANES = 4  # as many windows as run at a time
+_CORES_PER_WINDOW = 4  # each window that runs beside another takes 120 MB
 
 
 class OnnxNetwork(Runtime):
@@ -54,7 +54,10 @@ class OnnxNetwork(Runtime):
         self._mean, self._std = (np.array(values, np.float32).reshape(1, 3, 1, 1) for values in (mean, std))
         opening = Message({"name": file_name, "threads": cores()}, [np.frombuffer(content, np.uint8)])
         self._child = BoundedChild(
-            "scinet.models.onnx_child", memory_for_models(), _LANES, ("open_file", opening, OPEN_S)
+            "scinet.models.onnx_child",
+            memory_for_models(),
+            max(1, cores() // _CORES_PER_WINDOW),
+            ("open_file", opening, OPEN_S),
         )
         try:
             opened = self._child.start()
