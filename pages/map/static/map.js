@@ -8,7 +8,7 @@
   const SWIPE = "swipe";
   const CAPTION_PX = { wide: 24, narrow: 40 };   // of one line, and of two
   const WIDE_PX = 250;                           // of a cell whose caption is one line
-  const FOOT_PX = 34;                            // below a grid
+  const FOOT_PX = { wide: 34, phone: 76 };       // below a grid: legend and tools beside or above one another
   const PHONE_PX = 480;
   const LEAST_PX = 40;
 
@@ -224,17 +224,18 @@
     const aspect = Math.abs((northEast.x - southWest.x) / (northEast.y - southWest.y));
     const isPhone = innerWidth <= PHONE_PX;
     const columns = !many ? count : isPhone ? 2
-      : L.Grid.columns(count, innerWidth, innerHeight - FOOT_PX, aspect, CAPTION_PX.wide);
+      : L.Grid.columns(count, innerWidth, innerHeight - FOOT_PX.wide, aspect, CAPTION_PX.wide);
     const rows = Math.ceil(count / columns);
     const isNarrow = innerWidth / columns < WIDE_PX;
     const captionPx = isNarrow ? CAPTION_PX.narrow : CAPTION_PX.wide;
+    const footPx = isPhone ? FOOT_PX.phone : FOOT_PX.wide;
     grid.box.classList.toggle("narrow", isNarrow);
-    for (const [name, value] of Object.entries({ columns, rows, caption: `${captionPx}px`, foot: `${FOOT_PX}px` })) {
+    for (const [name, value] of Object.entries({ columns, rows, caption: `${captionPx}px`, foot: `${footPx}px` })) {
       grid.box.style.setProperty(`--${name}`, value);
     }
     grid.maps.forEach((each, i) => place(each.getContainer(), many, 2 * Math.floor(i / columns) + 1, i % columns + 1));
     if (many) slots.forEach(({ label }, i) => place(label, many, 2 * Math.floor(i / columns) + 2, i % columns + 1));
-    scinetStage.resize(many && isPhone ? rows * (innerWidth / 2 / aspect + captionPx) + 2 * FOOT_PX : null);
+    scinetStage.resize(many && isPhone ? rows * (innerWidth / 2 / aspect + captionPx) + footPx : null);
     grid.measure();
   }
 
