@@ -75,7 +75,7 @@ def draw(subject: Subject, corners: Any) -> None:
         return
     crs, grid = None if subject.raster.crs is None else CRS.from_epsg(4326), subject.raster.grid
     try:
-        _take(subject, area_link.corners_in_px(_points(corners), crs, grid))
+        _take(subject, area_link.corners_in_px(points_of(corners), crs, grid))
     except TruthError as error:
         session().drawing_problem = str(error)
 
@@ -110,7 +110,7 @@ def _keep_in_address(drawn: DrawnArea | None) -> None:
         del st.query_params[area_link.PARAMETER]
 
 
-def _points(corners: Any) -> list[tuple[float, float]]:
+def points_of(corners: Any) -> list[tuple[float, float]]:
     """Corners [y, x] of the browser as (x, y). Raises TruthError."""
     try:
         points = [(float(x), float(y)) for y, x in corners]

@@ -8,6 +8,7 @@ from scinet.atomic_write import write_text
 from scinet.raster.geotiff import PROBABILITY_STEP
 from scinet.segmentation.scene import Output
 from scinet.share.pictures import KIND_COLOURS, MASK_COLOUR
+from scinet.share.storable import storable
 
 QGIS_VERSION = "3.16.0-Hannover"  # the oldest whose way of writing symbols this is; newer ones read it
 _DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
@@ -142,7 +143,7 @@ def footprint_style(*, with_kinds: bool = False, pipe: Element | None = None) ->
 def to_text(root: Element) -> str:
     """A file of QGIS as text."""
     indent(root)
-    return f"{_DOCTYPE}{tostring(root, encoding='unicode')}\n"
+    return storable(f"{_DOCTYPE}{tostring(root, encoding='unicode')}\n")
 
 
 def write_footprint_style(footprints: Path, raster: Path, output: Output) -> Path | None:

@@ -20,6 +20,7 @@ from scinet.evaluation.sweep_rows import SweepPoint, sweep_content
 from scinet.evaluation.target import Target
 from scinet.raster.raster import Raster
 from scinet.share.pictures import GREEN, KIND_COLOURS, encode_classes, encode_image, model_colour, overlay_classes
+from scinet.share.storable import storable
 
 MOST_BYTES = 5_000_000
 SIDES_PX = (1024, 768, 512, 384, 256)  # of pictures: the largest with which the file is small enough
@@ -111,7 +112,9 @@ def report_html(
 def _page(title: str, content: dict[str, Any]) -> str:
     # In a script element, "<" could end it or start a comment
     data = json.dumps(json.loads(to_json(content)), ensure_ascii=False).replace("<", "\\u003c")
-    return _TEMPLATE.read_text(encoding="utf-8").replace("{{title}}", escape(title)).replace("{{data}}", data)
+    # The data first: a title may hold the mark of their place, and stands before it
+    page = _TEMPLATE.read_text(encoding="utf-8").replace("{{data}}", data, 1)
+    return storable(page.replace("{{title}}", escape(title), 1))
 
 
 def _encoded(pictures: Pictures, steps: Sequence[float], side_px: int) -> dict[str, list[str | None]]:

@@ -1,5 +1,6 @@
 """Hypothesis strategies that damage valid files: bytes in general, and what each format gives importance to."""
 
+import copy
 import io
 import json
 import struct
@@ -154,14 +155,14 @@ def damaged_json(draw: st.DrawFn, seeds: tuple[bytes, ...]) -> bytes:
         path = draw(st.sampled_from(places_in(document)))
         value = draw(st.one_of(st.sampled_from(HOSTILE_VALUES), st.just(DEEP), st.floats(), st.integers(), st.text()))
         if not path:
-            document = value
+            document = copy.deepcopy(value)
             break
         parent = document
         for key in path[:-1]:
             parent = parent[key]
         edit = draw(st.sampled_from(("replace", "replace", "remove", "repeat")))
         if edit == "replace":
-            parent[path[-1]] = value
+            parent[path[-1]] = copy.deepcopy(value)  # the next edit may change it
         elif edit == "remove":
             del parent[path[-1]]
         else:
@@ -234,6 +235,10 @@ STRUCTURED: dict[str, Strategy] = {
     "card": damaged_json,
     "benchmark.json": damaged_json,
     "texts": damaged_text,
+    "area link": damaged_text,
+    "names": damaged_text,
+    "drawn area": damaged_json,
+    "kept upload": damaged_zip,
 }
 
 

@@ -410,3 +410,31 @@ def _link() -> Seeds:
             "example=Accra&native=10&mode=errors&min_area=3&strategy=Native",
         )
     )
+
+
+@seeds_of("area link")
+def _area_link() -> Seeds:
+    return b"64x48_0_0_64_0_64_24.5_0_24", b"64x48_-10.5_3_40_9_20_44_5_60_1_30", b"100x48_0_0_9_0_9_9"
+
+
+@seeds_of("drawn area")
+def _drawn_area() -> Seeds:
+    degrees = [[5.6067, -3.0], [5.6067, -2.9999], [5.6069, -2.9999], [5.6069, -3.0]]
+    metres = [[619_998, 500_001], [619_998, 500_004], [619_996, 500_003]]
+    return tuple(json.dumps({"drawing": corners, "at": 1}).encode() for corners in (degrees, metres, None))
+
+
+@seeds_of("kept upload")
+def _kept_upload() -> Seeds:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        facts = {"names": {"image_file": "a.png", "truth_file": "b.png"}, "fields": {"native-1": "9.8"}}
+        archive.writestr("facts.json", json.dumps(facts))
+        for name in facts["names"]:
+            archive.writestr(name, picture("PNG"))
+    return (file.getvalue(),)
+
+
+@seeds_of("names")
+def _names() -> Seeds:
+    return b"Accra, a building site", "Z\u00fcrich </script><script>alert(1)</script> {{data}} ]]>.tif".encode()

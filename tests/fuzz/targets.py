@@ -1,7 +1,11 @@
 """What is done with a damaged file of each kind: whatever users and pages do with one."""
 
+import hashlib
 import io
+import json
 import math
+import os
+import re
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +17,9 @@ import torch
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
+from pages.app import kept_uploads
+from pages.sources import area_link, scope
+from pages.views.explore import downloads
 from pages.views.models import facts
 from scinet.datasets.tiles import tiles_in
 from scinet.datasets.web_cache import DiskCache, open_cached_scene
@@ -20,6 +27,7 @@ from scinet.errors import SciNetError
 from scinet.evaluation.benchmark import native_gsd, read_benchmark, same_tiles, tile_sets
 from scinet.evaluation.mask import read_mask
 from scinet.evaluation.mask_values import MaskChoice
+from scinet.evaluation.sweep_rows import SweepPoint
 from scinet.evaluation.tile_sums import sums_matrix
 from scinet.evaluation.truth import read_truth, read_window_truth, truth_labels
 from scinet.models.card import Card, list_models
@@ -37,7 +45,13 @@ from scinet.raster.resumable_cog import ResumableCog
 from scinet.raster.scene import open_scene, read_raster
 from scinet.raster.stac import stac_image
 from scinet.raster.world_file import parse_world_file
+from scinet.safe_xml import parse_xml
 from scinet.segmentation.segment import segment
+from scinet.share.qgis import Group, Layer, footprint_layer, write_project
+from scinet.share.qgis_reference import reference_layer
+from scinet.share.qgis_style import mask_pipe
+from scinet.share.report import Pictures, SharedImage, report_html
+from scinet.vector.area import Area, read_area
 from scinet.vector.read import read_footprints
 from tests.fuzz.seeds import CRS as UTM
 from tests.fuzz.seeds import HEIGHT, PLACE, SEEDS, SMALL_ENCODER, WIDTH, raster_file
@@ -134,6 +148,7 @@ def vector(content: bytes, folder: Path) -> None:
     found = attempt(lambda: read_footprints(content, name="footprints.geojson"), folder)
     if found is not None:
         assert found.polygons and all(polygon.is_valid and not polygon.is_empty for polygon in found.polygons)
+    _check_area(attempt(lambda: read_area(content, image().grid, "footprints.geojson"), folder))
     truth = attempt(lambda: read_truth(path, image(), "footprints.geojson"), folder)
     if truth is not None and (labels := attempt(lambda: truth_labels(truth, image()), folder)) is not None:
         assert labels.shape == (HEIGHT, WIDTH) and labels.dtype == np.int32
@@ -241,7 +256,7 @@ def cached_header(content: bytes, folder: Path) -> None:
 
 
 def texts(content: bytes, folder: Path) -> None:
-    text = content.decode(errors="surrogatepass") if _is_text(content) else content.decode("latin-1")
+    text = _text(content)
     for read in (parse_crs, parse_nodata, parse_cm_per_px):
         attempt(lambda read=read: read(text), folder)
     attempt(lambda: MaskChoice((text,), text), folder)
@@ -256,6 +271,73 @@ def _is_text(content: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _text(content: bytes) -> str:
+    return content.decode(errors="surrogatepass") if _is_text(content) else content.decode("latin-1")
+
+
+def _check_area(area: Area | None) -> None:
+    if area is not None:
+        inside = area.inside(image().grid)
+        assert inside.shape == (HEIGHT, WIDTH) and inside.any() and area.key
+
+
+def area_link_text(content: bytes, folder: Path) -> None:
+    """A drawn area in an address: what is read is written the same again."""
+    grid, text = image().grid, _text(content)
+    corners = attempt(lambda: area_link.from_text(text, grid), folder)
+    if corners is None:
+        return
+    assert 3 <= len(corners) <= area_link.MOST_CORNERS
+    assert area_link.from_text(area_link.to_text(corners, grid), grid) == corners
+    _check_area(attempt(lambda: area_link.area_in_px(corners, grid), folder))
+
+
+def drawn_area(content: bytes, folder: Path) -> None:
+    """What a browser sends of a drawing."""
+    grid = image().grid
+    try:
+        sent = json.loads(content)
+    except (ValueError, RecursionError):
+        return
+    if not isinstance(sent, dict):
+        return
+    points = attempt(lambda: scope.points_of(sent.get("drawing")), folder)
+    for crs in (CRS.from_epsg(4326), CRS.from_string(UTM)):
+        if points is not None:
+            corners = attempt(lambda crs=crs: area_link.corners_in_px(points, crs, grid), folder)
+            if corners is not None:
+                _check_area(attempt(lambda corners=corners: area_link.area_in_px(corners, grid), folder))
+                assert len(area_link.to_text(corners, grid)) <= 40 + 22 * area_link.MOST_CORNERS
+
+
+def kept_upload(content: bytes, folder: Path) -> None:
+    """A damaged file of what a link keeps, and anything as its key."""
+    os.environ["SCINET_CACHE"] = str(folder)
+    key = "a" * 32
+    kept = folder / "uploads" / f"{hashlib.sha256(key.encode()).hexdigest()}.zip"
+    kept.parent.mkdir()
+    kept.write_bytes(content)
+    found = kept_uploads.read(key)
+    if found is not None:
+        assert all(isinstance(file.getvalue(), bytes) and isinstance(file.name, str) for file in found.files.values())
+        assert all(isinstance(text, str) for text in found.fields.values())
+    assert kept_uploads.read(_text(content)) is None
+
+
+def names(content: bytes, folder: Path) -> None:
+    """Names of images, models and files in what is shared: the files hold them, and they act nowhere."""
+    text, grid = _text(content), image().grid
+    layers = [Layer(text, f"./{text}", mask_pipe(), text), footprint_layer(text, f"./{text}.gpkg", "#56B4E9")]
+    write_project(folder / "map.qgs", text, grid, [Group(text, layers), Group("", [reference_layer(text)])])
+    root = parse_xml((folder / "map.qgs").read_bytes().partition(b"\n")[2])
+    assert len(root.findall("projectlayers/maplayer")) == 3
+    point = SweepPoint(text, 10.0, 1.0, 1)
+    pictures = Pictures(images={10.0: image()}, colours={text: "#56B4E9"})
+    page = report_html(SharedImage(text, text, [text]), 10.0, [point], pictures)
+    assert page.count("</script>") == 2 and page.encode()
+    assert re.fullmatch(r"[\w.-]{0,100}", downloads.plain(text)) and "/" not in downloads.plain(text)
 
 
 def link(content: bytes, folder: Path) -> None:
@@ -282,4 +364,8 @@ TARGETS: dict[str, Target] = {
     "cached header": cached_header,
     "texts": texts,
     "link": link,
+    "area link": area_link_text,
+    "drawn area": drawn_area,
+    "kept upload": kept_upload,
+    "names": names,
 }

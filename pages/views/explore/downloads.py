@@ -32,6 +32,7 @@ class Outlines(NamedTuple):
     square: bool = False
 
 
+_MOST_LETTERS = 100  # of a title in a file's name, so that every system takes it
 TRACED = Outlines()  # along the pixels' edges
 
 
@@ -103,7 +104,7 @@ def _choose_outlines(min_area_m2: float) -> Outlines:
 def files(result: Result, outlines: Outlines = TRACED) -> list[File]:
     """The files of a model's mask on the working grid."""
     task, raster = result.run.task, result.evaluation.raster
-    stem = f"{_plain(task.subject.title)}_{_plain(task.card.name)}_{task.cm_per_px:.4g}cm-per-px"
+    stem = f"{plain(task.subject.title)}_{plain(task.card.name)}_{task.cm_per_px:.4g}cm-per-px"
     found = [
         File(
             "Mask .tif",
@@ -154,7 +155,7 @@ def files(result: Result, outlines: Outlines = TRACED) -> list[File]:
 def qgis_project(results: Sequence[Result], outlines: Outlines = TRACED) -> File:
     """A zip of a QGIS project with its files: the image, and the mask and footprints of each model, the first shown."""
     task = results[0].run.task
-    subject, title = task.subject, _plain(task.subject.title) or "image"
+    subject, title = task.subject, plain(task.subject.title) or "image"
     folder = f"{title}_{task.cm_per_px:.4g}cm-per-px_qgis"
 
     def make() -> bytes:
@@ -242,10 +243,12 @@ def _bytes(suffix: str, write: Callable[[Path], None]) -> bytes:
         return path.read_bytes()
 
 
-def _plain(title: str) -> str:
+def plain(title: str) -> str:
     """A title as part of a file's name.
 
-    >>> _plain("Accra · d41d81_0")
+    >>> plain("Accra · d41d81_0")
     'Accra-d41d81_0'
     """
-    return re.sub(r"[^\w.]+", "-", re.sub(r"\.(tiff?|png|jpe?g|webp|jp2)$", "", title, flags=re.IGNORECASE)).strip("-.")
+    return re.sub(r"[^\w.]+", "-", re.sub(r"\.(tiff?|png|jpe?g|webp|jp2)$", "", title, flags=re.IGNORECASE))[
+        :_MOST_LETTERS
+    ].strip("-.")
