@@ -6,7 +6,8 @@ from pages.views.benchmark.metrics import METRIC_TITLES, SCORE_HELP, SCORE_TITLE
 from pages.views.benchmark.places import places_in_words
 from pages.views.benchmark.selection import Selection
 from scinet import __version__
-from scinet.evaluation.bootstrap import DRAWS, LEVEL
+from scinet.evaluation.bootstrap import LEVEL
+from scinet.evaluation.draws import DRAWS
 from scinet.evaluation.object_scores import MATCH_IOU
 
 STRATEGIES = {
