@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--first-seed", type=int, default=1000)
     parser.add_argument("--halls", type=float, default=HALL_SHARE, help=f"share with a hall (default: {HALL_SHARE})")
     options = parser.parse_args(arguments)
+    if options.count < 1 or not 0 <= options.halls <= 1:
+        parser.error("--count is at least 1, and --halls is a share from 0 to 1")
     write_towns(options.out, options.count, options.first_seed, options.halls)
 
 

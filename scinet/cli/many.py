@@ -21,7 +21,7 @@ from scinet.errors import SciNetError, WriteError
 from scinet.models.custom import SUFFIXES
 from scinet.upload import upload
 
-SOME_FAILED = 3  # the exit status where some scenes could not be segmented
+SOME_FAILED = 3  # the exit status where some images, tiles or jobs failed
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -171,12 +171,17 @@ def segment_many(
     )
     if settings.upload:
         upload(many.to / many.manifest, settings.upload)
+    return exit_status(rows, "images", many.to / many.manifest)
+
+
+def exit_status(rows: Sequence[Row], things: str, manifest: Path) -> int:
+    """0, or SOME_FAILED with a sentence on standard error where some of the things of a run failed."""
     failed = sum(row.state == "failed" for row in rows)
     if not failed:
         return 0
     print(
-        f"scinet: {failed} of {len(rows)} images could not be segmented; {many.to / many.manifest} says why. The same "
-        "command with --resume tries them again.",
+        f"scinet: {failed} of {len(rows)} {things} failed; {manifest} says why. The same command with --resume tries "
+        "them again.",
         file=sys.stderr,
     )
     return SOME_FAILED

@@ -3,7 +3,6 @@
 import csv
 import glob
 import io
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,15 @@ from scinet.batch.run import shared_stretch
 from scinet.batch.scenes import every_nth, find_scenes
 from scinet.batch.sweeps import SweepSettings, sweep_tiles
 from scinet.cli.bar import Bar, print_notes
-from scinet.cli.many import SOME_FAILED, engine_options, model_anywhere, of_job, on_error_option, stretch_note, tell
+from scinet.cli.many import (
+    engine_options,
+    exit_status,
+    model_anywhere,
+    of_job,
+    on_error_option,
+    stretch_note,
+    tell,
+)
 from scinet.cli.options import PATH
 from scinet.engines.protocol import EngineName, Resources, open_engine
 from scinet.errors import SciNetError, WriteError
@@ -119,16 +126,8 @@ def sweep_many(
         found = [dict(row.figures) for row in rows if row.figures]
         if found:
             write_table(out, found)
-    click.echo(f"{out}: {len(found)} rows")
-    failed = sum(row.state == "failed" for row in rows)
-    if not failed:
-        return 0
-    print(
-        f"scinet: {failed} of {len(rows)} jobs failed; {manifest} says why. The same command with --resume tries them "
-        "again.",
-        file=sys.stderr,
-    )
-    return SOME_FAILED
+            click.echo(f"{out}: {len(found)} rows")
+    return exit_status(rows, "jobs", manifest)
 
 
 def _checked(models: Sequence[str], device: str | None) -> list[str]:

@@ -41,7 +41,7 @@ class SweepPoint:
         is_partial: Whether the reference does not name every building.
         agreement: IoU with the model's own mask at the native resolution; NaN where that has not run.
         estimates: Scores that are likely, by name, where there is no reference and they can be estimated.
-        distance: How far the image is from the model's training, where that is known and there is no reference.
+        distance: How far the image is from the model's training, where that is known and the image has no reference.
     """
 
     model: str

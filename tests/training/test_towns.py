@@ -12,7 +12,7 @@ from scinet.vector.footprints import Footprints
 from training.chips import Chips
 from training.packed_tiles import PackedTiles
 from training.recipe import Recipe
-from training.towns import building_numbers, write_town, write_towns
+from training.towns import building_numbers, main, write_town, write_towns
 
 
 @pytest.mark.slow
@@ -53,3 +53,13 @@ def test_some_towns_have_a_hall_of_a_length_of_its_own(tmp_path: Path):
     numbers = np.asarray(Image.open(tmp_path / row["mask"]))
     largest_m2 = np.bincount(numbers.ravel())[1:].max() * (row["cm_per_px"] / 100) ** 2
     assert largest_m2 > 150  # no other roof is as large
+
+
+@pytest.mark.parametrize("options", [["--halls", "7"], ["--halls", "nan"], ["--count", "0"]])
+def test_impossible_numbers_are_refused_before_anything_is_written(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit):
+        main([str(tmp_path / "towns"), *options])
+    assert "a share from 0 to 1" in capsys.readouterr().err
+    assert not (tmp_path / "towns").exists()

@@ -63,6 +63,15 @@ def test_the_table_has_a_row_per_model_tile_and_resolution_with_the_figures_of_o
     assert len(said) == len(rows) and all(row["state"] == "done" and row["seconds"] >= 0 for row in said)
 
 
+def test_no_table_is_announced_where_nothing_could_be_read(tmp_path: Path, capsys: Printed) -> None:
+    (tmp_path / "a.tif").write_bytes(b"no image")
+    out = tmp_path / "sweep.csv"
+    assert main(command(tmp_path / "a.tif", out)) == 3
+    printed = capsys.readouterr()
+    assert "1 of 1 jobs failed" in printed.err and printed.out == ""
+    assert not out.exists()
+
+
 def test_a_job_that_fails_stops_no_other_and_is_tried_again(tiles: Path, tmp_path: Path, capsys: Printed) -> None:
     out, whole = tmp_path / "sweep.parquet", (tiles / "a.tif").read_bytes()
     (tiles / "a.tif").write_bytes(b"no image")
